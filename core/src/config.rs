@@ -1,0 +1,2 @@
+pub enum Role { Host, Client }
+pub struct Config;

@@ -1,0 +1,1 @@
+//! The control stream: sealed envelope, message types.

@@ -1,0 +1,23 @@
+//! The GameStream wire, from both sides, without sockets, clocks or async.
+//!
+//! Everything that arrives from outside is hostile: each parser is bounded before it allocates and answers with [`Error`].
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+
+pub mod audio;
+pub mod config;
+pub mod control;
+pub mod crypto;
+pub mod error;
+pub mod fec;
+pub mod input;
+pub mod pairing;
+pub mod rtsp;
+pub mod sdp;
+pub mod session;
+pub mod transport;
+pub mod video;
+
+pub use config::{Config, Role};
+pub use error::{Error, Result};
+pub use session::{Frame, Session};

@@ -1,0 +1,1 @@
+//! Pairing as a state machine, free of I/O.

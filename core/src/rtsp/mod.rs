@@ -1,0 +1,1 @@
+//! RTSP messages as Moonlight speaks them, plain and sealed.

@@ -1,0 +1,7 @@
+//! The contract between punktfunk's processes: names, D-Bus interfaces, and the stream channel.
+#![forbid(unsafe_code)]
+
+pub mod channel;
+pub mod names;
+pub mod open_stream;
+pub mod proxies;

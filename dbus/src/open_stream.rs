@@ -1,0 +1,49 @@
+//! The options of `Agent1.OpenStream` and of `Host1.RegisterAgent`, as dictionaries (a{sv}).
+use serde::{Deserialize, Serialize};
+use zbus::zvariant::{DeserializeDict, SerializeDict, Type};
+
+/// What the service asks an agent to produce. Sizes in pixels, rates in kbit/s, `codec` = `h264`, `h265` or `av1`.
+#[derive(Debug, Clone, PartialEq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct OpenStream {
+    pub stream: u64,
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+    pub codec: String,
+    /// Video budget alone: FEC and audio already taken off.
+    pub bitrate_kbps: u32,
+    pub slots: u32,
+    pub slot_size: u32,
+    pub audio_channels: u32,
+    pub audio_packet_ms: u32,
+    pub audio_bitrate_kbps: u32,
+    /// `auto`, `synthetic`, `synthetic-fast`, `portal`, `mutter`.
+    pub source: String,
+    /// `auto` or the compositor's name.
+    pub compositor: String,
+    /// 1 = the client also wants the sound played on the host.
+    pub play_on_host: bool,
+    /// (colourspace << 1) + full range, as in ANNOUNCE.
+    pub csc_mode: u32,
+    pub slices: u32,
+}
+
+/// What the agent answers: the encoder and source it took.
+#[derive(Debug, Clone, PartialEq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct OpenedStream { pub encoder: String, pub source: String }
+
+/// What an agent says of itself when it registers.
+#[derive(Debug, Clone, PartialEq, Default, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct AgentOffer {
+    pub version: String,
+    pub compositor: String,
+    /// Encoders by name, best first, for instance `openh264`.
+    pub encoders: Vec<String>,
+    /// Codecs that hold the client's rate here: `h264`, ...
+    pub codecs: Vec<String>,
+}
+#[allow(unused)]
+fn _keep<T: Serialize + for<'a> Deserialize<'a>>() {}

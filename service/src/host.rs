@@ -1,0 +1,13 @@
+//! What every part of the service shares. Each field owns its own state; nobody holds two of their locks.
+use crate::{agents::Agents, config::Config, identity::Identity, launch::Launches, pairings::Pairings, store::ClientStore, stream::Streams};
+use std::sync::Arc;
+
+pub struct Host {
+    pub config: Arc<Config>,
+    pub identity: Arc<Identity>,
+    pub clients: ClientStore,
+    pub pairings: Pairings,
+    pub agents: Agents,
+    pub launches: Launches,
+    pub streams: Streams,
+}
