@@ -1,0 +1,41 @@
+# punktfunk: each target does its own set-up (Debian packages through root or sudo, nothing else of the system is touched).
+#   make demo      build, start service and agent on a private bus, pair the test client, stream 10 s, leave picture and report
+#                  SOURCE=synthetic (default) or SOURCE=desktop
+#   make run       keep a host running for a real Moonlight client
+#   make check     everything: formatting, lints, unit and whole-system tests, real systemd, polkit and desktops
+#   make bench     speed, as ratios against named references
+#   make install   into DESTDIR (default /) with PREFIX (default /usr)
+SHELL := /bin/bash
+SOURCE ?= synthetic
+SECONDS_ ?= 10
+PREFIX ?= /usr
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: build demo run check test lint bench install packages clean
+
+build: packages
+	cargo build --release --locked -p punktfunk-service -p punktfunk-agent -p punktfunk-dbus -p punktfunk-tests --bins
+
+packages:
+	@scripts/packages.sh build
+
+demo: build
+	@scripts/packages.sh demo
+	@scripts/demo.sh "$(SOURCE)" "$(SECONDS_)"
+
+run: build
+	@scripts/packages.sh demo
+	@scripts/run.sh "$(SOURCE)"
+
+lint: packages
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+check:
+	@scripts/check.sh
+
+bench: packages
+	cargo bench --locked -p punktfunk-tests
+
+install:
+	@scripts/install.sh "$(DESTDIR)" "$(PREFIX)"
