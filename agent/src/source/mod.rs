@@ -1,36 +1,94 @@
-//! Where pictures come from. Every source fills one newest-wins slot; the encode thread takes from it at its own clock.
-use std::sync::{Arc, Condvar, Mutex};
+//! Where pictures come from.
+//!
+//! Two kinds of source. A *pushing* source (a compositor) fills one newest-wins [`PictureSlot`] from its own capture
+//! thread; the encode thread takes from it at its own clock. A *painting* source (the synthetic patterns) has no clock
+//! at all: the encode thread asks its [`Painter`] for the next picture at each tick, so that every tick is a new picture.
+//!
+//! This module never encodes and never knows who watches.
 
-/// One captured picture, BGRx, `stride` bytes a line. `capture_ns` is CLOCK_MONOTONIC.
+pub mod mutter;
+pub mod picture;
+pub mod portal;
+pub mod synthetic;
+
+pub use picture::{Picture, PictureSlot, SlotState};
+
+use std::sync::Arc;
+
+/// What a source is asked for. Width and height in pixels.
 #[derive(Debug, Clone)]
-pub struct Picture { pub width: u32, pub height: u32, pub stride: usize, pub data: Vec<u8>, pub capture_ns: u64, pub sequence: u64 }
+pub struct SourceRequest {
+    pub width: u32,
+    pub height: u32,
+    /// Frames a second that the client wants: the most that is useful to capture.
+    pub fps: u32,
+    /// Whether the pointer is to be drawn into the picture.
+    pub cursor: bool,
+}
 
-/// What a source is asked for.
-#[derive(Debug, Clone)]
-pub struct SourceRequest { pub width: u32, pub height: u32, pub fps: u32, pub cursor: bool }
+/// Why a source could not be opened or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No source has this name.
+    #[error("there is no source named \"{0}\"; the sources are: auto, {names}", names = NAMES.join(", "))]
+    Unknown(String),
+    /// This session cannot offer the source at all (no compositor, no portal, no PipeWire); the text says what to do.
+    #[error("{name}: not available here: {why}")]
+    Unavailable { name: &'static str, why: String },
+    /// The user, or a policy, said no.
+    #[error("{name}: refused: {why}")]
+    Refused { name: &'static str, why: String },
+    /// It was there, and failed.
+    #[error("{name}: {why}")]
+    Failed { name: &'static str, why: String },
+}
 
-/// One deep, newest wins; counts what it replaced. Buffers are recycled through it.
-#[derive(Default)]
-pub struct PictureSlot { inner: Mutex<SlotState>, arrived: Condvar }
-#[derive(Default)]
-pub struct SlotState { pub newest: Option<Picture>, pub spare: Vec<Vec<u8>>, pub replaced: u64, pub captured: u64, pub failed: Option<String> }
-impl PictureSlot { pub fn state(&self) -> std::sync::MutexGuard<'_, SlotState> { self.inner.lock().unwrap_or_else(|e| e.into_inner()) } pub fn notify(&self) { self.arrived.notify_all() } }
+/// Every source by name, in the order in which `auto` does *not* try them: see [`open`].
+pub const NAMES: &[&str] = &[
+    synthetic::NAME,
+    synthetic::NAME_FAST,
+    portal::NAME,
+    mutter::NAME,
+];
 
 /// A running source; dropping it ends the capture and removes the virtual output.
+///
+/// A source that dies while it runs says so through [`PictureSlot::fail`].
 pub trait Source: Send {
     fn name(&self) -> &'static str;
+
+    /// Where a pushing source puts its pictures; an unused slot for a painting one.
     fn slot(&self) -> Arc<PictureSlot>;
-    /// The injector that belongs to this source's session; None when the session takes no input here.
-    fn injector(&mut self) -> Option<Box<dyn Injector>> { None }
+
+    /// The painter of a painting source, once; None for a source that fills its slot by itself.
+    fn painter(&mut self) -> Option<Box<dyn Painter>> {
+        None
+    }
+
+    /// The injector that belongs to this source's session, once; None when the session takes no input here.
+    fn injector(&mut self) -> Option<Box<dyn Injector>> {
+        None
+    }
+
     /// The sound that belongs to the source.
     fn audio(&self) -> AudioOrigin;
 }
 
+/// Paints the next picture when the encode clock asks.
+pub trait Painter: Send {
+    /// Paint the next picture into `picture`, whose buffer is reused. `now_ns` is CLOCK_MONOTONIC.
+    fn paint(&mut self, picture: &mut Picture, now_ns: u64);
+}
+
 /// Where the sound of a stream comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AudioOrigin { /// a test tone with the synthetic source
-    Tone, /// a PipeWire sink of the session
-    PipeWire }
+pub enum AudioOrigin {
+    /// A test tone, with the synthetic sources.
+    Tone,
+    /// A PipeWire sink of the session.
+    PipeWire,
+}
 
 /// Puts a client's events into the session. Called from the channel thread; must not block for long.
 pub trait Injector: Send {
@@ -39,7 +97,63 @@ pub trait Injector: Send {
     fn release_all(&mut self);
 }
 
-/// Interleaved f32 samples at 48 kHz, one call = one packet's worth. Blocks until that much has been heard (or its time has passed: silence).
+/// Interleaved f32 samples at 48 kHz, one call = one packet's worth. Blocks until that much has been heard (or its time
+/// has passed: silence).
 pub trait AudioSource: Send {
     fn read(&mut self, samples: &mut [f32]) -> Result<(), String>;
+}
+
+/// Open a source by name. `auto` takes Mutter where it answers on the session bus, else the portal, and never a pattern.
+///
+/// Blocks, for as long as a portal's dialogue is open; called from a plain thread without an async runtime, so a source
+/// may start one of its own.
+///
+/// # Errors
+/// [`SourceError::Unknown`] for a name outside [`NAMES`], otherwise what the source says.
+pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
+    match name {
+        "auto" => match mutter::open(request) {
+            Err(SourceError::Unavailable { why, .. }) => {
+                tracing::debug!(why, "no Mutter here, asking the portal");
+                portal::open(request)
+            }
+            other => other,
+        },
+        synthetic::NAME => Ok(Box::new(synthetic::Synthetic::new(request, false)?)),
+        synthetic::NAME_FAST => Ok(Box::new(synthetic::Synthetic::new(request, true)?)),
+        portal::NAME => portal::open(request),
+        mutter::NAME => mutter::open(request),
+        other => Err(SourceError::Unknown(other.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: SourceRequest = SourceRequest {
+        width: 640,
+        height: 360,
+        fps: 60,
+        cursor: true,
+    };
+
+    #[test]
+    fn an_unknown_source_is_refused_with_the_names_that_exist() {
+        let Err(error) = open("webcam", &SMALL) else {
+            panic!("opened a source that does not exist")
+        };
+        let text = error.to_string();
+        assert!(text.contains("webcam"), "{text}");
+        for name in NAMES {
+            assert!(text.contains(name), "{text} does not name {name}");
+        }
+    }
+
+    #[test]
+    fn a_synthetic_source_opens_without_a_session() {
+        let mut source = open("synthetic", &SMALL).unwrap();
+        assert_eq!(source.audio(), AudioOrigin::Tone);
+        assert!(source.painter().is_some());
+    }
 }

@@ -1,0 +1,2 @@
+//! Sound: where it comes from and how it becomes Opus packets.
+pub mod pipewire;

@@ -1,0 +1,1 @@
+//! The PipeWire consumer that all compositor sources share.

@@ -1,0 +1,1 @@
+//! A client's input into the session.

@@ -1,0 +1,17 @@
+//! The mutter source.
+use super::{Source, SourceError, SourceRequest};
+
+/// Its name in configuration and on the command line.
+pub const NAME: &str = "mutter";
+
+/// Open it for `request`.
+///
+/// # Errors
+/// As for [`super::open`].
+pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
+    let _ = request;
+    Err(SourceError::Unavailable {
+        name: NAME,
+        why: "this build has no such source yet".to_owned(),
+    })
+}

@@ -1,0 +1,155 @@
+//! A captured picture, and the one-deep newest-wins slot between a capture thread and the encode thread.
+//!
+//! The drop rule: a picture that nobody took when the next one arrives is replaced and counted.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// How many empty buffers a slot keeps for the capture thread.
+const SPARE_BUFFERS: usize = 3;
+
+/// One captured picture, BGRx (bytes in memory order), `stride` bytes a line. `capture_ns` is CLOCK_MONOTONIC.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    pub width: u32,
+    pub height: u32,
+    pub stride: usize,
+    pub data: Vec<u8>,
+    pub capture_ns: u64,
+    /// From 1, one more for every picture that the source made.
+    pub sequence: u64,
+}
+
+/// One deep, newest wins; counts what it replaced. Buffers are recycled through it.
+#[derive(Default)]
+pub struct PictureSlot {
+    inner: Mutex<SlotState>,
+    arrived: Condvar,
+}
+
+/// What a slot holds.
+#[derive(Default)]
+pub struct SlotState {
+    pub newest: Option<Picture>,
+    pub spare: Vec<Vec<u8>>,
+    /// Pictures that nobody took in time.
+    pub replaced: u64,
+    /// Pictures that arrived.
+    pub captured: u64,
+    /// Why the source ended; text for a person.
+    pub failed: Option<String>,
+    /// What the pictures show, when the source knows; None = pictures are simply arriving.
+    pub showing: Option<punktfunk_dbus::channel::message::SourceState>,
+}
+
+impl PictureSlot {
+    /// The state behind its lock; hold it briefly, the encode thread waits for it.
+    pub fn state(&self) -> MutexGuard<'_, SlotState> {
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Wake whoever waits for a picture.
+    pub fn notify(&self) {
+        self.arrived.notify_all();
+    }
+
+    /// Hand in the newest picture; one that was still waiting is replaced and its buffer kept for [`Self::buffer`].
+    pub fn put(&self, picture: Picture) {
+        let mut state = self.state();
+        state.captured += 1;
+        if let Some(old) = state.newest.replace(picture) {
+            state.replaced += 1;
+            keep(&mut state.spare, old.data);
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Take the newest picture, if one has arrived since the last call.
+    pub fn take(&self) -> Option<Picture> {
+        self.state().newest.take()
+    }
+
+    /// A buffer for the next picture: a recycled one (contents and length as they were left) or an empty one.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.state().spare.pop().unwrap_or_default()
+    }
+
+    /// Give a used buffer back.
+    pub fn recycle(&self, buffer: Vec<u8>) {
+        keep(&mut self.state().spare, buffer);
+    }
+
+    /// The source has ended; `reason` is for a person. The first reason stays.
+    pub fn fail(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.state().failed.get_or_insert(reason);
+        self.notify();
+    }
+
+    /// Wait until a picture is there or the source has failed; false when `limit` has passed without either.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let state = self.state();
+        let (state, _) = self
+            .arrived
+            .wait_timeout_while(state, limit, |state| {
+                state.newest.is_none() && state.failed.is_none()
+            })
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.newest.is_some() || state.failed.is_some()
+    }
+}
+
+fn keep(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+    if spare.len() < SPARE_BUFFERS && buffer.capacity() > 0 {
+        spare.push(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(sequence: u64) -> Picture {
+        Picture {
+            data: vec![0; 4],
+            sequence,
+            ..Picture::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_picture_wins_and_the_replaced_one_is_counted() {
+        let slot = PictureSlot::default();
+        slot.put(picture(1));
+        slot.put(picture(2));
+        assert_eq!(slot.take().unwrap().sequence, 2);
+        assert!(slot.take().is_none());
+        let state = slot.state();
+        assert_eq!((state.captured, state.replaced), (2, 1));
+    }
+
+    #[test]
+    fn buffers_come_back_and_are_bounded() {
+        let slot = PictureSlot::default();
+        assert!(slot.buffer().is_empty());
+        for _ in 0..10 {
+            slot.recycle(vec![7; 16]);
+        }
+        assert_eq!(slot.state().spare.len(), SPARE_BUFFERS);
+        assert_eq!(slot.buffer().len(), 16);
+    }
+
+    #[test]
+    fn a_failed_source_wakes_the_waiting_thread_and_keeps_its_first_reason() {
+        let slot = PictureSlot::default();
+        slot.fail("compositor went away");
+        slot.fail("second");
+        assert!(slot.wait(Duration::from_secs(60)));
+        assert_eq!(slot.state().failed.as_deref(), Some("compositor went away"));
+    }
+}
