@@ -20,6 +20,10 @@ pub struct StreamInfo { pub id: StreamId, pub client: ClientId, pub client_name:
 
 pub struct Streams {}
 impl Streams {
+    /// Bind the video, control and audio sockets and start the threads that serve them.
+    pub fn new(config: Arc<crate::config::Config>) -> std::io::Result<Self> { let _ = config; todo!() }
+    /// End every stream (clients are told) and wait for that, two seconds at most.
+    pub async fn shutdown(&self) {}
     /// Open the agent's source, make the sockets, start the thread. The client's pings and control connection come after.
     pub async fn start(&self, setup: StreamSetup) -> Result<(), StartError> { let _ = setup; todo!() }
     pub fn stop(&self, id: StreamId, reason: StopReason) -> bool { let _ = (id, reason); todo!() }
