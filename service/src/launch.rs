@@ -22,8 +22,10 @@ pub struct Launch {
     pub connect_data: u32,
 }
 
+#[derive(Default)]
 pub struct Launches {}
 impl Launches {
+    pub fn new() -> Self { Self::default() }
     /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
     pub fn running_app(&self, client: &ClientId) -> u32 { let _ = client; todo!() }
 }

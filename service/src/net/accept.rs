@@ -1,0 +1,78 @@
+//! The accept loop that all TCP listeners share: bounded in connections, patient with a full descriptor table.
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+/// Connections served at a time by one listener. Beyond that the kernel's queue waits; every connection has a
+/// deadline, so places come free without any client's help.
+const MAX_CONNECTIONS: usize = 768;
+
+/// Pause after a failed `accept` (no descriptors left): accepting again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accept until `shutdown` turns true or its sender is gone, and run `serve` for each connection. Connections that are
+/// open at shutdown are dropped.
+pub async fn accept_loop<F, S>(
+    name: &'static str,
+    listener: TcpListener,
+    mut shutdown: watch::Receiver<bool>,
+    serve: F,
+) where
+    F: Fn(TcpStream, SocketAddr, SocketAddr) -> S,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut shutdown) => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended && error.is_panic() {
+                    tracing::error!(listener = name, "a connection handler panicked: {error}");
+                }
+            }
+            accepted = next(&listener, &places) => match accepted {
+                Ok((stream, local, peer, place)) => {
+                    let work = serve(stream, local, peer);
+                    connections.spawn(async move {
+                        work.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(listener = name, "cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when the service is to stop.
+pub async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is as good as an order to stop.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    // Small replies to a waiting person: nothing is gained by Nagle.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr()?;
+    Ok((stream, canonical(local), canonical(peer), place))
+}
+
+/// An IPv4 client on the dual-stack socket shows up as an IPv4 client.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
