@@ -1,2 +1,3 @@
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role { Host, Client }
 pub struct Config;

@@ -22,6 +22,9 @@ pub enum Error {
     /// Authentication of a sealed message failed.
     #[error("{0} could not be opened: wrong key or altered bytes")]
     Unauthentic(&'static str),
+    /// A sealed message whose sequence number was seen before, or is too old to tell.
+    #[error("{0} was received before or is too old")]
+    Replayed(&'static str),
     /// The operation is not for this role (a client cannot submit frames).
     #[error("only a {0} can do this")]
     WrongRole(&'static str),

@@ -1,0 +1,245 @@
+use super::*;
+use crate::{Role, crypto::Key};
+use proptest::prelude::*;
+
+fn key() -> Key {
+    Key(std::array::from_fn(|index| u8::try_from(index).unwrap()))
+}
+
+fn sealed(iv: Iv, sender: Role, sequence: u32, kind: u16, payload: &[u8]) -> String {
+    hex::encode(
+        Sealer::starting_at(&key(), iv, sender, sequence)
+            .unwrap()
+            .seal(kind, payload)
+            .unwrap(),
+    )
+}
+
+#[test]
+fn sealed_messages_equal_the_published_vectors() {
+    let idr = [0, 0];
+    assert_eq!(
+        sealed(Iv::V2, Role::Client, 0, 0x0302, &idr),
+        "01001a000000000022302723537811166cb9bfead7dad4575cd629f5cafe"
+    );
+    assert_eq!(
+        sealed(Iv::Legacy, Role::Client, 0, 0x0302, &idr),
+        "01001a0000000000566c8363e380dad031b24ee56ee40bb6021579f6ebbe"
+    );
+    assert_eq!(
+        sealed(Iv::Legacy, Role::Client, 300, 0x0302, &idr),
+        "01001a002c0100006be90609dfe73abdf8fed87b477070e07a26c3c1fbee"
+    );
+    let mouse = hex::decode("0000000807000000000afffd").unwrap();
+    let (kind, payload) = ClientMessage::Input(&mouse).encode();
+    assert_eq!(
+        sealed(Iv::V2, Role::Client, 2, kind, &payload),
+        "01002400020000003a804d20b05fd55823aa2906b89c9e49a34e719649df1ab50672cdfb3bc4471a"
+    );
+    let (kind, payload) = HostMessage::Termination {
+        reason: termination::NORMAL,
+    }
+    .encode();
+    assert_eq!(
+        sealed(Iv::V2, Role::Host, 6, kind, &payload),
+        "01001c0006000000f6fd6046e1d9cd907e327d1394da5c2e686177e0f2d1af26"
+    );
+    let (kind, payload) = HostMessage::Rumble {
+        controller: 0,
+        low: 0x1234,
+        high: 0x5678,
+    }
+    .encode();
+    assert_eq!(
+        sealed(Iv::V2, Role::Host, 5, kind, &payload),
+        "0100220005000000b60d447a31d66aa0bd5d651e92081a793787750bb821b6a788cfcd742a42"
+    );
+}
+
+#[test]
+fn a_sealed_message_opens_once_and_never_again() {
+    for iv in [Iv::V2, Iv::Legacy] {
+        let mut sealer = Sealer::new(&key(), iv, Role::Client).unwrap();
+        let mut opener = Opener::new(&key(), iv, Role::Client).unwrap();
+        let packets: Vec<_> = (0..10u8)
+            .map(|n| sealer.seal(0x0206, &[n]).unwrap())
+            .collect();
+        for index in [3usize, 0, 9, 1, 2, 8, 4, 5, 7, 6] {
+            let opened = opener.open(&packets[index]).unwrap();
+            assert_eq!(
+                (opened.kind, opened.payload),
+                (0x0206, &[u8::try_from(index).unwrap()][..])
+            );
+        }
+        for packet in &packets {
+            assert!(matches!(opener.open(packet), Err(Error::Replayed(_))));
+        }
+    }
+}
+
+#[test]
+fn the_direction_is_part_of_the_seal() {
+    let packet = Sealer::new(&key(), Iv::V2, Role::Host)
+        .unwrap()
+        .seal(0x0109, &[0; 4])
+        .unwrap();
+    let mut opener = Opener::new(&key(), Iv::V2, Role::Client).unwrap();
+    assert!(matches!(opener.open(&packet), Err(Error::Unauthentic(_))));
+}
+
+#[test]
+fn a_forged_number_does_not_move_the_window() {
+    let mut sealer = Sealer::new(&key(), Iv::V2, Role::Client).unwrap();
+    let mut opener = Opener::new(&key(), Iv::V2, Role::Client).unwrap();
+    let good = sealer.seal(0x0200, &[0; 8]).unwrap();
+    let mut forged = sealer.seal(0x0200, &[0; 8]).unwrap();
+    forged[4..8].copy_from_slice(&0xF000_0000u32.to_le_bytes());
+    assert!(opener.open(&forged).is_err());
+    assert!(opener.open(&good).is_ok());
+}
+
+#[test]
+fn numbers_older_than_the_window_are_refused() {
+    let mut window = ReplayWindow::default();
+    assert!(window.accept(10_000));
+    assert!(window.accept(10_000 - 4095));
+    assert!(!window.accept(10_000 - 4096));
+    assert!(window.accept(20_000));
+    assert!(window.accept(19_999));
+    assert!(!window.accept(10_000));
+}
+
+#[test]
+fn every_client_message_survives_the_wire() {
+    let status = FecStatus {
+        frame: 77,
+        data: 10,
+        parity: 2,
+        received_data: 9,
+        received_parity: 2,
+        blocks: 1,
+        ..FecStatus::default()
+    };
+    assert!(status.repaired() && status.lost() == 1);
+    for message in [
+        ClientMessage::RequestIdr,
+        ClientMessage::StartB,
+        ClientMessage::Ping,
+        ClientMessage::InvalidateReferences { first: 5, last: 9 },
+        ClientMessage::LtrAck { frame: 12 },
+        ClientMessage::FecStatus(status),
+        ClientMessage::Input(&[1, 2, 3]),
+    ] {
+        let (kind, payload) = message.encode();
+        assert_eq!(ClientMessage::parse(kind, &payload).unwrap(), message);
+    }
+    assert_eq!(
+        ClientMessage::parse(0x7777, &[]).unwrap(),
+        ClientMessage::Unknown(0x7777)
+    );
+    assert_eq!(ClientMessage::FecStatus(status).encode().1.len(), 21);
+    assert_eq!(
+        ClientMessage::InvalidateReferences { first: 5, last: 9 }
+            .encode()
+            .1
+            .len(),
+        24
+    );
+}
+
+#[test]
+fn every_host_message_survives_the_wire() {
+    let metadata = HdrMetadata {
+        red: (1, 2),
+        white: (3, 4),
+        max_display: 1000,
+        max_full_frame: 9,
+        ..HdrMetadata::default()
+    };
+    for (message, length) in [
+        (
+            HostMessage::Rumble {
+                controller: 1,
+                low: 2,
+                high: 3,
+            },
+            10,
+        ),
+        (
+            HostMessage::TriggerRumble {
+                controller: 1,
+                left: 2,
+                right: 3,
+            },
+            6,
+        ),
+        (
+            HostMessage::MotionEvents {
+                controller: 1,
+                rate_hz: 100,
+                kind: 2,
+            },
+            5,
+        ),
+        (
+            HostMessage::RgbLed {
+                controller: 1,
+                red: 2,
+                green: 3,
+                blue: 4,
+            },
+            5,
+        ),
+        (
+            HostMessage::AdaptiveTriggers {
+                controller: 1,
+                flags: 12,
+                left_kind: 1,
+                right_kind: 2,
+                left: [7; 10],
+                right: [8; 10],
+            },
+            25,
+        ),
+        (
+            HostMessage::Hdr {
+                enabled: true,
+                metadata,
+            },
+            27,
+        ),
+        (
+            HostMessage::Termination {
+                reason: termination::NORMAL,
+            },
+            4,
+        ),
+    ] {
+        let (kind, payload) = message.encode();
+        assert_eq!(payload.len(), length);
+        assert_eq!(HostMessage::parse(kind, &payload).unwrap(), message);
+        assert!(HostMessage::parse(kind, &payload[1..]).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_parsers_fail_badly(kind: u16, bytes in proptest::collection::vec(any::<u8>(), 0..1500)) {
+        let mut opener = Opener::new(&key(), Iv::V2, Role::Client).unwrap();
+        prop_assert!(opener.open(&bytes).is_err());
+        let _ = ClientMessage::parse(kind, &bytes);
+        let _ = HostMessage::parse(kind, &bytes);
+    }
+
+    #[test]
+    fn the_window_accepts_each_number_at_most_once(numbers in proptest::collection::vec(0u32..9000, 0..600)) {
+        let mut window = ReplayWindow::default();
+        let mut seen = std::collections::HashSet::new();
+        let mut newest = 0;
+        for number in numbers {
+            let fresh = !seen.contains(&number) && number.saturating_add(4096) > newest;
+            prop_assert_eq!(window.accept(number), fresh);
+            if fresh { seen.insert(number); newest = newest.max(number); }
+        }
+    }
+}
