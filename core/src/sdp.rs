@@ -1,12 +1,81 @@
 //! SDP as GameStream (mis)uses it: the DESCRIBE answer, and the client's ANNOUNCE turned into [`StreamParams`].
+//!
+//! An ANNOUNCE is checked here, against what was offered and what the codec can carry, before anything is allocated
+//! for the stream.
+mod announce;
+mod describe;
+mod limits;
+#[cfg(test)]
+mod tests;
+
+pub use announce::{AnnounceError, parse_announce};
+pub use describe::describe;
+pub use limits::h264_level;
+
+/// Agreed encryption: the control stream with 12-byte IVs.
+pub const ENCRYPT_CONTROL: u32 = 1;
+/// Agreed encryption: video.
+pub const ENCRYPT_VIDEO: u32 = 2;
+/// Agreed encryption: audio.
+pub const ENCRYPT_AUDIO: u32 = 4;
 
 /// The codec of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec { H264, Hevc, Av1 }
+pub enum Codec {
+    H264,
+    Hevc,
+    Av1,
+}
 
 impl Codec {
     /// The name used on D-Bus and the command line.
-    pub fn name(self) -> &'static str { match self { Self::H264 => "h264", Self::Hevc => "h265", Self::Av1 => "av1" } }
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::Hevc => "h265",
+            Self::Av1 => "av1",
+        }
+    }
+
+    /// The codec of this name, as agents call it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::H264, Self::Hevc, Self::Av1]
+            .into_iter()
+            .find(|codec| codec.name() == name)
+    }
+}
+
+/// What the host offers to one client: written into the DESCRIBE answer, and the measure for its ANNOUNCE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub hevc: bool,
+    pub av1: bool,
+    /// The encoder can leave lost reference frames out.
+    pub invalidates_refs: bool,
+    /// 4:4:4 chroma.
+    pub chroma_444: bool,
+    /// 10 bits and HDR.
+    pub hdr: bool,
+    /// Bit 1 pen and touch events, bit 2 controller touch and motion events.
+    pub feature_flags: u32,
+    /// `ENCRYPT_*` bits that the client may switch on.
+    pub encryption_supported: u32,
+    /// `ENCRYPT_*` bits without which there is no stream.
+    pub encryption_required: u32,
+}
+
+impl Offer {
+    /// H.264 is always offered.
+    #[must_use]
+    pub fn has(&self, codec: Codec) -> bool {
+        match codec {
+            Codec::H264 => true,
+            Codec::Hevc => self.hevc,
+            Codec::Av1 => self.av1,
+        }
+    }
 }
 
 /// What a client asked for in ANNOUNCE, validated against the codec's limits. Sizes in pixels, rates in kbit/s.
@@ -39,4 +108,10 @@ pub struct StreamParams {
 
 /// The audio half of [`StreamParams`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudioParams { pub channels: u8, pub channel_mask: u32, pub high_quality: bool, pub packet_ms: u8, pub encrypted: bool }
+pub struct AudioParams {
+    pub channels: u8,
+    pub channel_mask: u32,
+    pub high_quality: bool,
+    pub packet_ms: u8,
+    pub encrypted: bool,
+}
