@@ -18,7 +18,10 @@ pub enum Error {
     BadConfig(&'static str),
     /// Bytes from outside that break the format; the text names the rule.
     #[error("malformed {what}: {why}")]
-    Malformed { what: &'static str, why: &'static str },
+    Malformed {
+        what: &'static str,
+        why: &'static str,
+    },
     /// Authentication of a sealed message failed.
     #[error("{0} could not be opened: wrong key or altered bytes")]
     Unauthentic(&'static str),

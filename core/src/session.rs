@@ -1,1 +1,2 @@
-pub struct Frame; pub struct Session;
+pub struct Frame;
+pub struct Session;

@@ -1,15 +1,23 @@
 //! Audio packets: RTP, 4+2 parity, CBC sealing.
-use crate::{Result, crypto::Key};
+//!
+//! Owns the datagrams of one audio stream. Does not know Opus: a packet is some bytes that should all be equally long.
+mod packetizer;
 
-/// Turns Opus packets into datagrams: the data packet, and after every fourth the two parity packets.
-pub struct AudioPacketizer {}
+pub use packetizer::{AudioPacketizer, AudioSeal};
 
-/// CBC sealing of audio: the key and `rikeyid` reinterpreted as u32.
-#[derive(Clone)]
-pub struct AudioSeal { pub key: Key, pub key_id: u32 }
-
-impl AudioPacketizer {
-    pub fn new(packet_ms: u8, seal: Option<AudioSeal>) -> Self { let _ = (packet_ms, seal); todo!() }
-    /// Datagrams for one Opus packet, in sending order (1, or 3 after the fourth of a block); valid until the next call.
-    pub fn packetize(&mut self, opus: &[u8]) -> Result<&[Vec<u8>]> { let _ = opus; todo!() }
-}
+/// RTP header of a data packet.
+const RTP_LEN: usize = 12;
+/// RTP and FEC header of a parity packet.
+const FEC_HEADER_LEN: usize = 24;
+/// Payload type of data packets.
+const DATA_TYPE: u8 = 97;
+/// Payload type of parity packets.
+const FEC_TYPE: u8 = 127;
+/// Data packets of a block.
+const BLOCK: usize = 4;
+/// Parity packets of a block.
+const PARITY: usize = 2;
+/// Clients receive no longer datagrams.
+pub const MAX_DATAGRAM: usize = 1400;
+/// Longest payload (sealed, if it is sealed) that leaves room for the header of a parity packet.
+pub const MAX_PAYLOAD: usize = MAX_DATAGRAM - FEC_HEADER_LEN;
