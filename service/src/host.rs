@@ -1,5 +1,8 @@
 //! What every part of the service shares. Each field owns its own state; nobody holds two of their locks.
-use crate::{agents::Agents, config::Config, identity::Identity, launch::Launches, pairings::Pairings, store::ClientStore, stream::Streams};
+use crate::{
+    agents::Agents, config::Config, identity::Identity, launch::Launches, pairings::Pairings,
+    store::ClientStore, stream::Streams,
+};
 use std::sync::Arc;
 
 pub struct Host {

@@ -1,5 +1,9 @@
 //! Launches: what `/launch` and `/resume` promised and RTSP then takes up. [owner: setup]
-use crate::{agents::AgentHandle, ids::{ClientId, StreamId}, store::ClientRecord};
+use crate::{
+    agents::AgentHandle,
+    ids::{ClientId, StreamId},
+    store::ClientRecord,
+};
 use punktfunk_core::crypto::Key;
 use std::net::IpAddr;
 
@@ -27,5 +31,8 @@ pub struct Launches {}
 impl Launches {
     pub fn new() -> Self { Self::default() }
     /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
-    pub fn running_app(&self, client: &ClientId) -> u32 { let _ = client; todo!() }
+    pub fn running_app(&self, client: &ClientId) -> u32 {
+        let _ = client;
+        todo!()
+    }
 }

@@ -1,10 +1,18 @@
 //! punktfunkd as a library: what `main` puts together and what the whole-system tests drive.
 #![forbid(unsafe_code)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
 
+pub mod admission;
 pub mod agents;
 pub mod api;
 pub mod authority;
+pub mod cli;
 pub mod config;
 pub mod host;
 pub mod identity;

@@ -1,0 +1,1 @@
+//! Who may register as an agent.

@@ -1,0 +1,164 @@
+//! One registered agent, as the streams see it.
+use super::Registry;
+use crate::ids::{SessionId, Uid};
+use punktfunk_dbus::{
+    channel::Violation,
+    open_stream::{OpenStream, OpenedStream},
+};
+use std::{
+    future::Future,
+    os::fd::OwnedFd,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long an agent may take to open its source and encoder.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is known of an agent and of the session that it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentInfo {
+    pub session: SessionId,
+    /// The session's user, attested by the bus and by logind.
+    pub uid: Uid,
+    /// Empty for a headless session.
+    pub seat: String,
+    pub compositor: String,
+    /// Encoders by name, best first.
+    pub encoders: Vec<String>,
+    /// `h264`, ...
+    pub codecs: Vec<String>,
+    /// In front on its seat; a headless session is active as long as it lives.
+    pub active: bool,
+    pub locked: bool,
+    /// The session is a log-in screen.
+    pub greeter: bool,
+    /// The agent's own version.
+    pub version: String,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AgentError {
+    #[error("the agent did not answer in time")]
+    Timeout,
+    #[error("the agent is gone")]
+    Gone,
+    #[error("the agent refused: {0}")]
+    Refused(String),
+}
+
+/// An answer that is still being made.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<OpenedStream, AgentError>> + Send + 'a>>;
+
+/// The far side of a registration: over the bus in the service, in the same process in tests.
+pub trait StreamSource: Send + Sync {
+    /// Begin a stream; the descriptors are the agent's ends.
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_>;
+}
+
+/// One registered agent; cheap to clone. Equal handles are the same registration.
+#[derive(Clone)]
+pub struct AgentHandle(Arc<Agent>);
+
+struct Agent {
+    info: Mutex<AgentInfo>,
+    source: Arc<dyn StreamSource>,
+    gone: watch::Sender<bool>,
+    registry: Weak<Registry>,
+}
+
+impl PartialEq for AgentHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for AgentHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AgentHandle").field(&self.info()).finish()
+    }
+}
+
+impl AgentHandle {
+    pub(super) fn new(
+        info: AgentInfo,
+        source: Arc<dyn StreamSource>,
+        registry: Weak<Registry>,
+    ) -> Self {
+        Self(Arc::new(Agent {
+            info: Mutex::new(info),
+            source,
+            gone: watch::Sender::new(false),
+            registry,
+        }))
+    }
+
+    pub fn info(&self) -> AgentInfo {
+        self.lock().clone()
+    }
+
+    /// Ask for a stream; 10 s at most.
+    ///
+    /// # Errors
+    /// The agent's own reason, or that it did not answer or went away.
+    pub async fn open_stream(
+        &self,
+        options: OpenStream,
+        ring: OwnedFd,
+        channel: OwnedFd,
+    ) -> Result<OpenedStream, AgentError> {
+        let opened = self.0.source.open_stream(options, ring, channel);
+        tokio::select! {
+            biased;
+            () = self.gone() => Err(AgentError::Gone),
+            answer = tokio::time::timeout(OPEN_LIMIT, opened) => answer.unwrap_or(Err(AgentError::Timeout)),
+        }
+    }
+
+    /// Resolves when the agent is gone (name lost, session removed, penalised).
+    pub async fn gone(&self) {
+        // The sender lives as long as this handle: an error cannot happen.
+        let _ = self.0.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+
+    /// The agent broke the channel contract: log the code, drop it, refuse its uid for a while.
+    pub fn violation(&self, violation: Violation) {
+        let info = self.info();
+        let penalty = self
+            .0
+            .registry
+            .upgrade()
+            .map_or(Duration::ZERO, |registry| registry.penalise(info.uid));
+        tracing::warn!(
+            code = violation.code(), session = %info.session, uid = info.uid.0, refused_for_s = penalty.as_secs(),
+            "an agent broke the stream channel's contract and was dropped: {violation}"
+        );
+        self.end();
+    }
+
+    /// The agent is gone: take it off the registry and tell everyone who waits for that.
+    pub fn end(&self) {
+        if let Some(registry) = self.0.registry.upgrade() {
+            registry.forget(self);
+        }
+        self.0.gone.send_replace(true);
+    }
+
+    /// The session changed (in front, locked, ...).
+    pub fn update(&self, edit: impl FnOnce(&mut AgentInfo)) {
+        let mut info = self.lock();
+        let before = info.clone();
+        edit(&mut info);
+        let changed = *info != before;
+        drop(info);
+        if let Some(registry) = self.0.registry.upgrade().filter(|_| changed) {
+            registry.note_change();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, AgentInfo> {
+        self.0.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

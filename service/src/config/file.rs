@@ -1,0 +1,216 @@
+//! The TOML file: its keys, and what each accepts. Mistakes are reported with line and key by the parser.
+use super::{Config, ConfigError, Encryption, Ports, VIDEO_SOURCES};
+use serde::Deserialize;
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+/// Every key is optional; unknown keys are mistakes, because a misspelt one would otherwise do nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct File {
+    name: Option<Name>,
+    bind: Option<IpAddr>,
+    state_dir: Option<PathBuf>,
+    identity_dir: Option<PathBuf>,
+    user: Option<String>,
+    encryption: Option<EncryptionWord>,
+    discovery: Option<bool>,
+    perf: Option<bool>,
+    ports: PortTable,
+    video: VideoTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct PortTable {
+    base: Option<u16>,
+    http: Option<u16>,
+    https: Option<u16>,
+    rtsp: Option<u16>,
+    video: Option<u16>,
+    control: Option<u16>,
+    audio: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct VideoTable {
+    source: Option<Source>,
+    compositor: Option<Compositor>,
+    fec_percent: Option<Percent>,
+    drop: Option<u32>,
+    pace_rate_mbit: Option<PaceRate>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Name(String);
+impl TryFrom<String> for Name {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        let fits = !name.is_empty() && name.len() <= 63 && !name.chars().any(char::is_control);
+        fits.then_some(Self(name))
+            .ok_or_else(|| "a name of 1 to 63 bytes without control characters".into())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Source(String);
+impl TryFrom<String> for Source {
+    type Error = String;
+    fn try_from(value: String) -> Result<Self, String> {
+        video_source(&value).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Compositor(String);
+impl TryFrom<String> for Compositor {
+    type Error = String;
+    fn try_from(value: String) -> Result<Self, String> {
+        compositor(&value).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "u8")]
+struct Percent(u8);
+impl TryFrom<u8> for Percent {
+    type Error = &'static str;
+    fn try_from(value: u8) -> Result<Self, Self::Error> {
+        (value <= 100)
+            .then_some(Self(value))
+            .ok_or("a number from 0 to 100")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "u32")]
+struct PaceRate(u32);
+impl TryFrom<u32> for PaceRate {
+    type Error = &'static str;
+    fn try_from(value: u32) -> Result<Self, Self::Error> {
+        (10..=100_000)
+            .contains(&value)
+            .then_some(Self(value))
+            .ok_or("a number from 10 to 100000 (Mbit/s)")
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EncryptionWord {
+    Off,
+    Offered,
+    Required,
+}
+
+/// # Errors
+/// The accepted words.
+pub(super) fn video_source(value: &str) -> Result<String, String> {
+    if VIDEO_SOURCES.contains(&value) {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("expected one of {}", VIDEO_SOURCES.join(", ")))
+    }
+}
+
+/// # Errors
+/// What a compositor's name looks like. Which names exist is known by the agents alone.
+pub(super) fn compositor(value: &str) -> Result<String, String> {
+    let fits = !value.is_empty()
+        && value.len() <= 32
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits {
+        Ok(value.to_owned())
+    } else {
+        Err("expected auto or a compositor's name in lower case, such as kwin, mutter, sway".into())
+    }
+}
+
+/// Lay the file's values over `config`.
+pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), ConfigError> {
+    let broken = |message: String| ConfigError::File {
+        path: path.display().to_string(),
+        message,
+    };
+    let file: File = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
+    replace(&mut config.name, file.name.map(|name| name.0));
+    replace(&mut config.bind, file.bind);
+    replace(
+        &mut config.state_dir,
+        absolute(file.state_dir, "state-dir").map_err(broken)?,
+    );
+    replace(
+        &mut config.identity_dir,
+        absolute(file.identity_dir, "identity-dir").map_err(broken)?,
+    );
+    replace(&mut config.user, file.user);
+    replace(
+        &mut config.encryption,
+        file.encryption.map(|word| match word {
+            EncryptionWord::Off => Encryption::Off,
+            EncryptionWord::Offered => Encryption::Offered,
+            EncryptionWord::Required => Encryption::Required,
+        }),
+    );
+    replace(&mut config.discovery, file.discovery);
+    replace(&mut config.perf, file.perf);
+    replace(
+        &mut config.video_source,
+        file.video.source.map(|source| source.0),
+    );
+    replace(
+        &mut config.compositor,
+        file.video.compositor.map(|name| name.0),
+    );
+    replace(
+        &mut config.fec_percent,
+        file.video.fec_percent.map(|percent| percent.0),
+    );
+    replace(&mut config.video_drop, file.video.drop);
+    replace(
+        &mut config.pace_rate_mbit,
+        file.video.pace_rate_mbit.map(|rate| rate.0),
+    );
+    config.ports = ports(config.ports, &file.ports).map_err(broken)?;
+    Ok(())
+}
+
+fn replace<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+fn absolute(path: Option<PathBuf>, key: &str) -> Result<Option<PathBuf>, String> {
+    match path {
+        Some(path) if !path.is_absolute() => Err(format!(
+            "{key} = {:?}: the path must be absolute",
+            path.display().to_string()
+        )),
+        path => Ok(path),
+    }
+}
+
+fn ports(default: Ports, table: &PortTable) -> Result<Ports, String> {
+    let mut ports = match table.base {
+        Some(base) => Ports::from_base(base).ok_or_else(|| {
+            format!("ports.base = {base}: the ports derived from it do not exist")
+        })?,
+        None => default,
+    };
+    replace(&mut ports.http, table.http);
+    replace(&mut ports.https, table.https);
+    replace(&mut ports.rtsp, table.rtsp);
+    replace(&mut ports.video, table.video);
+    replace(&mut ports.control, table.control);
+    replace(&mut ports.audio, table.audio);
+    ports.validated()
+}

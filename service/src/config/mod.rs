@@ -1,0 +1,250 @@
+//! Configuration: `/etc/punktfunk/punktfunk.toml`, with documented environment overrides for tests.
+//!
+//! Owns defaults, validation and the words in which a mistake is reported. Reads nothing after start-up.
+mod file;
+mod ports;
+
+pub use ports::Ports;
+
+use crate::cli::Cli;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    path::{Path, PathBuf},
+};
+
+/// Where the configuration is looked for when `--config` is not given.
+pub const DEFAULT_FILE: &str = "/etc/punktfunk/punktfunk.toml";
+/// Default of [`Config::state_dir`]: made by systemd's `StateDirectory=`, owned by the service's account.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/punktfunk";
+/// Default of [`Config::identity_dir`]: owned by root, mode 0700, so that nothing that serves can replace it.
+pub const DEFAULT_IDENTITY_DIR: &str = "/var/lib/punktfunk-identity";
+/// The account that serves.
+pub const DEFAULT_USER: &str = "punktfunk";
+
+/// What [`Config::video_source`] may say.
+pub const VIDEO_SOURCES: [&str; 5] = ["auto", "synthetic", "synthetic-fast", "portal", "mutter"];
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name that clients show; default: the machine's host name.
+    pub name: String,
+    pub ports: Ports,
+    /// Addresses to bind; default `[::]` (dual stack).
+    pub bind: IpAddr,
+    /// Client store; belongs to the account that serves.
+    pub state_dir: PathBuf,
+    /// Certificate, key and unique id of the host; read before privileges are dropped.
+    pub identity_dir: PathBuf,
+    /// The account that serves; not looked at in development mode.
+    pub user: String,
+    /// `auto`, `synthetic`, `synthetic-fast`, `portal`, `mutter` (PUNKTFUNK_VIDEO_SOURCE)
+    pub video_source: String,
+    /// `auto` or a compositor's name (PUNKTFUNK_COMPOSITOR)
+    pub compositor: String,
+    /// 0..=100; 0 = data only (PUNKTFUNK_FEC_PCT)
+    pub fec_percent: u8,
+    /// Drop the first of every N video datagrams before sending; 0 = none (PUNKTFUNK_VIDEO_DROP)
+    pub video_drop: u32,
+    /// Log per-stage timing each second (PUNKTFUNK_PERF)
+    pub perf: bool,
+    pub encryption: Encryption,
+    /// Mbit/s at which the rest of a frame is spread after its first burst.
+    pub pace_rate_mbit: u32,
+    /// Announce the host by mDNS.
+    pub discovery: bool,
+    /// Development mode: private bus, no polkit, no logind, callers of our own uid only.
+    pub development: bool,
+}
+
+/// Whether media and RTSP are encrypted for clients that can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    Off,
+    Offered,
+    Required,
+}
+
+impl Encryption {
+    /// The word used in the file and on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Offered => "offered",
+            Self::Required => "required",
+        }
+    }
+}
+
+/// Why the configuration cannot be used; each variant names the place of the mistake.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("the configuration {path} is not valid:\n{message}")]
+    File { path: String, message: String },
+    #[error("the environment variable {name}={value:?} is not valid: {expected}")]
+    Environment {
+        name: &'static str,
+        value: String,
+        expected: String,
+    },
+    #[error("{0}")]
+    CommandLine(String),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: host_name(),
+            ports: Ports::default(),
+            bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            state_dir: DEFAULT_STATE_DIR.into(),
+            identity_dir: DEFAULT_IDENTITY_DIR.into(),
+            user: DEFAULT_USER.into(),
+            video_source: "auto".into(),
+            compositor: "auto".into(),
+            fec_percent: 20,
+            video_drop: 0,
+            perf: false,
+            encryption: Encryption::Offered,
+            pace_rate_mbit: 800,
+            discovery: true,
+            development: false,
+        }
+    }
+}
+
+impl Config {
+    /// Command line over environment over file over defaults.
+    ///
+    /// # Errors
+    /// A file that was named but is missing, and any value that is not understood. A missing default file is not an error.
+    pub fn load(cli: &Cli) -> Result<Self, ConfigError> {
+        Self::load_with(cli, |name| std::env::var_os(name))
+    }
+
+    /// [`Config::load`] with the environment passed in.
+    pub fn load_with(
+        cli: &Cli,
+        environment: impl Fn(&'static str) -> Option<std::ffi::OsString>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self {
+            development: cli.dev,
+            ..Self::default()
+        };
+        if cli.dev {
+            config.use_development_directories(&environment);
+        }
+        // A developer's host does not pick up the machine's configuration by accident.
+        let (path, must_exist) = match &cli.config {
+            Some(path) => (Some(path.as_path()), true),
+            None if cli.dev => (None, false),
+            None => (Some(Path::new(DEFAULT_FILE)), false),
+        };
+        if let Some(path) = path {
+            match std::fs::read_to_string(path) {
+                Ok(text) => file::apply(&mut config, path, &text)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
+                Err(source) => {
+                    return Err(ConfigError::Read {
+                        path: path.display().to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+        config.apply_environment(environment)?;
+        config.apply_command_line(cli)?;
+        Ok(config)
+    }
+
+    fn use_development_directories(
+        &mut self,
+        environment: &impl Fn(&'static str) -> Option<std::ffi::OsString>,
+    ) {
+        let base = environment("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| environment("HOME").map(|home| PathBuf::from(home).join(".local/state")))
+            .unwrap_or_else(std::env::temp_dir);
+        self.state_dir = base.join("punktfunk-dev");
+        self.identity_dir = self.state_dir.join("identity");
+    }
+
+    fn apply_environment(
+        &mut self,
+        environment: impl Fn(&'static str) -> Option<std::ffi::OsString>,
+    ) -> Result<(), ConfigError> {
+        let text = |name| environment(name).map(|value| value.to_string_lossy().into_owned());
+        let bad = |name, value: String, expected: String| ConfigError::Environment {
+            name,
+            value,
+            expected,
+        };
+        if let Some(value) = text("PUNKTFUNK_VIDEO_SOURCE") {
+            self.video_source = file::video_source(&value)
+                .map_err(|expected| bad("PUNKTFUNK_VIDEO_SOURCE", value, expected))?;
+        }
+        if let Some(value) = text("PUNKTFUNK_COMPOSITOR") {
+            self.compositor = file::compositor(&value)
+                .map_err(|expected| bad("PUNKTFUNK_COMPOSITOR", value, expected))?;
+        }
+        if let Some(value) = text("PUNKTFUNK_FEC_PCT") {
+            self.fec_percent = value
+                .parse()
+                .ok()
+                .filter(|percent| *percent <= 100)
+                .ok_or_else(|| bad("PUNKTFUNK_FEC_PCT", value, "a number from 0 to 100".into()))?;
+        }
+        if let Some(value) = text("PUNKTFUNK_VIDEO_DROP") {
+            self.video_drop = value.parse().map_err(|_| {
+                bad(
+                    "PUNKTFUNK_VIDEO_DROP",
+                    value,
+                    "a number: the first of every so many datagrams is dropped, 0 = none".into(),
+                )
+            })?;
+        }
+        if let Some(value) = text("PUNKTFUNK_PERF") {
+            self.perf = match value.as_str() {
+                "1" | "true" | "yes" => true,
+                "0" | "false" | "no" | "" => false,
+                _ => return Err(bad("PUNKTFUNK_PERF", value, "1 or 0".into())),
+            };
+        }
+        Ok(())
+    }
+
+    fn apply_command_line(&mut self, cli: &Cli) -> Result<(), ConfigError> {
+        if let Some(directory) = &cli.state_dir {
+            self.state_dir = directory.clone();
+            // A directory given by hand keeps everything together, unless this is the real service.
+            if cli.dev {
+                self.identity_dir = directory.join("identity");
+            }
+        }
+        if let Some(base) = cli.base_port {
+            self.ports = Ports::from_base(base)
+                .and_then(|ports| ports.validated().ok())
+                .ok_or_else(|| {
+                    ConfigError::CommandLine(format!(
+                        "--base-port {base}: all ports derived from it must lie between 1024 and 65535; 1029 to 65514 will do"
+                    ))
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn host_name() -> String {
+    nix::sys::utsname::uname()
+        .ok()
+        .and_then(|uts| uts.nodename().to_str().map(str::to_owned))
+        .filter(|name| !name.is_empty() && name != "(none)")
+        .unwrap_or_else(|| "punktfunk".into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use super::*;
+use std::ffi::OsString;
+
+fn cli(config: Option<&Path>) -> Cli {
+    Cli {
+        config: config.map(Path::to_owned),
+        dev: true,
+        state_dir: Some("/nonexistent/state".into()),
+        base_port: None,
+    }
+}
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    file::apply(&mut config, Path::new("test.toml"), text).map(|()| config)
+}
+
+fn none(_: &'static str) -> Option<OsString> {
+    None
+}
+
+#[test]
+fn a_missing_default_file_means_defaults() {
+    let config = Config::load_with(&cli(None), none).unwrap();
+    assert_eq!(config.ports, Ports::default());
+    assert_eq!(config.fec_percent, 20);
+    assert_eq!(
+        config.identity_dir,
+        Path::new("/nonexistent/state/identity")
+    );
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let error = Config::load_with(&cli(Some(Path::new("/nonexistent/p.toml"))), none).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/p.toml"), "{error}");
+}
+
+#[test]
+fn the_example_is_valid_and_says_the_defaults() {
+    let text = include_str!("../../punktfunk.toml");
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') && !rest.is_empty() => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let default = Config::default();
+    for text in [text, uncommented.as_str()] {
+        let config = load(text).unwrap();
+        assert_eq!(config.ports, default.ports);
+        assert_eq!(config.fec_percent, default.fec_percent);
+        assert_eq!(config.video_source, default.video_source);
+        assert_eq!(config.encryption, default.encryption);
+        assert_eq!(config.state_dir, default.state_dir);
+        assert_eq!(config.identity_dir, default.identity_dir);
+        assert_eq!(config.pace_rate_mbit, default.pace_rate_mbit);
+        assert_eq!(config.bind, default.bind);
+    }
+    assert!(uncommented.contains("\nfec-percent = 20"), "keys are shown");
+}
+
+#[test]
+fn a_mistake_is_reported_with_its_line_and_key() {
+    for (text, key) in [
+        ("name = \"x\"\n[video]\nfec-percent = 300\n", "fec-percent"),
+        ("name = \"x\"\n[video]\nsource = \"vhs\"\n", "source"),
+        ("name = \"x\"\n\nbanana = 3\n", "banana"),
+    ] {
+        let message = load(text).unwrap_err().to_string();
+        assert!(message.contains("line 3"), "{message}");
+        assert!(message.contains(key), "{message}");
+        assert!(message.contains("test.toml"), "{message}");
+    }
+}
+
+#[test]
+fn ports_that_collide_or_need_privileges_are_refused() {
+    let collide = load("[ports]\nhttp = 5000\nhttps = 5000\n").unwrap_err();
+    assert!(collide.to_string().contains("ports.http and ports.https"));
+    let low = load("[ports]\naudio = 80\n").unwrap_err();
+    assert!(low.to_string().contains("ports.audio = 80"));
+    assert!(load("[ports]\nbase = 65530\n").is_err());
+    // TCP and UDP may share a number.
+    assert!(load("[ports]\nhttp = 5000\nvideo = 5000\n").is_ok());
+}
+
+#[test]
+fn the_environment_overrides_and_is_validated() {
+    let fixed = |name: &'static str, value: &'static str| {
+        Config::load_with(&cli(None), move |asked| {
+            (asked == name).then(|| value.into())
+        })
+    };
+    assert_eq!(fixed("PUNKTFUNK_FEC_PCT", "0").unwrap().fec_percent, 0);
+    assert_eq!(fixed("PUNKTFUNK_VIDEO_DROP", "7").unwrap().video_drop, 7);
+    assert!(fixed("PUNKTFUNK_PERF", "1").unwrap().perf);
+    let source = fixed("PUNKTFUNK_VIDEO_SOURCE", "synthetic").unwrap();
+    assert_eq!(source.video_source, "synthetic");
+    for (name, value) in [
+        ("PUNKTFUNK_FEC_PCT", "101"),
+        ("PUNKTFUNK_FEC_PCT", "many"),
+        ("PUNKTFUNK_VIDEO_SOURCE", "vhs"),
+        ("PUNKTFUNK_VIDEO_DROP", "-1"),
+        ("PUNKTFUNK_COMPOSITOR", "K Win"),
+        ("PUNKTFUNK_PERF", "perhaps"),
+    ] {
+        let message = fixed(name, value).unwrap_err().to_string();
+        assert!(
+            message.contains(name) && message.contains(value),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_base_port_on_the_command_line_moves_all_six() {
+    let mut cli = cli(None);
+    cli.base_port = Some(24_000);
+    let config = Config::load_with(&cli, none).unwrap();
+    assert_eq!(config.ports, Ports::from_base(24_000).unwrap());
+    cli.base_port = Some(1_026);
+    let message = Config::load_with(&cli, none).unwrap_err().to_string();
+    assert!(message.contains("--base-port 1026"), "{message}");
+}

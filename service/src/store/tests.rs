@@ -1,0 +1,180 @@
+use super::*;
+use std::{fs, os::unix::fs::PermissionsExt};
+
+struct Scratch(PathBuf);
+impl Scratch {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("punktfunk-store-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+    fn file(&self) -> PathBuf {
+        self.0.join(file::NAME)
+    }
+    fn set_aside(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains(".bad-"))
+            .collect()
+    }
+}
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn records_survive_a_restart_in_a_private_file() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let record = store.add("tablet", b"certificate", Uid(1000)).unwrap();
+    store
+        .set_permissions(
+            &record.id,
+            &["unlock".into(), "stream".into(), "stream".into()],
+        )
+        .unwrap();
+    store.set_owner(&record.id, Uid(1001)).unwrap();
+    drop(store);
+    let again = ClientStore::open(&scratch.0).unwrap();
+    let found = again.by_certificate(b"certificate").unwrap();
+    assert_eq!((found.name.as_str(), found.owner), ("tablet", Uid(1001)));
+    assert_eq!(found.permissions, ["stream", "unlock"]);
+    assert!(found.may(PERMISSION_UNLOCK) && !found.may(PERMISSION_INPUT));
+    assert!(again.by_certificate(b"another").is_none());
+    let mode = fs::metadata(scratch.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_the_store_starts_empty() {
+    let scratch = Scratch::new();
+    for (number, bad) in [
+        &b"{\"version\":1,\"clients\":[{"[..],
+        b"",
+        b"\xff\xfe",
+        b"[]",
+    ]
+    .iter()
+    .enumerate()
+    {
+        fs::write(scratch.file(), bad).unwrap();
+        let store = ClientStore::open(&scratch.0).unwrap();
+        assert!(store.list().is_empty());
+        assert_eq!(
+            scratch.set_aside().len(),
+            number + 1,
+            "nothing set aside is overwritten"
+        );
+        assert!(!scratch.file().exists());
+    }
+    let mut kept: Vec<_> = scratch
+        .set_aside()
+        .iter()
+        .map(|path| fs::read(path).unwrap())
+        .collect();
+    kept.sort();
+    assert_eq!(kept[0], b"");
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_kept_and_not_touched() {
+    let scratch = Scratch::new();
+    let newer = br#"{"version":2,"clients":[],"shiny":true}"#;
+    fs::write(scratch.file(), newer).unwrap();
+    assert!(ClientStore::open(&scratch.0).unwrap().list().is_empty());
+    assert_eq!(fs::read(&scratch.set_aside()[0]).unwrap(), newer);
+}
+
+#[test]
+fn when_the_disk_refuses_the_old_state_stays() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let kept = store.add("kept", b"one", Uid(1000)).unwrap();
+    let before = fs::read(scratch.file()).unwrap();
+    // A directory in the way of the temporary file fails for root as well, unlike permissions.
+    let obstacle = scratch.file().with_extension("json.new");
+    fs::create_dir(&obstacle).unwrap();
+    let changes = store.changes();
+    assert!(matches!(
+        store.add("lost", b"two", Uid(1000)),
+        Err(StoreError::Io { .. })
+    ));
+    assert!(matches!(store.remove(&kept.id), Err(StoreError::Io { .. })));
+    assert_eq!(store.list(), [kept]);
+    assert_eq!(fs::read(scratch.file()).unwrap(), before);
+    assert!(!changes.has_changed().unwrap(), "nothing changed");
+    fs::remove_dir(obstacle).unwrap();
+    assert!(store.add("late", b"two", Uid(1000)).is_ok());
+}
+
+#[test]
+fn a_left_over_of_a_crash_does_not_matter() {
+    let scratch = Scratch::new();
+    fs::write(scratch.file().with_extension("json.new"), "half a fi").unwrap();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    store.add("a", b"one", Uid(1)).unwrap();
+    assert_eq!(ClientStore::open(&scratch.0).unwrap().list().len(), 1);
+}
+
+#[test]
+fn pairing_again_replaces_the_record_and_names_are_made_presentable() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    store.add("old", b"one", Uid(1)).unwrap();
+    let name = format!("  tv\n\u{7}{}", "x".repeat(100));
+    let record = store.add(&name, b"one", Uid(2)).unwrap();
+    assert!(record.name.starts_with("tvx") && record.name.chars().count() <= MAX_NAME);
+    assert_eq!(store.list(), [record]);
+    assert_eq!(store.add("\n", b"two", Uid(2)).unwrap().name, "unnamed");
+}
+
+#[test]
+fn unknown_clients_and_permissions_are_refused() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let unknown = ClientId::of_certificate(b"nobody");
+    assert!(matches!(
+        store.remove(&unknown),
+        Err(StoreError::NoSuchClient)
+    ));
+    let record = store.add("a", b"one", Uid(1)).unwrap();
+    let error = store
+        .set_permissions(&record.id, &["root".into()])
+        .unwrap_err();
+    assert!(error.to_string().contains("root"));
+}
+
+#[test]
+fn the_store_is_bounded() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let mut records = Records::new();
+    for number in 0..MAX_CLIENTS {
+        let certificate = number.to_string().into_bytes();
+        let id = ClientId::of_certificate(&certificate);
+        records.insert(
+            id.clone(),
+            ClientRecord {
+                id,
+                name: "n".into(),
+                certificate_der: certificate,
+                owner: Uid(1),
+                paired_at: 0,
+                last_seen: 0,
+                permissions: Vec::new(),
+            },
+        );
+    }
+    *store.records() = records;
+    assert!(matches!(
+        store.add("one too many", b"x", Uid(1)),
+        Err(StoreError::Full)
+    ));
+    assert!(
+        store.add("again", b"7", Uid(1)).is_ok(),
+        "pairing again needs no room"
+    );
+}
