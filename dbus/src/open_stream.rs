@@ -32,7 +32,10 @@ pub struct OpenStream {
 /// What the agent answers: the encoder and source it took.
 #[derive(Debug, Clone, PartialEq, SerializeDict, DeserializeDict, Type)]
 #[zvariant(signature = "a{sv}")]
-pub struct OpenedStream { pub encoder: String, pub source: String }
+pub struct OpenedStream {
+    pub encoder: String,
+    pub source: String,
+}
 
 /// What an agent says of itself when it registers.
 #[derive(Debug, Clone, PartialEq, Default, SerializeDict, DeserializeDict, Type)]

@@ -1,6 +1,11 @@
-//! Typed, versioned, fixed-layout messages; one per datagram, at most [`MAX_MESSAGE`] bytes.
+//! The words of the channel as types. How they lie in a datagram is [`super::wire`]'s business.
 
+/// The largest datagram, in bytes.
 pub const MAX_MESSAGE: usize = 1500;
+/// The largest Opus packet that fits a message.
+pub const MAX_AUDIO: usize = 1488;
+/// The longest [`ToService::Failed`] text, in bytes of UTF-8.
+pub const MAX_REASON: usize = 512;
 
 /// Flag of [`FrameReady`]: key frame.
 pub const FRAME_KEY: u32 = 1;
@@ -10,44 +15,82 @@ pub const FRAME_AFTER_INVALIDATION: u32 = 2;
 pub const FRAME_REPEATED: u32 = 4;
 /// Flag: intra-refresh picture.
 pub const FRAME_INTRA_REFRESH: u32 = 8;
+/// Every flag there is; any other bit is a violation.
+pub const FRAME_FLAGS: u32 =
+    FRAME_KEY | FRAME_AFTER_INVALIDATION | FRAME_REPEATED | FRAME_INTRA_REFRESH;
 
-/// An access unit lies in `slot`. Times are CLOCK_MONOTONIC nanoseconds; `pts_ns` = capture time used on the wire, never running backwards.
+/// An access unit lies in `slot`.
+///
+/// Times are CLOCK_MONOTONIC nanoseconds. `pts_ns` is the time stamp for the wire and never runs backwards;
+/// `capture_ns` is when the picture was taken (long ago for a repeated one), `encoded_ns` when the encoder was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameReady { pub slot: u16, pub seq: u64, pub len: u32, pub flags: u32, pub pts_ns: u64, pub capture_ns: u64, pub encoded_ns: u64 }
+pub struct FrameReady {
+    pub slot: u16,
+    /// From 0, one more for each frame.
+    pub seq: u64,
+    /// Bytes in the slot, from its start; never 0.
+    pub len: u32,
+    /// Bits of [`FRAME_FLAGS`].
+    pub flags: u32,
+    pub pts_ns: u64,
+    pub capture_ns: u64,
+    pub encoded_ns: u64,
+}
 
 /// Agent to service.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ToService {
     FrameReady(FrameReady),
-    /// One Opus packet; `seq` from 0, +1 each.
-    Audio { seq: u64, opus: Vec<u8> },
-    /// `capturing`, `locked`, `no-output`: what the picture shows.
+    /// One Opus packet of 1 to [`MAX_AUDIO`] bytes; `seq` from 0, one more each.
+    Audio {
+        seq: u64,
+        opus: Vec<u8>,
+    },
+    /// What the picture shows.
     State(SourceState),
-    /// The agent cannot go on; text for a person, at most 512 bytes.
-    Failed { reason: String },
+    /// The agent cannot go on; a line for a person, at most [`MAX_REASON`] bytes. Control characters
+    /// are sent as spaces and a longer text is cut.
+    Failed {
+        reason: String,
+    },
     /// Running totals of the agent's side.
     Stats(AgentStats),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceState { Starting, Capturing, Locked, NoOutput }
+pub enum SourceState {
+    Starting,
+    Capturing,
+    Locked,
+    NoOutput,
+}
 
 /// Totals since the stream was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AgentStats { pub captured: u64, pub encoded: u64, pub repeated: u64, pub skipped_no_slot: u64 }
+pub struct AgentStats {
+    pub captured: u64,
+    pub encoded: u64,
+    pub repeated: u64,
+    pub skipped_no_slot: u64,
+}
 
 /// Service to agent.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ToAgent {
+    /// The slot was copied out and may be written again.
     SlotFree { slot: u16 },
+    /// Make the next picture a key frame.
     Idr,
+    /// The client lost the frames with these sequence numbers (low 32 bits of `seq`, both ends included).
     InvalidateRefs { first: u32, last: u32 },
+    /// The new video budget; never 0.
     Bitrate { kbps: u32 },
     /// One event in the client's terms; the agent maps it to its session.
     Input(punktfunk_core::input::InputEvent),
     /// Release everything that is pressed.
     ReleaseAll,
+    /// The stream is over; the service closes its end next.
     Stop,
 }
