@@ -1,6 +1,14 @@
 //! punktfunk-agent as a library: what `main` puts together and what tests drive.
+//!
+//! The agent captures, encodes and injects, without privilege, in one user's session. It opens no network socket and
+//! decides nothing about who may watch: that is the service's part.
 
 pub mod audio;
+pub mod cadence;
 pub mod capture;
+pub mod clock;
+pub mod convert;
+pub mod encode;
 pub mod input;
+pub mod pipeline;
 pub mod source;

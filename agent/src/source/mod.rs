@@ -79,6 +79,9 @@ pub trait Source: Send {
 pub trait Painter: Send {
     /// Paint the next picture into `picture`, whose buffer is reused. `now_ns` is CLOCK_MONOTONIC.
     fn paint(&mut self, picture: &mut Picture, now_ns: u64);
+
+    /// A tick passes without a picture: leave its number out, so that a receiver sees the gap.
+    fn skip(&mut self);
 }
 
 /// Where the sound of a stream comes from.

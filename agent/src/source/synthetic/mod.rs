@@ -56,6 +56,7 @@ impl Synthetic {
                 pattern: Pattern::new(width, height),
                 fast,
                 number: 0,
+                painted: 0,
             })),
         })
     }
@@ -84,17 +85,20 @@ impl Source for Synthetic {
 struct PatternPainter {
     pattern: Pattern,
     fast: bool,
-    /// Of the last picture; the first one is 1.
+    /// Of the last picture, painted or skipped; the first one is 1.
     number: u32,
+    /// Of the last painted one.
+    painted: u32,
 }
 
 impl Painter for PatternPainter {
     fn paint(&mut self, picture: &mut Picture, now_ns: u64) {
         let (width, height) = (self.pattern.width(), self.pattern.height());
-        let continues = picture.sequence == u64::from(self.number)
+        let continues = picture.sequence == u64::from(self.painted)
             && picture.data.len() == width * height * PIXEL
-            && self.number > 0;
+            && self.painted > 0;
         self.number = self.number.wrapping_add(1);
+        self.painted = self.number;
         picture.data.resize(width * height * PIXEL, 0);
         if self.fast {
             self.pattern
@@ -108,6 +112,10 @@ impl Painter for PatternPainter {
         picture.stride = width * PIXEL;
         picture.capture_ns = now_ns;
         picture.sequence = u64::from(self.number);
+    }
+
+    fn skip(&mut self) {
+        self.number = self.number.wrapping_add(1);
     }
 }
 
@@ -144,6 +152,21 @@ mod tests {
                     assert_eq!(picture.sequence, u64::from(expected));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_skipped_picture_leaves_a_gap_in_the_numbers() {
+        for fast in [false, true] {
+            let mut painter = Synthetic::new(&request(640, 360), fast)
+                .unwrap()
+                .painter()
+                .unwrap();
+            let mut picture = Picture::default();
+            painter.paint(&mut picture, 0);
+            painter.skip();
+            painter.paint(&mut picture, 0);
+            assert_eq!(number(&picture), Some(3));
         }
     }
 

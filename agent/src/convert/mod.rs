@@ -1,0 +1,261 @@
+//! BGRx pictures become planar 4:2:0 in the colours that the client announced, fitted to the stream's size.
+
+mod fit;
+
+use crate::{encode::EncodeError, source::Picture};
+use fit::Fit;
+use yuv::{
+    BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
+    bgra_to_yuv420,
+};
+
+/// Bytes of a BGRx pixel.
+const PIXEL: usize = 4;
+
+/// Which matrix turns RGB into luma and chroma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColourSpace {
+    Bt601,
+    #[default]
+    Bt709,
+    Bt2020,
+}
+
+/// Matrix and range of the encoded picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Colour {
+    pub space: ColourSpace,
+    pub full_range: bool,
+}
+
+impl Colour {
+    /// From ANNOUNCE's `encoderCscMode`: (colourspace << 1) + full range. None for a colourspace that does not exist.
+    pub fn from_csc_mode(mode: u32) -> Option<Self> {
+        let space = match mode >> 1 {
+            0 => ColourSpace::Bt601,
+            1 => ColourSpace::Bt709,
+            2 => ColourSpace::Bt2020,
+            _ => return None,
+        };
+        Some(Self {
+            space,
+            full_range: mode & 1 == 1,
+        })
+    }
+}
+
+/// A planar 4:2:0 picture, lines without padding; both sides even.
+#[derive(Debug, Clone)]
+pub struct Planes {
+    pub width: usize,
+    pub height: usize,
+    pub y: Vec<u8>,
+    pub u: Vec<u8>,
+    pub v: Vec<u8>,
+}
+
+impl Planes {
+    pub fn new(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            y: vec![0; width * height],
+            u: vec![0; width / 2 * (height / 2)],
+            v: vec![0; width / 2 * (height / 2)],
+        }
+    }
+}
+
+/// Converts to one size and one colour description.
+pub struct Converter {
+    width: usize,
+    height: usize,
+    colour: Colour,
+    /// For pictures of another size; made again when that size changes.
+    fit: Option<Fit>,
+}
+
+impl Converter {
+    pub fn new(width: usize, height: usize, colour: Colour) -> Self {
+        Self {
+            width,
+            height,
+            colour,
+            fit: None,
+        }
+    }
+
+    /// Fill `planes`, which must have this converter's size.
+    ///
+    /// # Errors
+    /// A picture whose bytes do not cover its size.
+    pub fn convert(&mut self, picture: &Picture, planes: &mut Planes) -> Result<(), EncodeError> {
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let inconsistent = || EncodeError::Picture {
+            width: picture.width,
+            height: picture.height,
+            stride: picture.stride,
+            len: picture.data.len(),
+        };
+        let line = width.checked_mul(PIXEL).ok_or_else(inconsistent)?;
+        let needed = (picture.stride)
+            .checked_mul(height.saturating_sub(1))
+            .and_then(|bytes| bytes.checked_add(line))
+            .ok_or_else(inconsistent)?;
+        if width == 0 || height == 0 || picture.stride < line || picture.data.len() < needed {
+            return Err(inconsistent());
+        }
+        let (bgrx, stride) = if (width, height) == (self.width, self.height) {
+            (&picture.data[..], picture.stride)
+        } else {
+            let target = (self.width, self.height);
+            if !(self.fit.as_ref()).is_some_and(|fit| fit.is_from(width, height)) {
+                tracing::info!(
+                    "captured {width}x{height}, streaming {}x{}: pictures are scaled",
+                    self.width,
+                    self.height
+                );
+                self.fit = None;
+            }
+            let fit = self
+                .fit
+                .get_or_insert_with(|| Fit::new((width, height), target));
+            (fit.apply(&picture.data, picture.stride), self.width * PIXEL)
+        };
+        to_planes(bgrx, stride, self.colour, planes).map_err(|error| EncodeError::Backend {
+            encoder: "yuv",
+            what: "convert a picture",
+            why: error.to_string(),
+        })
+    }
+}
+
+fn to_planes(
+    bgrx: &[u8],
+    stride: usize,
+    colour: Colour,
+    planes: &mut Planes,
+) -> Result<(), yuv::YuvError> {
+    let range = if colour.full_range {
+        YuvRange::Full
+    } else {
+        YuvRange::Limited
+    };
+    let matrix = match colour.space {
+        ColourSpace::Bt601 => YuvStandardMatrix::Bt601,
+        ColourSpace::Bt709 => YuvStandardMatrix::Bt709,
+        ColourSpace::Bt2020 => YuvStandardMatrix::Bt2020,
+    };
+    let (width, chroma) = (planes.width as u32, (planes.width / 2) as u32);
+    let mut image = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(&mut planes.y),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(&mut planes.u),
+        u_stride: chroma,
+        v_plane: BufferStoreMut::Borrowed(&mut planes.v),
+        v_stride: chroma,
+        width,
+        height: planes.height as u32,
+    };
+    bgra_to_yuv420(
+        &mut image,
+        bgrx,
+        stride as u32,
+        range,
+        matrix,
+        YuvConversionMode::Balanced,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(width: u32, height: u32, padding: usize, bgrx: [u8; PIXEL]) -> Picture {
+        let stride = width as usize * PIXEL + padding;
+        let mut data = vec![77; stride * height as usize];
+        for line in data.chunks_mut(stride) {
+            for pixel in line[..width as usize * PIXEL].chunks_mut(PIXEL) {
+                pixel.copy_from_slice(&bgrx);
+            }
+        }
+        Picture {
+            width,
+            height,
+            stride,
+            data,
+            ..Picture::default()
+        }
+    }
+
+    fn convert(picture: &Picture, width: usize, height: usize, mode: u32) -> Planes {
+        let mut planes = Planes::new(width, height);
+        Converter::new(width, height, Colour::from_csc_mode(mode).unwrap())
+            .convert(picture, &mut planes)
+            .unwrap();
+        planes
+    }
+
+    #[test]
+    fn white_is_235_in_limited_and_255_in_full_range() {
+        let white = flat(64, 32, 0, [255; 4]);
+        for (mode, luma) in [(0, 235), (1, 255), (2, 235), (3, 255), (4, 235)] {
+            let planes = convert(&white, 64, 32, mode);
+            assert!(planes.y.iter().all(|&y| y == luma), "mode {mode}");
+            assert!(
+                planes
+                    .u
+                    .iter()
+                    .chain(&planes.v)
+                    .all(|&c| c.abs_diff(128) <= 1)
+            );
+        }
+    }
+
+    #[test]
+    fn the_announced_matrix_is_the_one_used() {
+        // pure green: kg * 219 + 16
+        let green = flat(64, 32, 0, [0, 255, 0, 255]);
+        for (mode, luma) in [(0, 145), (2, 173), (4, 164)] {
+            let planes = convert(&green, 64, 32, mode);
+            assert!(
+                planes.y[0].abs_diff(luma) <= 1,
+                "mode {mode}: {}",
+                planes.y[0]
+            );
+        }
+        assert_eq!(Colour::from_csc_mode(6), None);
+    }
+
+    #[test]
+    fn padded_lines_leave_no_trace() {
+        let grey = flat(64, 32, 36, [128, 128, 128, 0]);
+        let planes = convert(&grey, 64, 32, 2);
+        assert!(planes.y.iter().all(|&y| y == planes.y[0]));
+    }
+
+    #[test]
+    fn another_shape_gets_black_bars_and_keeps_its_middle() {
+        let white = flat(64, 64, 0, [255; 4]);
+        let planes = convert(&white, 128, 64, 2);
+        assert_eq!(planes.y[32 * 128 + 4], 16);
+        assert_eq!(planes.y[32 * 128 + 64], 235);
+        assert_eq!(planes.y[32 * 128 + 124], 16);
+    }
+
+    #[test]
+    fn a_picture_with_too_few_bytes_is_refused() {
+        let mut planes = Planes::new(64, 32);
+        let mut converter = Converter::new(64, 32, Colour::default());
+        for (stride, len) in [(256, 256 * 31), (255, 256 * 32), (usize::MAX, 10)] {
+            let picture = Picture {
+                width: 64,
+                height: 32,
+                stride,
+                data: vec![0; len],
+                ..Picture::default()
+            };
+            assert!(converter.convert(&picture, &mut planes).is_err());
+        }
+    }
+}

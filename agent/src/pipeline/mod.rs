@@ -1,0 +1,256 @@
+//! One tick after the other: take a picture, encode it, hand the access unit on.
+//!
+//! The rules of the encode thread live here, apart from threads, clocks and sockets: encode only when there is room for
+//! the result (a frame that was never encoded breaks no reference), the newest picture or else the last one again, and
+//! after a lost access unit a key frame.
+
+mod feed;
+mod orders;
+#[cfg(test)]
+mod tests;
+
+pub use feed::Feed;
+pub use orders::{Orders, OrdersHandle, Wake};
+
+use crate::{
+    cadence::Cadence,
+    clock,
+    encode::{AccessUnit, EncodeError, Encoder, Tag},
+};
+use feed::Next;
+
+/// How long a source may take to its first picture.
+const FIRST_PICTURE_NS: u64 = 10_000_000_000;
+/// Smallest step of presentation times: one of the wire's 90 kHz.
+const PTS_STEP_NS: u64 = 11_112;
+/// How often in a row an access unit may be too large before the stream is given up.
+const MAX_TOO_LARGE: u32 = 6;
+
+/// What became of an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It is on its way.
+    Taken,
+    /// It could not be handed over; the next one must not refer to it.
+    Lost,
+    /// It is larger than what fits, which is so many bytes.
+    TooLarge { limit: usize },
+}
+
+/// Where access units go.
+pub trait Sink {
+    /// Whether there is room for another one now. If not, the tick is skipped.
+    fn ready(&mut self) -> bool;
+
+    /// Hand one over.
+    ///
+    /// # Errors
+    /// Text for a person, when nothing can be handed over any more.
+    fn deliver(&mut self, unit: &AccessUnit<'_>) -> Result<Delivered, String>;
+}
+
+/// Running totals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Pictures that the source made.
+    pub captured: u64,
+    /// Pictures given to the encoder.
+    pub submitted: u64,
+    /// Access units that came out and were taken.
+    pub encoded: u64,
+    pub keyframes: u64,
+    pub bytes: u64,
+    /// Of the submitted ones, those that were the last picture again.
+    pub repeated: u64,
+    /// Ticks without room for the result.
+    pub skipped_no_slot: u64,
+    /// Ticks that passed while an earlier one was being served.
+    pub missed_ticks: u64,
+    /// Time spent converting, encoding and handing over.
+    pub busy_ns: u64,
+}
+
+/// Why a pipeline ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    #[error("the source ended: {0}")]
+    Source(String),
+    #[error(
+        "the source has not given a picture within 10 s; is the screen off or the session locked?"
+    )]
+    NoPicture,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error("a frame stays larger than the {0} bytes that can be handed over")]
+    TooLarge(usize),
+    #[error("{0}")]
+    Sink(String),
+}
+
+/// Feed, encoder and clock of one stream.
+pub struct Pipeline {
+    feed: Feed,
+    encoder: Box<dyn Encoder>,
+    cadence: Cadence,
+    started_ns: u64,
+    bitrate_kbps: u32,
+    last_pts_ns: Option<u64>,
+    /// Access units in a row that were too large; the rate is halved that often.
+    too_large: u32,
+    totals: Totals,
+}
+
+impl Pipeline {
+    /// The first tick is due at `now_ns`; `bitrate_kbps` is what the encoder was opened with.
+    pub fn new(
+        feed: Feed,
+        encoder: Box<dyn Encoder>,
+        fps: u32,
+        bitrate_kbps: u32,
+        now_ns: u64,
+    ) -> Self {
+        Self {
+            feed,
+            encoder,
+            cadence: Cadence::new(fps, now_ns),
+            started_ns: now_ns,
+            bitrate_kbps,
+            last_pts_ns: None,
+            too_large: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        Totals {
+            captured: self.feed.captured(),
+            missed_ticks: self.cadence.missed(),
+            ..self.totals
+        }
+    }
+
+    /// When the next tick is due.
+    pub fn deadline_ns(&self) -> u64 {
+        self.cadence.deadline_ns()
+    }
+
+    /// What the peer asked for since the last tick.
+    pub fn obey(&mut self, orders: &Orders) -> Result<(), PipelineError> {
+        if let Some(kbps) = orders.bitrate_kbps {
+            self.bitrate_kbps = kbps;
+            self.encoder.set_bitrate(kbps >> self.too_large)?;
+        }
+        let invalidated = match orders.invalidate {
+            Some((first, last)) => self.encoder.invalidate_refs(first, last),
+            None => true,
+        };
+        if orders.keyframe || !invalidated {
+            self.encoder.request_keyframe();
+        }
+        Ok(())
+    }
+
+    /// Serve the tick that is due. `now_ns` is CLOCK_MONOTONIC.
+    pub fn tick(&mut self, now_ns: u64, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        self.cadence.serve(now_ns);
+        if !sink.ready() {
+            self.totals.skipped_no_slot += 1;
+            self.feed.skip();
+            return Ok(());
+        }
+        let begun_ns = clock::now_ns();
+        match self.feed.next(now_ns).map_err(PipelineError::Source)? {
+            Next::New(picture) => {
+                let tag = Tag {
+                    pts_ns: later(&mut self.last_pts_ns, picture.capture_ns),
+                    capture_ns: picture.capture_ns,
+                    repeated: false,
+                };
+                let result = self.encoder.submit(picture, tag);
+                self.feed.done();
+                result?;
+            }
+            Next::Same { capture_ns } => {
+                let tag = Tag {
+                    pts_ns: later(&mut self.last_pts_ns, now_ns),
+                    capture_ns,
+                    repeated: true,
+                };
+                self.encoder.submit_again(tag)?;
+                self.totals.repeated += 1;
+            }
+            Next::Nothing if now_ns.saturating_sub(self.started_ns) > FIRST_PICTURE_NS => {
+                return Err(PipelineError::NoPicture);
+            }
+            Next::Nothing => return Ok(()),
+        }
+        self.totals.submitted += 1;
+        let result = self.drain(sink);
+        self.totals.busy_ns += clock::now_ns().saturating_sub(begun_ns);
+        result
+    }
+
+    /// No more pictures: hand on what the encoder still holds.
+    pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        self.encoder.flush()?;
+        self.drain(sink)
+    }
+
+    fn drain(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        while let Some(unit) = self.encoder.poll()? {
+            let (key, bytes) = (unit.key, unit.data.len());
+            match sink.deliver(&unit).map_err(PipelineError::Sink)? {
+                Delivered::Taken => {
+                    self.totals.encoded += 1;
+                    self.totals.keyframes += u64::from(key);
+                    self.totals.bytes += bytes as u64;
+                    if std::mem::take(&mut self.too_large) > 0 {
+                        self.encoder.set_bitrate(self.bitrate_kbps)?;
+                    }
+                }
+                Delivered::Lost => self.encoder.request_keyframe(),
+                Delivered::TooLarge { limit } => {
+                    self.too_large += 1;
+                    if self.too_large > MAX_TOO_LARGE {
+                        return Err(PipelineError::TooLarge(limit));
+                    }
+                    tracing::warn!(bytes, limit, "a frame is too large, trying at a lower rate");
+                    self.encoder
+                        .set_bitrate(self.bitrate_kbps >> self.too_large)?;
+                    self.encoder.request_keyframe();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Presentation times never stand still and never run backwards, whatever mix of captured and repeated pictures.
+fn later(last: &mut Option<u64>, wanted_ns: u64) -> u64 {
+    let pts = last.map_or(wanted_ns, |last| wanted_ns.max(last + PTS_STEP_NS));
+    *last = Some(pts);
+    pts
+}
+
+/// Serve ticks at their deadlines until the orders say stop, or `until` says so after a tick.
+///
+/// # Errors
+/// As for [`Pipeline::tick`]; what the encoder holds back is not drained then.
+pub fn run(
+    pipeline: &mut Pipeline,
+    orders: &OrdersHandle,
+    sink: &mut dyn Sink,
+    mut until: impl FnMut(&Totals) -> bool,
+) -> Result<(), PipelineError> {
+    loop {
+        match orders.wait_until(pipeline.deadline_ns()) {
+            Wake::Stop => return Ok(()),
+            Wake::Tick(orders) => pipeline.obey(&orders)?,
+        }
+        pipeline.tick(clock::now_ns(), sink)?;
+        if until(&pipeline.totals()) {
+            return Ok(());
+        }
+    }
+}
