@@ -6,9 +6,12 @@
 pub mod audio;
 pub mod cadence;
 pub mod capture;
+pub mod cli;
 pub mod clock;
 pub mod convert;
 pub mod encode;
 pub mod input;
+pub mod logging;
 pub mod pipeline;
 pub mod source;
+pub mod spike;

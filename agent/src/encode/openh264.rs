@@ -101,8 +101,8 @@ impl OpenH264 {
             .long_term_reference(false)
             .num_threads(1)
             .vui(vui(colour));
-        let mut library =
-            Library::with_api_config(OpenH264API::from_source(), config).map_err(failed("start"))?;
+        let mut library = Library::with_api_config(OpenH264API::from_source(), config)
+            .map_err(failed("start"))?;
         quiet(&mut library);
         Ok(Self {
             library,

@@ -1,0 +1,68 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Captures, encodes and takes input for punktfunk in one user's session.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offer this session to the service and serve its streams (the default).
+    Run(RunArgs),
+    /// Capture and encode into a file, without the service, and print figures.
+    Spike(SpikeArgs),
+}
+
+/// What `run` takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// The logind session to offer. Default: $XDG_SESSION_ID, else the user's display session.
+    #[arg(long, value_name = "ID", global = true)]
+    pub session: Option<String>,
+    /// Development: without logind, register as session "dev".
+    #[arg(long, env = "PUNKTFUNK_DEV", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
+    pub dev: bool,
+}
+
+/// What `spike` takes.
+#[derive(Debug, Clone, Args)]
+pub struct SpikeArgs {
+    /// auto, synthetic, synthetic-fast, portal or mutter.
+    #[arg(long, default_value = "synthetic")]
+    pub source: String,
+    /// h264.
+    #[arg(long, default_value = "h264")]
+    pub codec: String,
+    /// Pixels.
+    #[arg(long, default_value_t = 1280)]
+    pub width: u32,
+    /// Pixels.
+    #[arg(long, default_value_t = 720)]
+    pub height: u32,
+    /// Frames a second.
+    #[arg(long, default_value_t = 60)]
+    pub fps: u32,
+    /// Length of the run.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u32,
+    /// Rate of the video in kbit/s.
+    #[arg(long, default_value_t = 10_000)]
+    pub bitrate: u32,
+    /// The Annex B file to write.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Send every access unit through a host and a client session and compare.
+    #[arg(long)]
+    pub loopback: bool,
+    /// With --loopback: lose the first of every so many packets (0 = none).
+    #[arg(long, default_value_t = 0, requires = "loopback")]
+    pub drop: u32,
+}

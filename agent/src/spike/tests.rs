@@ -1,0 +1,76 @@
+use super::*;
+use openh264::{decoder::Decoder, formats::YUVSource, nal_units};
+use std::path::PathBuf;
+
+fn args(name: &str) -> SpikeArgs {
+    SpikeArgs {
+        source: "synthetic".to_owned(),
+        codec: "h264".to_owned(),
+        width: 640,
+        height: 368,
+        fps: 60,
+        seconds: 1,
+        bitrate: 2000,
+        out: out(name),
+        loopback: false,
+        drop: 0,
+    }
+}
+
+/// A file of this test process alone.
+fn out(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!(
+        "punktfunk-spike-{}-{name}.h264",
+        std::process::id()
+    ))
+}
+
+#[test]
+fn a_run_writes_a_file_that_decodes_to_every_picture_in_order() {
+    let args = args("decodes");
+    let figures = run(&args).unwrap();
+    assert_eq!(figures.totals.encoded, 60);
+    assert_eq!(figures.totals.keyframes, 1);
+    let file = std::fs::read(&args.out).unwrap();
+    std::fs::remove_file(&args.out).unwrap();
+    assert_eq!(file.len() as u64, figures.totals.bytes);
+    let line = figures.to_string();
+    for figure in ["submitted=60", "encoded=60", "keyframes=1", "encode_fps="] {
+        assert!(line.contains(figure), "{line}");
+    }
+
+    let mut decoder = Decoder::new().unwrap();
+    let mut numbers = Vec::new();
+    for nal in nal_units(&file) {
+        if let Some(picture) = decoder.decode(nal).unwrap() {
+            let stride = picture.strides().0;
+            numbers.push(crate::source::synthetic::counter::read(
+                picture.y(),
+                stride,
+                640,
+            ));
+        }
+    }
+    for picture in decoder.flush_remaining().unwrap() {
+        let stride = picture.strides().0;
+        numbers.push(crate::source::synthetic::counter::read(
+            picture.y(),
+            stride,
+            640,
+        ));
+    }
+    let expected: Vec<_> = (1..=60).map(Some).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[test]
+fn an_unknown_source_or_codec_is_named_in_the_error() {
+    let mut wrong = args("unknown-source");
+    wrong.source = "webcam".to_owned();
+    assert!(run(&wrong).unwrap_err().to_string().contains("webcam"));
+    let _ = std::fs::remove_file(&wrong.out);
+    let mut wrong = args("unknown-codec");
+    wrong.codec = "vp9".to_owned();
+    assert!(run(&wrong).unwrap_err().to_string().contains("vp9"));
+    assert!(!wrong.out.exists(), "refused before anything is written");
+}
