@@ -24,6 +24,7 @@ pub mod session;
 pub mod transport;
 pub mod video;
 
-pub use config::{Config, Role};
+pub use config::{Config, FecField, Role};
 pub use error::{Error, Result};
-pub use session::{Frame, Session};
+pub use session::{Frame, Session, SessionStats};
+pub use video::flags::{EOF as FLAG_EOF, PIC as FLAG_PIC, SOF as FLAG_SOF};

@@ -1,5 +1,6 @@
 //! Sealing of single video datagrams: a 32-byte prefix of IV, frame index and tag, then the ciphertext of the packet.
-use crate::crypto::{Gcm, Key};
+use crate::crypto::{Gcm, Key, TAG_LEN};
+use crate::{Error, Result};
 
 /// Bytes in front of a sealed packet.
 pub const SEAL_LEN: usize = 32;
@@ -44,6 +45,54 @@ impl PacketSeal {
         hint.copy_from_slice(&frame_index.to_le_bytes());
         end.copy_from_slice(&tag);
     }
+}
+
+/// Opens the datagrams of one stream into a buffer of its own.
+#[derive(Debug)]
+pub struct PacketOpener {
+    gcm: Gcm,
+    plain: Vec<u8>,
+}
+
+impl PacketOpener {
+    /// An opener for datagrams sealed under `key`.
+    pub fn new(key: &Key) -> Self {
+        Self {
+            gcm: Gcm::new(key),
+            plain: Vec::new(),
+        }
+    }
+
+    /// The packet inside `datagram`; valid until the next call.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it is too short to be sealed, [`Error::Unauthentic`].
+    pub fn open(&mut self, datagram: &[u8]) -> Result<&[u8]> {
+        let (prefix, sealed) =
+            datagram
+                .split_first_chunk::<SEAL_LEN>()
+                .ok_or(Error::Malformed {
+                    what: "sealed video packet",
+                    why: "shorter than its prefix",
+                })?;
+        let (mut iv, mut tag) = ([0; 12], [0; TAG_LEN]);
+        iv.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
+        tag.iter_mut()
+            .zip(prefix.iter().skip(16))
+            .for_each(|(to, from)| *to = *from);
+        self.plain.clear();
+        self.plain.extend_from_slice(sealed);
+        self.gcm.open(iv, tag, &mut self.plain, "video packet")?;
+        Ok(&self.plain)
+    }
+}
+
+/// The frame index in front of a sealed packet: not authenticated, good only for dropping what is not wanted anyway.
+pub(super) fn hint(datagram: &[u8]) -> Option<u32> {
+    datagram
+        .get(12..16)?
+        .first_chunk()
+        .map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 /// u64 LE counter, three zero bytes, `V`.
