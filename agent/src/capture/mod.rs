@@ -1,1 +1,134 @@
-//! The PipeWire consumer that all compositor sources share.
+//! The PipeWire consumer that all compositor sources share: one node in, pictures into a [`PictureSlot`] out.
+//!
+//! It owns one thread and one connection to PipeWire. It never knows which compositor made the node, and it takes
+//! pictures from shared memory only (no DMA-BUF yet). The producer is the user's own compositor, yet nothing that it
+//! writes into a buffer is used before it is checked against the negotiated format and the size of the buffer.
+
+mod buffer;
+mod format;
+mod thread;
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crate::source::PictureSlot;
+
+/// The longest side of a picture that is accepted.
+pub const MAX_SIDE: u32 = 8192;
+
+/// How long [`Capture::start`] waits in all for the producer to agree on a format.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Which PipeWire to talk to.
+#[derive(Debug)]
+pub enum Remote {
+    /// The user's own daemon (`pipewire-0` in the runtime directory).
+    Daemon,
+    /// The restricted connection that a portal opened.
+    Portal(OwnedFd),
+}
+
+/// What to capture.
+#[derive(Debug)]
+pub struct CaptureRequest {
+    pub remote: Remote,
+    /// Global id of the producer's node.
+    pub node: u32,
+    /// The size wanted; a producer with a fixed size keeps its own.
+    pub width: u32,
+    pub height: u32,
+    /// Never more pictures a second than this.
+    pub fps: u32,
+}
+
+/// Why nothing is captured, or no longer.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CaptureError {
+    #[error(
+        "PipeWire does not answer ({0}); is it running in this session? (systemctl --user start pipewire wireplumber)"
+    )]
+    NoPipeWire(String),
+    #[error("the connection to PipeWire was lost: {0}")]
+    ConnectionLost(String),
+    #[error(
+        "PipeWire could not link the compositor's node {node}: {why}; is the session manager running? (systemctl --user status wireplumber)"
+    )]
+    NotLinked { node: u32, why: String },
+    #[error(
+        "the compositor's node {0} never agreed on a picture format; it may offer GPU buffers only, and this build takes shared memory"
+    )]
+    NoFormat(u32),
+    #[error(
+        "the compositor negotiated a picture of {0}x{1}, over the limit of {MAX_SIDE}x{MAX_SIDE}"
+    )]
+    TooLarge(u32, u32),
+    #[error("the compositor ended its stream: {0}")]
+    Ended(String),
+    #[error("the capture thread could not be started: {0}")]
+    Thread(String),
+}
+
+/// A running capture; dropping it ends the thread and lets go of the node.
+///
+/// What ends it early is reported through [`PictureSlot::fail`].
+pub struct Capture {
+    stop: Arc<AtomicBool>,
+    wake: pipewire::channel::Sender<()>,
+    thread: Option<JoinHandle<()>>,
+    size: (u32, u32),
+}
+
+impl Capture {
+    /// Connect to the node and wait until a format is agreed; pictures then arrive in `slot`.
+    ///
+    /// Blocks up to 20 s: the first link of a fresh session can miss the session manager, so it is tried again.
+    ///
+    /// # Errors
+    /// [`CaptureError`], each with what to do.
+    pub fn start(request: CaptureRequest, slot: Arc<PictureSlot>) -> Result<Self, CaptureError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (wake, woken) = pipewire::channel::channel();
+        let (started, answer) = mpsc::channel();
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("pf-capture".into())
+            .spawn(move || thread::run(request, &slot, &stopped, woken, &started))
+            .map_err(|error| CaptureError::Thread(error.to_string()))?;
+        let mut capture = Self {
+            stop,
+            wake,
+            thread: Some(thread),
+            size: (0, 0),
+        };
+        capture.size = answer
+            .recv_timeout(START_LIMIT)
+            .unwrap_or_else(|_| Err(CaptureError::Thread("it gave no answer in time".into())))?;
+        Ok(capture)
+    }
+
+    /// Width and height that the producer agreed to at the start; later pictures may differ and carry their own.
+    pub fn size(&self) -> (u32, u32) {
+        self.size
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _ = self.wake.send(());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the capture thread panicked");
+        }
+    }
+}

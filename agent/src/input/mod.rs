@@ -1,1 +1,156 @@
-//! A client's input into the session.
+//! A client's input into the session: keys, pointer, scrolling, text.
+//!
+//! A [`Translator`] turns the client's events (Windows key codes, packet coordinates) into [`Action`]s in the terms of
+//! Linux (evdev codes, fractions of the picture) and remembers what is down. A [`Backend`] puts actions into the
+//! compositor: libei where it has a socket for it, the wlroots protocols otherwise. Never through uinput: that would
+//! type into whichever session is in front.
+
+pub mod keymap;
+mod libei;
+mod translate;
+mod wlroots;
+mod xkb_modifiers;
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use punktfunk_core::input::InputEvent;
+
+pub use translate::{Action, Translator};
+
+use crate::source::Injector;
+
+/// Which part of the compositor's space the stream shows; what is not known stays None.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The compositor's name for the pairing of a stream and a pointer region.
+    pub mapping_id: Option<String>,
+    /// Width and height of the picture, in pixels.
+    pub size: Option<(u32, u32)>,
+    /// Where the output lies among the others, in logical pixels.
+    pub position: Option<(i32, i32)>,
+}
+
+/// Why there is no input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    #[error("emulated input (libei): {0}")]
+    Libei(String),
+    #[error("the compositor's virtual keyboard and pointer: {0}")]
+    Wlroots(String),
+}
+
+/// A way into the compositor.
+trait Backend: Send {
+    /// Queue one action.
+    fn apply(&mut self, action: Action);
+    /// Type a character as text; false when this way cannot, so that it is typed as keys.
+    fn text(&mut self, character: char) -> bool;
+    /// Send what is queued. The error is final: the way is closed.
+    fn flush(&mut self) -> Result<(), InputError>;
+}
+
+struct State {
+    translator: Translator,
+    /// None once it has failed or was closed.
+    backend: Option<Box<dyn Backend>>,
+}
+
+impl State {
+    fn inject(&mut self, event: &InputEvent) {
+        let Some(backend) = &mut self.backend else {
+            return;
+        };
+        if let InputEvent::Text(character) = event
+            && backend.text(*character)
+        {
+            // Done as text.
+        } else {
+            self.translator
+                .translate(event, &mut |action| backend.apply(action));
+        }
+        self.flush();
+    }
+
+    fn release_all(&mut self) {
+        let Some(backend) = &mut self.backend else {
+            return;
+        };
+        self.translator
+            .release_all(&mut |action| backend.apply(action));
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if let Some(backend) = &mut self.backend
+            && let Err(error) = backend.flush()
+        {
+            tracing::warn!(%error, "input into the session has ended");
+            self.backend = None;
+        }
+    }
+}
+
+/// The source's hold on the input of its session, to close it before the session.
+pub struct InputHandle(Arc<Mutex<State>>);
+
+impl InputHandle {
+    /// Let go of everything and close the way in; events that still come are dropped.
+    pub fn close(self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.release_all();
+        state.backend = None;
+    }
+}
+
+struct SessionInput(Arc<Mutex<State>>);
+
+impl Injector for SessionInput {
+    fn inject(&mut self, event: &InputEvent) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .inject(event);
+    }
+
+    fn release_all(&mut self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .release_all();
+    }
+}
+
+impl Drop for SessionInput {
+    fn drop(&mut self) {
+        self.release_all();
+    }
+}
+
+/// Connect to the session's input: through `eis` if the compositor gave one, else by the wlroots protocols.
+///
+/// The devices exist when this returns, well before the first key: a seat that gains its keyboard together with the
+/// first key does not deliver that key as an event.
+///
+/// # Errors
+/// [`InputError`]: the session takes no input by either way.
+pub fn connect(
+    eis: Option<OwnedFd>,
+    target: Target,
+) -> Result<(Box<dyn Injector>, InputHandle), InputError> {
+    let backend: Box<dyn Backend> = match eis {
+        Some(fd) => Box::new(libei::Libei::connect(fd, target)?),
+        None => Box::new(wlroots::Wlroots::connect(target)?),
+    };
+    let state = Arc::new(Mutex::new(State {
+        translator: Translator::default(),
+        backend: Some(backend),
+    }));
+    Ok((
+        Box::new(SessionInput(Arc::clone(&state))),
+        InputHandle(state),
+    ))
+}

@@ -6,6 +6,8 @@
 //!
 //! This module never encodes and never knows who watches.
 
+pub mod desktop;
+pub mod detection;
 pub mod mutter;
 pub mod picture;
 pub mod portal;

@@ -1,17 +1,263 @@
-//! The portal source.
-use super::{Source, SourceError, SourceRequest};
+//! The desktop portal's ScreenCast: any compositor that has one, after the user's consent.
+//!
+//! Where the portal also offers RemoteDesktop, the cast is asked for within such a session, so that one consent covers
+//! picture and input. What the user picks is captured at its own size.
+
+use std::{os::fd::OwnedFd, time::Duration};
+
+use ashpd::{
+    desktop::{
+        CreateSessionOptions, PersistMode, ResponseError, Session,
+        remote_desktop::{
+            ConnectToEISOptions, DeviceType, RemoteDesktop, SelectDevicesOptions, StartOptions,
+        },
+        screencast::{
+            CursorMode, OpenPipeWireRemoteOptions, Screencast, SelectSourcesOptions, SourceType,
+            StartCastOptions, Stream,
+        },
+    },
+    enumflags2::BitFlags,
+};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use super::{
+    Source, SourceError, SourceRequest,
+    desktop::{self, CLOSE_LIMIT, Handover, Opened},
+    detection,
+};
+use crate::{capture::Remote, input::Target};
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "portal";
 
-/// Open it for `request`.
+/// How long the user may take to answer the dialogue; a client waits 120 s for its launch.
+const OPEN_LIMIT: Duration = Duration::from_secs(90);
+
+/// Ask the portal for a screen.
 ///
 /// # Errors
-/// As for [`super::open`].
+/// `Unavailable` where there is no compositor or no portal, `Refused` when the user or a policy says no, else `Failed`.
 pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
-    let _ = request;
-    Err(SourceError::Unavailable {
-        name: NAME,
-        why: "this build has no such source yet".to_owned(),
+    let wanted = request.clone();
+    desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
+        session(wanted, handover)
     })
+}
+
+async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
+    if detection::wayland_socket().is_none() {
+        return Err(SourceError::Unavailable {
+            name: NAME,
+            why: "no Wayland compositor runs in this session".to_owned(),
+        });
+    }
+    // A connection of its own: the one that ashpd shares would die with the runtime that it was first used on.
+    let bus = zbus::Connection::session()
+        .await
+        .map_err(|error| SourceError::Unavailable {
+            name: NAME,
+            why: format!("no session bus ({error}); is DBUS_SESSION_BUS_ADDRESS set?"),
+        })?;
+    let cast = Screencast::with_connection(bus.clone())
+        .await
+        .map_err(failed)?;
+    match RemoteDesktop::with_connection(bus).await {
+        Ok(remote) => match remote.available_device_types().await {
+            Ok(devices) if !devices.is_empty() => {
+                return with_input(&request, handover, &cast, &remote, devices).await;
+            }
+            _ => {}
+        },
+        Err(error) => tracing::debug!(%error, "the portal offers no RemoteDesktop"),
+    }
+    picture_only(&request, handover, &cast).await
+}
+
+async fn with_input(
+    request: &SourceRequest,
+    handover: Handover,
+    cast: &Screencast,
+    remote: &RemoteDesktop,
+    devices: BitFlags<DeviceType>,
+) -> Result<(), SourceError> {
+    let session = remote
+        .create_session(CreateSessionOptions::default())
+        .await
+        .map_err(failed)?;
+    let opened = async {
+        remote
+            .select_devices(
+                &session,
+                SelectDevicesOptions::default()
+                    .set_devices(devices & (DeviceType::Keyboard | DeviceType::Pointer))
+                    .set_persist_mode(PersistMode::DoNot),
+            )
+            .await
+            .and_then(|request| request.response())
+            .map_err(failed)?;
+        cast.select_sources(&session, sources(cast, request).await?)
+            .await
+            .and_then(|request| request.response())
+            .map_err(failed)?;
+        let started = remote
+            .start(&session, None, StartOptions::default())
+            .await
+            .and_then(|request| request.response())
+            .map_err(failed)?;
+        let eis = match remote
+            .connect_to_eis(&session, ConnectToEISOptions::default())
+            .await
+        {
+            Ok(fd) => Some(fd),
+            Err(error) => {
+                tracing::debug!(%error, "the portal gives no emulated input");
+                None
+            }
+        };
+        let fd = cast
+            .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
+            .await
+            .map_err(failed)?;
+        opened(started.streams(), fd, eis)
+    }
+    .await;
+    keep(opened, handover, &session).await
+}
+
+async fn picture_only(
+    request: &SourceRequest,
+    handover: Handover,
+    cast: &Screencast,
+) -> Result<(), SourceError> {
+    let session = cast
+        .create_session(CreateSessionOptions::default())
+        .await
+        .map_err(failed)?;
+    let opened = async {
+        cast.select_sources(&session, sources(cast, request).await?)
+            .await
+            .and_then(|request| request.response())
+            .map_err(failed)?;
+        let started = cast
+            .start(&session, None, StartCastOptions::default())
+            .await
+            .and_then(|request| request.response())
+            .map_err(failed)?;
+        let fd = cast
+            .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
+            .await
+            .map_err(failed)?;
+        opened(started.streams(), fd, None)
+    }
+    .await;
+    keep(opened, handover, &session).await
+}
+
+/// One monitor, with the pointer in the picture if it is wanted and the portal can.
+async fn sources(
+    cast: &Screencast,
+    request: &SourceRequest,
+) -> Result<SelectSourcesOptions, SourceError> {
+    let modes = cast.available_cursor_modes().await.unwrap_or_default();
+    let cursor = if request.cursor {
+        CursorMode::Embedded
+    } else {
+        CursorMode::Hidden
+    };
+    let offered = cast.available_source_types().await.map_err(failed)?;
+    let wanted = if offered.contains(SourceType::Monitor) {
+        SourceType::Monitor.into()
+    } else {
+        offered
+    };
+    let options = SelectSourcesOptions::default()
+        .set_sources(wanted)
+        .set_multiple(false)
+        .set_persist_mode(PersistMode::DoNot);
+    // A mode that the portal does not know ends the session on some of them.
+    Ok(if modes.contains(cursor) {
+        options.set_cursor_mode(cursor)
+    } else {
+        options
+    })
+}
+
+fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opened, SourceError> {
+    let stream = streams.first().ok_or_else(|| SourceError::Failed {
+        name: NAME,
+        why: "the portal granted a session without a stream".to_owned(),
+    })?;
+    tracing::info!(
+        node = stream.pipe_wire_node_id(),
+        size = ?stream.size(),
+        input = eis.is_some(),
+        "portal stream"
+    );
+    Ok(Opened {
+        remote: Remote::Portal(fd),
+        node: stream.pipe_wire_node_id(),
+        eis,
+        target: Target {
+            mapping_id: stream.mapping_id().map(str::to_owned),
+            size: None,
+            position: stream.position(),
+        },
+    })
+}
+
+/// Keep the session while the source lives, then close it: the portal would keep it open as long as this process.
+async fn keep<T: ashpd::desktop::SessionPortal>(
+    opened: Result<Opened, SourceError>,
+    handover: Handover,
+    session: &Session<T>,
+) -> Result<(), SourceError> {
+    let result = match opened {
+        Ok(opened) => {
+            let mut closed = session.receive_closed().await.map_err(failed)?;
+            handover
+                .keep_until(opened, async move {
+                    closed.next().await;
+                    "the screen cast was ended by the desktop or its user".to_owned()
+                })
+                .await;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    if timeout(CLOSE_LIMIT, session.close()).await.is_err() {
+        tracing::warn!("the portal did not close the session in time");
+    }
+    result
+}
+
+fn failed(error: ashpd::Error) -> SourceError {
+    use ashpd::{Error, PortalError};
+    let text = error.to_string();
+    match error {
+        Error::Response(ResponseError::Cancelled) => SourceError::Refused {
+            name: NAME,
+            why: "the user said no to the portal's dialogue, or closed it".to_owned(),
+        },
+        Error::Portal(PortalError::NotAllowed(why)) => SourceError::Refused { name: NAME, why },
+        Error::PortalNotFound(_) => SourceError::Unavailable {
+            name: NAME,
+            why: "no portal with ScreenCast in this session; install xdg-desktop-portal and the desktop's own back end \
+                  (-gnome, -kde, -wlr)"
+                .to_owned(),
+        },
+        _ if text.contains("inhibited") => SourceError::Refused {
+            name: NAME,
+            why: "the desktop takes no new captures while the session is locked; unlock it first".to_owned(),
+        },
+        Error::Response(ResponseError::Other) => SourceError::Failed {
+            name: NAME,
+            why: "the portal's back end could not start the cast (journalctl --user -u 'xdg-desktop-portal*' says why)"
+                .to_owned(),
+        },
+        _ => SourceError::Failed {
+            name: NAME,
+            why: text,
+        },
+    }
 }

@@ -1,0 +1,135 @@
+//! Try a source by hand: capture for some seconds, keep the last picture, and put a little input into the session.
+//!
+//! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
+//! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{BufWriter, Write},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use punktfunk_agent::source::{self, Injector, Picture, SourceRequest};
+use punktfunk_core::input::InputEvent;
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, width, height, seconds, out, text @ ..] = &arguments[..] else {
+        bail!("usage: source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]");
+    };
+    let request = SourceRequest {
+        width: width.parse()?,
+        height: height.parse()?,
+        fps: 60,
+        cursor: true,
+    };
+    let mut source = source::open(name, &request)?;
+    let slot = source.slot();
+    let mut typing = source
+        .injector()
+        .zip(text.first().cloned())
+        .map(|(injector, text)| std::thread::spawn(move || type_and_point(injector, &text)));
+    if typing.is_none() && !text.is_empty() {
+        bail!("the source takes no input");
+    }
+
+    let end = Instant::now() + Duration::from_secs(seconds.parse()?);
+    let (mut count, mut contents, mut last) = (0, HashSet::new(), None::<Picture>);
+    let mut worst_age = 0;
+    let began = Instant::now();
+    while Instant::now() < end {
+        slot.wait(Duration::from_millis(100));
+        if let Some(why) = &slot.state().failed {
+            bail!("the source ended: {why}");
+        }
+        let Some(picture) = slot.take() else { continue };
+        count += 1;
+        let mut hash = DefaultHasher::new();
+        picture.data.hash(&mut hash);
+        contents.insert(hash.finish());
+        worst_age = worst_age.max(now_ns().saturating_sub(picture.capture_ns));
+        if let Some(old) = last.replace(picture) {
+            slot.recycle(old.data);
+        }
+    }
+    if let Some(typing) = typing.take() {
+        typing.join().ok().context("typing")?;
+    }
+    let last = last.context("no picture arrived")?;
+    write_ppm(out, &last)?;
+    println!(
+        "pictures {count} distinct {} size {}x{} fps {:.1} replaced {} oldest-at-take {} us",
+        contents.len(),
+        last.width,
+        last.height,
+        f64::from(count) / began.elapsed().as_secs_f64(),
+        slot.state().replaced,
+        worst_age / 1000,
+    );
+    drop(source);
+    if contents.len() < 2 {
+        bail!("the picture never moved");
+    }
+    Ok(())
+}
+
+fn type_and_point(mut injector: Box<dyn Injector>, text: &str) {
+    let pause = || std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(Duration::from_secs(2));
+    let at = |x, y| InputEvent::MouseAbsolute {
+        x,
+        y,
+        ref_width: 1000,
+        ref_height: 1000,
+    };
+    for event in [
+        at(400, 400),
+        at(500, 500),
+        InputEvent::MouseRelative { dx: 3, dy: -2 },
+    ] {
+        injector.inject(&event);
+        pause();
+    }
+    for down in [true, false] {
+        injector.inject(&InputEvent::MouseButton { down, button: 1 });
+        pause();
+    }
+    injector.inject(&InputEvent::Scroll { amount: -120 });
+    pause();
+    for letter in text.bytes() {
+        for down in [true, false] {
+            injector.inject(&InputEvent::Key {
+                down,
+                code: 0x8000 | u16::from(letter.to_ascii_uppercase()),
+                modifiers: u8::from(letter.is_ascii_uppercase()),
+                flags: 0,
+            });
+            pause();
+        }
+    }
+    injector.release_all();
+}
+
+fn now_ns() -> u64 {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .map(|time| Duration::from(time).as_nanos() as u64)
+        .unwrap_or_default()
+}
+
+fn write_ppm(path: &str, picture: &Picture) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    write!(file, "P6 {} {} 255\n", picture.width, picture.height)?;
+    for row in picture.data.chunks(picture.stride) {
+        for pixel in row.chunks(4).take(picture.width as usize) {
+            file.write_all(&[pixel[2], pixel[1], pixel[0]])?;
+        }
+    }
+    Ok(())
+}

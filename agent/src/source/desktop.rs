@@ -1,0 +1,232 @@
+//! A compositor's session as a source: the keeper thread that holds it open, its capture, and its input.
+//!
+//! Mutter and the portal differ in how a session is opened; everything after that is the same and stands here. The
+//! keeper owns the session's bus connection and an async runtime of its own, so a source can be opened and dropped
+//! from any plain thread. The order of the end matters: let go of what is pressed, end the capture, close the session.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{AudioOrigin, Injector, PictureSlot, Source, SourceError, SourceRequest};
+use crate::{
+    capture::{Capture, CaptureError, CaptureRequest, Remote},
+    input::{self, InputHandle, Target},
+};
+
+/// How long closing a session may take before it is left to the bus (which closes it when the connection goes).
+pub const CLOSE_LIMIT: Duration = Duration::from_millis(750);
+
+/// What an opened session offers.
+#[derive(Debug)]
+pub struct Opened {
+    pub remote: Remote,
+    /// Global id of the PipeWire node.
+    pub node: u32,
+    /// The compositor's socket for emulated input, where it has one.
+    pub eis: Option<OwnedFd>,
+    /// Which part of the compositor's space the stream shows, as far as it says.
+    pub target: Target,
+}
+
+/// What a keeper's session calls once it is open, with how to learn that it should close.
+pub struct Handover {
+    opened: mpsc::Sender<Result<Opened, SourceError>>,
+    /// Where the end of the session is reported to.
+    pub slot: Arc<PictureSlot>,
+    close: oneshot::Receiver<()>,
+}
+
+impl Handover {
+    /// Hand the opened session over, and wait until the source is dropped.
+    pub async fn keep(self, opened: Opened) {
+        if self.opened.send(Ok(opened)).is_ok() {
+            let _ = self.close.await;
+        }
+    }
+
+    /// Hand the opened session over, and wait until the source is dropped or `ended` says that the other side closed it.
+    pub async fn keep_until(self, opened: Opened, ended: impl Future<Output = String>) {
+        if self.opened.send(Ok(opened)).is_err() {
+            return;
+        }
+        tokio::select! {
+            _ = self.close => {}
+            reason = ended => self.slot.fail(reason),
+        }
+    }
+}
+
+/// The thread that holds a session open; dropping it closes the session.
+struct Keeper {
+    close: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.close.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a session keeper panicked");
+        }
+    }
+}
+
+/// A running desktop source. The fields are dropped in this order.
+struct Desktop {
+    name: &'static str,
+    input: Option<Box<dyn Injector>>,
+    handle: Option<InputHandle>,
+    capture: Option<Capture>,
+    slot: Arc<PictureSlot>,
+    _keeper: Keeper,
+}
+
+/// Open a session with `session` on a keeper thread, then capture it and connect to its input.
+///
+/// `session` calls [`Handover::keep`] once the session is open and closes it after that returned.
+///
+/// # Errors
+/// What `session` answers, and [`CaptureError`]s as [`SourceError::Failed`] or, without a PipeWire, `Unavailable`.
+pub fn open<F, S>(
+    name: &'static str,
+    request: &SourceRequest,
+    limit: Duration,
+    session: F,
+) -> Result<Box<dyn Source>, SourceError>
+where
+    F: FnOnce(Handover) -> S + Send + 'static,
+    S: Future<Output = Result<(), SourceError>>,
+{
+    let failed = |why: String| SourceError::Failed { name, why };
+    let slot = Arc::new(PictureSlot::default());
+    let (opened, answer) = mpsc::channel();
+    let (close, closed) = oneshot::channel();
+    let handover = Handover {
+        opened: opened.clone(),
+        slot: Arc::clone(&slot),
+        close: closed,
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("pf-{name}"))
+        .spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = opened.send(Err(SourceError::Failed {
+                        name,
+                        why: error.to_string(),
+                    }));
+                    return;
+                }
+            };
+            if let Err(error) = runtime.block_on(session(handover)) {
+                tracing::debug!(%error, "session keeper");
+                let _ = opened.send(Err(error));
+            }
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    let keeper = Keeper {
+        close: Some(close),
+        thread: Some(thread),
+    };
+    let opened = answer.recv_timeout(limit).unwrap_or_else(|error| {
+        Err(failed(match error {
+            mpsc::RecvTimeoutError::Timeout => {
+                format!("the session was not opened within {} s", limit.as_secs())
+            }
+            mpsc::RecvTimeoutError::Disconnected => {
+                "the session could not be opened, see the log".to_owned()
+            }
+        }))
+    });
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            // A dialogue may still be open: do not wait for it, the thread ends with its answer.
+            let mut keeper = keeper;
+            drop(keeper.thread.take());
+            return Err(error);
+        }
+    };
+
+    let capture = Capture::start(
+        CaptureRequest {
+            remote: opened.remote,
+            node: opened.node,
+            width: request.width,
+            height: request.height,
+            fps: request.fps,
+        },
+        Arc::clone(&slot),
+    )
+    .map_err(|error| match error {
+        CaptureError::NoPipeWire(_) => SourceError::Unavailable {
+            name,
+            why: error.to_string(),
+        },
+        other => failed(other.to_string()),
+    })?;
+
+    // Only now: a virtual output, and with it the pointer's region, exists once a format is agreed.
+    let connected = input::connect(
+        opened.eis,
+        Target {
+            size: Some(capture.size()),
+            ..opened.target
+        },
+    );
+    let (input, handle) = match connected {
+        Ok((injector, handle)) => (Some(injector), Some(handle)),
+        Err(error) => {
+            tracing::warn!(%error, source = name, "no input into this session");
+            (None, None)
+        }
+    };
+    Ok(Box::new(Desktop {
+        name,
+        input,
+        handle,
+        capture: Some(capture),
+        slot,
+        _keeper: keeper,
+    }))
+}
+
+impl Source for Desktop {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn slot(&self) -> Arc<PictureSlot> {
+        Arc::clone(&self.slot)
+    }
+
+    fn injector(&mut self) -> Option<Box<dyn Injector>> {
+        self.input.take()
+    }
+
+    fn audio(&self) -> AudioOrigin {
+        AudioOrigin::PipeWire
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        // A key still down when its session closes can stay down for the compositor.
+        if let Some(handle) = self.handle.take() {
+            handle.close();
+        }
+        drop(self.capture.take());
+    }
+}
