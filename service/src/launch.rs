@@ -1,11 +1,39 @@
-//! Launches: what `/launch` and `/resume` promised and RTSP then takes up. [owner: setup]
+//! Launches: what `/launch` and `/resume` promised and RTSP then takes up.
+//!
+//! One launch per client at a time. A launch that RTSP does not take up within ten seconds is forgotten; the app that
+//! it started stays running, so that the client can resume.
+mod negotiation;
+mod offer;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     agents::AgentHandle,
     ids::{ClientId, StreamId},
     store::ClientRecord,
 };
-use punktfunk_core::crypto::Key;
-use std::net::IpAddr;
+pub use negotiation::Negotiation;
+pub use offer::{codec_mask, offer_for};
+use punktfunk_core::{
+    crypto::Key,
+    rtsp::{self, Direction},
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A launch that no RTSP request used for so long is forgotten.
+pub const UNUSED_LIMIT: Duration = Duration::from_secs(10);
+/// Once its stream was started only PLAY is still to come.
+const STARTED_LIMIT: Duration = Duration::from_secs(60);
 
 /// One accepted launch. Shared by RTSP (negotiation) and the stream (media).
 pub struct Launch {
@@ -26,13 +54,217 @@ pub struct Launch {
     pub connect_data: u32,
 }
 
+/// What a client's request decides about its launch.
+pub struct LaunchRequest {
+    pub client: ClientRecord,
+    pub agent: AgentHandle,
+    pub app: u32,
+    pub key: Key,
+    pub key_id: i32,
+    pub peer: IpAddr,
+    pub local: IpAddr,
+    pub play_on_host: bool,
+    /// RTSP will be sealed with `key`; plain requests are then refused.
+    pub sealed: bool,
+}
+
+/// The system gave no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random numbers")]
+pub struct NoRandom;
+
+/// Why a plain RTSP request belongs to no launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    #[error("no launch waits for RTSP from this address")]
+    Unknown,
+    #[error(
+        "launches of several clients wait for plain RTSP from this address; one at a time works, and sealed RTSP always"
+    )]
+    Ambiguous,
+    #[error("the launch from this address demands sealed RTSP")]
+    Sealed,
+}
+
 #[derive(Default)]
-pub struct Launches {}
+struct State {
+    /// What each client has running, with or without a stream.
+    apps: HashMap<ClientId, u32>,
+    pending: Vec<Arc<Negotiation>>,
+}
+
+/// The registry.
+#[derive(Default)]
+pub struct Launches {
+    state: Mutex<State>,
+    last_stream: AtomicU64,
+    /// Counts all sealed RTSP replies of the process: a key that comes twice still never sees a nonce twice.
+    last_sequence: AtomicU32,
+}
+
 impl Launches {
-    pub fn new() -> Self { Self::default() }
-    /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
-    pub fn running_app(&self, client: &ClientId) -> u32 {
-        let _ = client;
-        todo!()
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
+
+    /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
+    #[must_use]
+    pub fn running_app(&self, client: &ClientId) -> u32 {
+        self.lock().apps.get(client).copied().unwrap_or(0)
+    }
+
+    /// Record a launch; an older one of the same client is forgotten. Its stream, if any, is the caller's to stop.
+    pub fn create(&self, request: LaunchRequest) -> Result<Arc<Launch>, NoRandom> {
+        let LaunchRequest {
+            client,
+            agent,
+            app,
+            key,
+            key_id,
+            peer,
+            local,
+            play_on_host,
+            sealed,
+        } = request;
+        let stream = StreamId(
+            self.last_stream
+                .fetch_add(1, Ordering::Relaxed)
+                .saturating_add(1),
+        );
+        let mut state = self.lock();
+        let launch = Arc::new(Launch {
+            stream,
+            agent,
+            app,
+            key,
+            key_id,
+            peer,
+            local,
+            play_on_host,
+            video_ping: ping_payload()?,
+            audio_ping: ping_payload()?,
+            connect_data: state.fresh_connect_data()?,
+            client,
+        });
+        state
+            .pending
+            .retain(|other| other.launch().client.id != launch.client.id);
+        state.apps.insert(launch.client.id.clone(), app);
+        state
+            .pending
+            .push(Arc::new(Negotiation::new(Arc::clone(&launch), sealed)));
+        Ok(launch)
+    }
+
+    /// Forget the client's app and launch. Its stream, if any, is the caller's to stop.
+    pub fn cancel(&self, client: &ClientId) {
+        let mut state = self.lock();
+        state.apps.remove(client);
+        state
+            .pending
+            .retain(|other| other.launch().client.id != *client);
+    }
+
+    /// Whether this is still the client's latest launch, neither cancelled nor replaced.
+    #[must_use]
+    pub fn is_current(&self, launch: &Launch) -> bool {
+        self.lock()
+            .pending
+            .iter()
+            .any(|other| other.launch().stream == launch.stream)
+    }
+
+    /// Find the launch whose key opens this block: the launch and the plaintext. `None` also for a replayed block.
+    #[must_use]
+    pub fn open(&self, block: &[u8]) -> Option<(Arc<Negotiation>, Vec<u8>)> {
+        let candidates: Vec<_> = self
+            .live()
+            .into_iter()
+            .filter(|negotiation| negotiation.is_sealed())
+            .collect();
+        candidates.into_iter().find_map(|negotiation| {
+            let key = &negotiation.launch().key;
+            let (sequence, plain) = rtsp::open(key, Direction::ClientToHost, block).ok()?;
+            negotiation
+                .take_sequence(sequence)
+                .then_some((negotiation, plain))
+        })
+    }
+
+    /// Find the one launch that a plain request from this address can mean.
+    pub fn by_source(&self, source: IpAddr) -> Result<Arc<Negotiation>, SourceError> {
+        let mut here: Vec<_> = self
+            .live()
+            .into_iter()
+            .filter(|negotiation| negotiation.launch().peer == source)
+            .collect();
+        let any = !here.is_empty();
+        here.retain(|negotiation| !negotiation.is_sealed());
+        match (here.pop(), here.is_empty()) {
+            (Some(only), true) => {
+                only.touch();
+                Ok(only)
+            }
+            (Some(_), false) => Err(SourceError::Ambiguous),
+            (None, _) if any => Err(SourceError::Sealed),
+            (None, _) => Err(SourceError::Unknown),
+        }
+    }
+
+    /// The sequence number of the next sealed reply.
+    #[must_use]
+    pub fn next_sequence(&self) -> u32 {
+        self.last_sequence
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
+    }
+
+    /// The launches that have not expired.
+    fn live(&self) -> Vec<Arc<Negotiation>> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.pending.retain(|negotiation| {
+            let limit = if negotiation.started() {
+                STARTED_LIMIT
+            } else {
+                UNUSED_LIMIT
+            };
+            !negotiation.unused_since(now, limit)
+        });
+        state.pending.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Never 0, which is what clients without the extension send, and never that of another launch.
+    fn fresh_connect_data(&self) -> Result<u32, NoRandom> {
+        loop {
+            let data = u32::from_ne_bytes(random()?);
+            if data != 0
+                && !self
+                    .pending
+                    .iter()
+                    .any(|other| other.launch().connect_data == data)
+            {
+                return Ok(data);
+            }
+        }
+    }
+}
+
+fn ping_payload() -> Result<[u8; 16], NoRandom> {
+    let mut payload = [0; 16];
+    hex::encode_to_slice(random::<8>()?, &mut payload).map_err(|_| NoRandom)?;
+    Ok(payload)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], NoRandom> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandom)?;
+    Ok(bytes)
 }

@@ -54,7 +54,7 @@ pub(super) fn refusal(codec: Codec, width: u32, height: u32, fps: u32) -> Option
     if !(1..=MAX_FPS).contains(&fps) {
         return Some("the frame rate must be 1 to 240");
     }
-    if width % 2 != 0 || height % 2 != 0 {
+    if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
         return Some("width and height must be even");
     }
     if width.min(height) < MIN_SIDE {

@@ -60,7 +60,12 @@ pub async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(
+    TcpStream,
+    SocketAddr,
+    SocketAddr,
+    tokio::sync::OwnedSemaphorePermit,
+)> {
     let place = Arc::clone(places)
         .acquire_owned()
         .await

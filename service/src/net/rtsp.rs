@@ -1,9 +1,256 @@
-//! RTSP over TCP: one request per connection, plain or sealed.
-use crate::host::Host;
-use std::sync::Arc;
-use tokio::{net::TcpListener, sync::watch};
+//! RTSP over TCP: one request per connection, plain or sealed, and what each method does to a launch.
+use super::accept::accept_loop;
+use crate::{
+    agents::AgentError,
+    config::Encryption,
+    host::Host,
+    launch::{Negotiation, offer_for},
+    stream::{StartError, StopReason, StreamSetup},
+};
+use punktfunk_core::{
+    rtsp::{self, Direction, MAX_MESSAGE, Method, Request, Response},
+    sdp::{AnnounceError, Offer, describe, parse_announce},
+};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
+/// How long a closed connection is read on, so that bytes still under way do not turn the close into a reset that
+/// takes the reply with it.
+const LINGER_LIMIT: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 * 1024;
+const READ_STEP: usize = 4096;
 
 /// Serve RTSP until `shutdown` turns true.
 pub async fn serve(host: Arc<Host>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
-    let _ = (host, listener, shutdown);
+    accept_loop("rtsp", listener, shutdown, |stream, _local, peer| {
+        let host = Arc::clone(&host);
+        async move { connection(&host, stream, peer).await }
+    })
+    .await;
+}
+
+async fn connection(host: &Host, mut stream: TcpStream, peer: SocketAddr) {
+    let message = match timeout(REQUEST_LIMIT, read_message(&mut stream)).await {
+        Ok(Ok(Some(message))) => message,
+        // Clients test the port by opening and closing a connection: that is no event.
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::debug!(%peer, "RTSP: {error}"),
+        Err(_) => return tracing::debug!(%peer, "RTSP: no whole request in time"),
+    };
+    let Some(reply) = reply(host, &message, peer).await else {
+        return;
+    };
+    let sent = timeout(REPLY_LIMIT, async {
+        stream.write_all(&reply).await?;
+        stream.shutdown().await
+    })
+    .await;
+    if let Ok(Ok(())) = sent {
+        let _ = timeout(LINGER_LIMIT, drain(&mut stream)).await;
+    }
+}
+
+/// Read one whole message; `None` when the peer closes without a word.
+async fn read_message(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let mut message = Vec::new();
+    let mut chunk = [0; READ_STEP];
+    loop {
+        let got = stream.read(&mut chunk).await?;
+        let Some(bytes) = chunk.get(..got).filter(|bytes| !bytes.is_empty()) else {
+            return if message.is_empty() {
+                Ok(None)
+            } else {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            };
+        };
+        if message.len().saturating_add(got) > MAX_MESSAGE.saturating_add(READ_STEP) {
+            return Err(io::Error::other("the message is too long"));
+        }
+        message.extend_from_slice(bytes);
+        if is_whole(&message)? {
+            return Ok(Some(message));
+        }
+    }
+}
+
+/// Malformed text counts as whole: it gets an answer.
+fn is_whole(message: &[u8]) -> io::Result<bool> {
+    match message.first() {
+        None => Ok(false),
+        Some(first) if rtsp::is_sealed(*first) => {
+            let length = rtsp::sealed_len(message).map_err(io::Error::other)?;
+            Ok(length.is_some_and(|length| message.len() >= length))
+        }
+        Some(_) => Ok(!matches!(Request::parse(message), Ok(None))),
+    }
+}
+
+async fn drain(stream: &mut TcpStream) {
+    let mut chunk = [0; READ_STEP];
+    let mut left = LINGER_BYTES;
+    while let Ok(got @ 1..) = stream.read(&mut chunk).await {
+        left = left.saturating_sub(got);
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// The bytes to answer with; `None` closes without an answer.
+async fn reply(host: &Host, message: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
+    if rtsp::is_sealed(*message.first()?) {
+        return sealed_reply(host, message, peer).await;
+    }
+    let request = match Request::parse(message) {
+        Ok(request) => request?,
+        Err(error) => {
+            tracing::debug!(%peer, "RTSP: {error}");
+            return Some(Response::status(0, 400).encode());
+        }
+    };
+    let refuse = |status| Some(Response::status(request.cseq(), status).encode());
+    if host.config.encryption == Encryption::Required {
+        tracing::warn!(%peer, "plain RTSP was refused: this host demands encryption");
+        return refuse(403);
+    }
+    match host.launches.by_source(peer.ip()) {
+        Ok(negotiation) => Some(respond(host, &negotiation, &request).await.encode()),
+        Err(error) => {
+            tracing::warn!(%peer, "plain RTSP was refused: {error}");
+            refuse(454)
+        }
+    }
+}
+
+async fn sealed_reply(host: &Host, block: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
+    let Some((negotiation, plain)) = host.launches.open(block) else {
+        // Without a key there is no answer that the client could read.
+        tracing::info!(%peer, "sealed RTSP fits no launch (expired, replayed or not ours)");
+        return None;
+    };
+    let response = match Request::parse(&plain) {
+        Ok(Some(request)) => respond(host, &negotiation, &request).await,
+        Ok(None) | Err(_) => Response::status(0, 400),
+    };
+    let key = &negotiation.launch().key;
+    let sequence = host.launches.next_sequence();
+    rtsp::seal(key, Direction::HostToClient, sequence, &response.encode())
+        .inspect_err(|error| tracing::error!("an RTSP reply could not be sealed: {error}"))
+        .ok()
+}
+
+async fn respond(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
+    let cseq = request.cseq();
+    let known_session = request.header("Session").is_none_or(|value| {
+        value
+            .split(';')
+            .next()
+            .is_some_and(|id| id.trim() == negotiation.session())
+    });
+    if !known_session {
+        return Response::status(cseq, 454);
+    }
+    if let Some(name) = request.header("Host") {
+        negotiation.note_host(name);
+    }
+    match request.method {
+        Some(Method::Options) => Response::ok(cseq),
+        Some(Method::Describe) => Response::ok(cseq)
+            .header("Content-Type", "application/sdp")
+            .body(describe(&offer(host, negotiation))),
+        Some(Method::Setup) => setup(host, negotiation, request),
+        Some(Method::Announce) => announce(host, negotiation, request).await,
+        // Answered at once: the client's video pings only come after this.
+        Some(Method::Play) if negotiation.started() => Response::ok(cseq),
+        Some(Method::Play) => Response::status(cseq, 455),
+        None => Response::status(cseq, 405),
+    }
+}
+
+fn offer(host: &Host, negotiation: &Negotiation) -> Offer {
+    offer_for(
+        Some(&negotiation.launch().agent.info()),
+        host.config.encryption,
+    )
+}
+
+fn setup(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
+    let launch = negotiation.launch();
+    let ports = host.config.ports;
+    let ping = |payload: &[u8; 16]| String::from_utf8_lossy(payload).into_owned();
+    let (port, name, value) = match request.target.strip_prefix("streamid=") {
+        Some(target) if target.starts_with("audio") => {
+            (ports.audio, "X-SS-Ping-Payload", ping(&launch.audio_ping))
+        }
+        Some(target) if target.starts_with("video") => {
+            (ports.video, "X-SS-Ping-Payload", ping(&launch.video_ping))
+        }
+        Some(target) if target.starts_with("control") => (
+            ports.control,
+            "X-SS-Connect-Data",
+            launch.connect_data.to_string(),
+        ),
+        _ => return Response::status(request.cseq(), 404),
+    };
+    Response::ok(request.cseq())
+        .header("Session", format!("{};timeout = 90", negotiation.session()))
+        .header("Transport", format!("server_port={port}"))
+        .header(name, value)
+}
+
+async fn announce(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
+    let cseq = request.cseq();
+    let launch = negotiation.launch();
+    let stereo = negotiation.stereo_high_quality();
+    let params = match parse_announce(&request.body, &offer(host, negotiation), stereo) {
+        Ok(params) => params,
+        Err(error) => {
+            tracing::warn!(client = %launch.client.id, "the client's wishes were refused: {error}");
+            return Response::status(cseq, announce_status(&error));
+        }
+    };
+    if !negotiation.begin_start() {
+        return Response::status(cseq, 455);
+    }
+    let result = host
+        .streams
+        .start(StreamSetup {
+            launch: Arc::clone(launch),
+            params,
+        })
+        .await;
+    negotiation.end_start(result.is_ok());
+    if let Err(error) = result {
+        tracing::error!(client = %launch.client.id, stream = %launch.stream, "the stream could not start: {error}");
+        return Response::status(cseq, start_status(&error));
+    }
+    if !host.launches.is_current(launch) {
+        // Cancelled or replaced while the agent was starting.
+        host.streams.stop(launch.stream, StopReason::Replaced);
+        return Response::status(cseq, 454);
+    }
+    Response::ok(cseq)
+}
+
+fn announce_status(error: &AnnounceError) -> u16 {
+    match error {
+        AnnounceError::CodecNotOffered(_) | AnnounceError::NotOffered(_) => 415,
+        AnnounceError::EncryptionRequired { .. } => 403,
+        _ => 400,
+    }
+}
+
+fn start_status(error: &StartError) -> u16 {
+    match error {
+        StartError::Agent(AgentError::Timeout | AgentError::Gone | AgentError::Refused(_))
+        | StartError::Refused(_) => 503,
+        StartError::Io(_) => 500,
+    }
 }

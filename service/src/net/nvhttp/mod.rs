@@ -1,11 +1,77 @@
 //! The HTTP and HTTPS endpoints of GameStream ("nvhttp").
-use crate::host::Host;
-use std::{io, sync::Arc};
-use tokio::{net::TcpListener, sync::watch};
+//!
+//! Application errors travel in the XML, under HTTP status 200: that is where clients look. Only the TLS certificate
+//! says who a client is.
+mod apps;
+mod pair;
+mod query;
+mod run;
+mod serverinfo;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+use super::{accept::accept_loop, tls};
+use crate::{host::Host, store::ClientRecord};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use query::Query;
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use xml::Xml;
+
+const TLS_LIMIT: Duration = Duration::from_secs(5);
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// Largest request head. The longest real one carries a certificate as hex, about 2.5 kB.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_HEADERS: usize = 32;
+
+/// Who asks, and over what.
+struct Caller {
+    secure: bool,
+    /// The client's certificate (DER), proved by the handshake.
+    certificate: Option<Vec<u8>>,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl Caller {
+    /// The paired client, if it is one. Asked anew for each request, so that unpairing works at once.
+    fn client(&self, host: &Host) -> Option<ClientRecord> {
+        let client = host.clients.by_certificate(self.certificate.as_deref()?)?;
+        host.clients.touch(&client.id);
+        Some(client)
+    }
+}
 
 /// Serve plain HTTP until `shutdown` turns true.
 pub async fn serve_http(host: Arc<Host>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
-    let _ = (host, listener, shutdown);
+    accept_loop("http", listener, shutdown, |stream, local, peer| {
+        let host = Arc::clone(&host);
+        async move {
+            let caller = Caller {
+                secure: false,
+                certificate: None,
+                local,
+                peer,
+            };
+            serve_connection(host, caller, stream).await;
+        }
+    })
+    .await;
 }
 
 /// Serve HTTPS until `shutdown` turns true. Fails at once when the identity cannot be used for TLS.
@@ -14,6 +80,123 @@ pub async fn serve_https(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let _ = (host, listener, shutdown);
+    let config = tls::server_config(&host.identity).map_err(|e| {
+        io::Error::other(format!(
+            "the host's certificate and key cannot be used for TLS: {e}"
+        ))
+    })?;
+    let acceptor = TlsAcceptor::from(config);
+    accept_loop("https", listener, shutdown, |stream, local, peer| {
+        let host = Arc::clone(&host);
+        let acceptor = acceptor.clone();
+        async move { serve_tls(host, acceptor, stream, local, peer).await }
+    })
+    .await;
     Ok(())
+}
+
+async fn serve_tls(
+    host: Arc<Host>,
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    local: SocketAddr,
+    peer: SocketAddr,
+) {
+    match timeout(TLS_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .and_then(<[_]>::first)
+                .map(|certificate| certificate.to_vec());
+            let caller = Caller {
+                secure: true,
+                certificate,
+                local,
+                peer,
+            };
+            serve_connection(host, caller, stream).await;
+        }
+        // Clients test addresses by opening and closing a connection: that is no event.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        Ok(Err(error)) => tracing::debug!(%peer, "TLS handshake: {error}"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn serve_connection<S>(host: Arc<Host>, caller: Caller, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let peer = caller.peer;
+    let caller = Arc::new(caller);
+    let service = service_fn(|request: Request<Incoming>| {
+        let host = Arc::clone(&host);
+        let caller = Arc::clone(&caller);
+        async move { Ok::<_, Infallible>(answer(&host, &caller, &request).await) }
+    });
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_LIMIT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, "HTTP connection: {error}");
+    }
+}
+
+async fn answer(
+    host: &Host,
+    caller: &Caller,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let xml = if request.method() == Method::GET {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        route(host, caller, request.uri().path(), &query).await
+    } else {
+        Xml::error(405, "Only GET is served here")
+    };
+    let mut response = Response::new(Full::new(Bytes::from(xml.into_text())));
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/xml; charset=utf-8"),
+    );
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+async fn route(host: &Host, caller: &Caller, path: &str, query: &Query) -> Xml {
+    // Open to strangers, over plain HTTP.
+    match path {
+        "/serverinfo" if !caller.secure => return serverinfo::for_stranger(host, caller),
+        "/pair" if !caller.secure => return pair::stage(host, caller, query).await,
+        "/unpair" => return pair::unpair(host, caller, query),
+        _ => {}
+    }
+    let known = matches!(
+        path,
+        "/serverinfo" | "/pair" | "/applist" | "/appasset" | "/launch" | "/resume" | "/cancel"
+    );
+    if !known {
+        return Xml::error(404, "There is nothing here");
+    }
+    let Some(client) = caller.client(host) else {
+        return Xml::error(401, "This device is not paired with this host");
+    };
+    match path {
+        "/serverinfo" => serverinfo::for_client(host, caller, &client),
+        "/pair" => pair::challenge(query),
+        "/applist" => apps::list(),
+        "/launch" => run::launch(host, caller, client, query).await,
+        "/resume" => run::resume(host, caller, client, query).await,
+        "/cancel" => run::cancel(host, &client),
+        // Art is optional: clients show a placeholder with the title.
+        _ => Xml::error(404, "There is no picture for this app"),
+    }
 }

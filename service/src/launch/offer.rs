@@ -1,0 +1,53 @@
+//! What the host can give to a client: from the owner's agent and the encryption policy.
+use crate::{agents::AgentInfo, config::Encryption};
+use punktfunk_core::sdp::{Codec, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
+
+/// Touch, pen and controller events beyond the classic ones: none is injected yet, so none is asked for, and clients
+/// turn touch into pointer events themselves.
+const FEATURE_FLAGS: u32 = 0;
+
+const ALL: u32 = ENCRYPT_CONTROL | ENCRYPT_VIDEO | ENCRYPT_AUDIO;
+
+/// The offer to a client whose owner's agent is `agent`. Without one only H.264 is sure.
+#[must_use]
+pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
+    let has = |codec: Codec| {
+        agent.is_some_and(|agent| agent.codecs.iter().any(|name| name == codec.name()))
+    };
+    let (encryption_supported, encryption_required) = match encryption {
+        // The control stream is never plain in this protocol; off means no more than the protocol demands.
+        Encryption::Off => (ENCRYPT_CONTROL, 0),
+        Encryption::Offered => (ALL, 0),
+        Encryption::Required => (ALL, ALL),
+    };
+    Offer {
+        hevc: has(Codec::Hevc),
+        av1: has(Codec::Av1),
+        invalidates_refs: false,
+        chroma_444: false,
+        hdr: false,
+        feature_flags: FEATURE_FLAGS,
+        encryption_supported,
+        encryption_required,
+    }
+}
+
+/// `ServerCodecModeSupport` of an offer.
+#[must_use]
+pub fn codec_mask(offer: &Offer) -> u32 {
+    let bits = [
+        (true, 0x1_u32),
+        (offer.hevc, 0x100),
+        (offer.hevc && offer.hdr, 0x200),
+        (offer.av1, 0x1_0000),
+        (offer.av1 && offer.hdr, 0x2_0000),
+        (offer.chroma_444, 0x4_0000),
+        (offer.hevc && offer.chroma_444, 0x8_0000),
+        (offer.hevc && offer.chroma_444 && offer.hdr, 0x10_0000),
+        (offer.av1 && offer.chroma_444, 0x20_0000),
+        (offer.av1 && offer.chroma_444 && offer.hdr, 0x40_0000),
+    ];
+    bits.into_iter()
+        .filter(|(on, _)| *on)
+        .fold(0, |mask, (_, bit)| mask | bit)
+}

@@ -1,0 +1,221 @@
+//! `/launch`, `/resume` and `/cancel`: the start and the end of a client's app.
+use super::{Caller, apps::DESKTOP, query::Query, xml::Xml};
+use crate::{
+    agents::AgentHandle, config::Encryption, host::Host, ids::Uid, launch::LaunchRequest,
+    store::ClientRecord, stream::StopReason,
+};
+use punktfunk_core::crypto::Key;
+use std::{net::IpAddr, time::Duration};
+use tokio::time::timeout;
+
+/// How long a launch waits for the owner's agent. Clients wait 30 s (resume) and 120 s (launch).
+const AGENT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The parameters of `/launch` and `/resume` that matter; size, rate and audio come again in ANNOUNCE.
+#[derive(Debug, PartialEq)]
+pub(super) struct Parameters {
+    app: Option<u32>,
+    key: Key,
+    key_id: i32,
+    play_on_host: bool,
+    /// The client can seal RTSP.
+    seals_rtsp: bool,
+}
+
+impl Parameters {
+    /// The error is the text for the client.
+    pub(super) fn parse(query: &Query) -> Result<Self, String> {
+        let mut key = [0; 16];
+        let key_text = query.get("rikey").ok_or("rikey is missing")?;
+        hex::decode_to_slice(key_text, &mut key)
+            .map_err(|_| "rikey is not 32 hexadecimal digits")?;
+        let app = match query.get("appid") {
+            Some(text) => Some(text.parse().map_err(|_| "appid is not a number")?),
+            None => None,
+        };
+        if let Some(mode) = query.get("mode") {
+            check_mode(mode)?;
+        }
+        // (channel mask << 16) | channels
+        let surround: u32 = number(query, "surroundAudioInfo", 0x3_0002)?;
+        if !matches!(surround & 0xffff, 2 | 6 | 8) {
+            return Err("surroundAudioInfo asks for other than 2, 6 or 8 channels".into());
+        }
+        let play_on_host: u32 = number(query, "localAudioPlayMode", 0)?;
+        let core_version: u32 = number(query, "corever", 0)?;
+        Ok(Self {
+            app,
+            key: Key(key),
+            key_id: key_id(query.get("rikeyid").ok_or("rikeyid is missing")?)?,
+            play_on_host: play_on_host != 0,
+            seals_rtsp: core_version >= 1,
+        })
+    }
+}
+
+/// A new app. The client's older stream, if it still has one, ends: the client has moved on.
+pub(super) async fn launch(
+    host: &Host,
+    caller: &Caller,
+    client: ClientRecord,
+    query: &Query,
+) -> Xml {
+    let parameters = match Parameters::parse(query) {
+        Ok(parameters) => parameters,
+        Err(text) => return Xml::error(400, text),
+    };
+    let Some(app) = parameters.app else {
+        return Xml::error(400, "appid is missing");
+    };
+    if app != DESKTOP {
+        return Xml::error(404, "This host has no such app; refresh the list of apps");
+    }
+    let running = host.launches.running_app(&client.id);
+    if running != 0 && running != app {
+        return Xml::error(400, "An app is already running");
+    }
+    run(host, caller, client, &parameters, app, "gamesession").await
+}
+
+/// Back to the app that the client left running.
+pub(super) async fn resume(
+    host: &Host,
+    caller: &Caller,
+    client: ClientRecord,
+    query: &Query,
+) -> Xml {
+    let parameters = match Parameters::parse(query) {
+        Ok(parameters) => parameters,
+        Err(text) => return Xml::error(400, text),
+    };
+    match host.launches.running_app(&client.id) {
+        0 => Xml::error(503, "There is nothing to resume; start the app anew"),
+        app => run(host, caller, client, &parameters, app, "resume").await,
+    }
+}
+
+pub(super) fn cancel(host: &Host, client: &ClientRecord) -> Xml {
+    host.launches.cancel(&client.id);
+    host.streams
+        .stop_client(&client.id, StopReason::ClientCancelled);
+    Xml::ok().element("cancel", 1)
+}
+
+async fn run(
+    host: &Host,
+    caller: &Caller,
+    client: ClientRecord,
+    parameters: &Parameters,
+    app: u32,
+    success: &str,
+) -> Xml {
+    let policy = host.config.encryption;
+    if policy == Encryption::Required && !parameters.seals_rtsp {
+        return Xml::error(
+            403,
+            "This host demands encryption, which this client is too old for; update it",
+        );
+    }
+    let sealed = policy != Encryption::Off && parameters.seals_rtsp;
+    let Some(agent) = agent_of(host, client.owner).await else {
+        return no_agent(host, client.owner).await;
+    };
+    let (name, id) = (client.name.clone(), client.id.clone());
+    host.streams.stop_client(&id, StopReason::Replaced);
+    let launch = host.launches.create(LaunchRequest {
+        client,
+        agent,
+        app,
+        key: parameters.key.clone(),
+        key_id: parameters.key_id,
+        peer: caller.peer.ip(),
+        local: caller.local.ip(),
+        play_on_host: parameters.play_on_host,
+        sealed,
+    });
+    match launch {
+        Ok(launch) => {
+            tracing::info!(client = %id, name, stream = %launch.stream, sealed, "launched");
+            let url = session_url(sealed, launch.local, host.config.ports.rtsp);
+            Xml::ok().element("sessionUrl0", url).element(success, 1)
+        }
+        Err(error) => {
+            tracing::error!("a launch failed: {error}");
+            Xml::error(500, format!("The host cannot start a stream: {error}"))
+        }
+    }
+}
+
+/// The owner's agent, waited for: it may just be starting with the session.
+async fn agent_of(host: &Host, owner: Uid) -> Option<AgentHandle> {
+    let mut changes = host.agents.changes();
+    let registered = async {
+        loop {
+            if let Some(agent) = host.agents.for_owner(owner) {
+                return Some(agent);
+            }
+            changes.changed().await.ok()?;
+        }
+    };
+    timeout(AGENT_LIMIT, registered).await.ok().flatten()
+}
+
+async fn no_agent(host: &Host, owner: Uid) -> Xml {
+    // The account database may be on the network.
+    let user = tokio::task::spawn_blocking(move || {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(owner.0))
+            .ok()
+            .flatten()
+    })
+    .await
+    .ok()
+    .flatten()
+    .map_or_else(|| format!("uid {owner}"), |user| user.name);
+    tracing::warn!(user, "a launch found no agent of this account");
+    Xml::error(
+        503,
+        format!(
+            "No session of {user} on {} can be streamed. Log in there as {user} and see that the agent runs \
+             (systemctl --user status punktfunk-agent), then try again",
+            host.config.name
+        ),
+    )
+}
+
+/// Clients use the scheme and the port; the address is echoed as the RTSP target.
+pub(super) fn session_url(sealed: bool, local: IpAddr, port: u16) -> String {
+    let scheme = if sealed { "rtspenc" } else { "rtsp" };
+    match local {
+        IpAddr::V4(v4) => format!("{scheme}://{v4}:{port}"),
+        IpAddr::V6(v6) => format!("{scheme}://[{v6}]:{port}"),
+    }
+}
+
+/// `rikeyid` is a signed 32-bit number; the same bits written as unsigned are taken as well.
+fn key_id(text: &str) -> Result<i32, String> {
+    text.parse::<i32>()
+        .or_else(|_| text.parse::<u32>().map(u32::cast_signed))
+        .map_err(|_| "rikeyid is not a 32-bit number".into())
+}
+
+/// `WIDTHxHEIGHTxFPS`; what the codec can carry is checked at ANNOUNCE.
+fn check_mode(mode: &str) -> Result<(), String> {
+    let numbers: Vec<u32> = mode
+        .split('x')
+        .map_while(|part| part.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        [width @ 1..=16384, height @ 1..=16384, fps @ 0..=1000]
+            if mode == format!("{width}x{height}x{fps}") =>
+        {
+            Ok(())
+        }
+        _ => Err("mode is not WIDTHxHEIGHTxFPS".into()),
+    }
+}
+
+fn number<T: std::str::FromStr>(query: &Query, name: &str, missing: T) -> Result<T, String> {
+    query.get(name).map_or(Ok(missing), |text| {
+        text.parse().map_err(|_| format!("{name} is not a number"))
+    })
+}
