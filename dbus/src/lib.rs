@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod channel;
+pub mod error;
 pub mod names;
 pub mod open_stream;
 pub mod proxies;

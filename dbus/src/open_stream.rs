@@ -1,5 +1,4 @@
 //! The options of `Agent1.OpenStream` and of `Host1.RegisterAgent`, as dictionaries (a{sv}).
-use serde::{Deserialize, Serialize};
 use zbus::zvariant::{DeserializeDict, SerializeDict, Type};
 
 /// What the service asks an agent to produce. Sizes in pixels, rates in kbit/s, `codec` = `h264`, `h265` or `av1`.
@@ -48,5 +47,3 @@ pub struct AgentOffer {
     /// Codecs that hold the client's rate here: `h264`, ...
     pub codecs: Vec<String>,
 }
-#[allow(unused)]
-fn _keep<T: Serialize + for<'a> Deserialize<'a>>() {}

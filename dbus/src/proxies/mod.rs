@@ -1,35 +1,19 @@
-//! Client-side proxies (zbus) of every interface.
-use crate::open_stream::{AgentOffer, OpenStream, OpenedStream};
-use zbus::zvariant::{Fd, ObjectPath, OwnedObjectPath};
+//! Client-side proxies (zbus) of every interface; the XML in `interfaces/` says what the members mean.
+//!
+//! Calls that polkit may want to ask about allow it to: the proxies are for programs with a person in front of them.
+mod agent;
+mod agent1;
+mod client;
+mod host;
+mod pairing;
+mod stream;
 
-#[zbus::proxy(
-    interface = "org.punktfunk.Host1",
-    default_service = "org.punktfunk.Host1",
-    default_path = "/org/punktfunk/Host1"
-)]
-pub trait Host1 {
-    /// Offer the caller's session for streaming. `session` is a logind session id.
-    fn register_agent(
-        &self,
-        path: &ObjectPath<'_>,
-        session: &str,
-        offer: AgentOffer,
-    ) -> zbus::Result<OwnedObjectPath>;
-    /// Take pairing attempts for so many seconds (at most 300); answers the seconds granted.
-    fn open_pairing(&self, seconds: u32) -> zbus::Result<u32>;
-    fn close_pairing(&self) -> zbus::Result<()>;
-}
+pub use agent::AgentProxy;
+pub use agent1::Agent1Proxy;
+pub use client::ClientProxy;
+pub use host::Host1Proxy;
+pub use pairing::PairingProxy;
+pub use stream::StreamProxy;
 
-#[zbus::proxy(
-    interface = "org.punktfunk.Agent1",
-    default_path = "/org/punktfunk/Agent1",
-    assume_defaults = false
-)]
-pub trait Agent1 {
-    fn open_stream(
-        &self,
-        options: OpenStream,
-        ring: Fd<'_>,
-        channel: Fd<'_>,
-    ) -> zbus::Result<OpenedStream>;
-}
+#[cfg(test)]
+mod tests;
