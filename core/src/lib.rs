@@ -9,6 +9,11 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation
 )]
+// Tests calculate freely: an overflow there is a failed test.
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)
+)]
 
 pub mod audio;
 pub mod config;

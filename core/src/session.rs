@@ -56,10 +56,6 @@ pub struct Session {
     side: Side,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per session, never moved about"
-)]
 enum Side {
     Host {
         packetizer: Packetizer,

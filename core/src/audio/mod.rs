@@ -1,9 +1,14 @@
 //! Audio packets: RTP, 4+2 parity, CBC sealing.
 //!
 //! Owns the datagrams of one audio stream. Does not know Opus: a packet is some bytes that should all be equally long.
+mod block;
 mod packetizer;
+mod receiver;
+#[cfg(test)]
+mod tests;
 
 pub use packetizer::{AudioPacketizer, AudioSeal};
+pub use receiver::{AudioPacket, AudioReceiver, AudioStats};
 
 /// RTP header of a data packet.
 const RTP_LEN: usize = 12;

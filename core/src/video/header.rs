@@ -67,10 +67,6 @@ impl FrameKind {
 }
 
 /// fecInfo: data shard count, shard index and parity percentage of a packet.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "shifts by constants below 32"
-)]
 pub(super) fn fec_info(data: u32, index: u32, percent: u8) -> u32 {
     (data & 0x3FF) << 22 | (index & 0x3FF) << 12 | u32::from(percent) << 4
 }

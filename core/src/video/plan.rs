@@ -59,7 +59,9 @@ fn largest_block(percent: u8) -> usize {
     if percent == 0 {
         MAX_UNPROTECTED_SHARDS
     } else {
-        MAX_SHARDS * 100 / (100 + usize::from(percent))
+        (MAX_SHARDS * 100)
+            .checked_div(usize::from(percent).saturating_add(100))
+            .unwrap_or(0)
     }
 }
 
@@ -86,7 +88,13 @@ fn protect(data: usize, percent: u8, min_parity: usize) -> Block {
             bare
         };
     }
-    let start = u8::try_from(min_parity.saturating_mul(100) / data.max(1)).unwrap_or(u8::MAX);
+    let start = u8::try_from(
+        min_parity
+            .saturating_mul(100)
+            .checked_div(data)
+            .unwrap_or(0),
+    )
+    .unwrap_or(u8::MAX);
     (start.max(percent)..=u8::MAX)
         .map(block)
         .take_while(|b| b.total() <= MAX_SHARDS)

@@ -69,7 +69,7 @@ pub struct ReceiveStats {
 #[derive(Debug)]
 enum Slot {
     Empty,
-    Partial(Assembly),
+    Partial(Box<Assembly>),
     Done(ReceivedFrame),
     Failed,
 }
@@ -252,7 +252,7 @@ impl Reassembler {
             return Ok(());
         };
         if matches!(slot, Slot::Empty) {
-            *slot = Slot::Partial(fresh);
+            *slot = Slot::Partial(Box::new(fresh));
         }
         let Slot::Partial(assembly) = slot else {
             return Ok(());
@@ -321,9 +321,8 @@ impl Reassembler {
 
     /// Hands out finished frames at the front.
     fn deliver(&mut self) {
-        while let Some(slot) = self
-            .slots
-            .pop_front_if(|slot| matches!(slot, Slot::Done(_) | Slot::Failed))
+        while matches!(self.slots.front(), Some(Slot::Done(_) | Slot::Failed))
+            && let Some(slot) = self.slots.pop_front()
         {
             self.finish_front(slot);
         }
