@@ -1,0 +1,183 @@
+//! Opus to samples, the figures of the audio plane, and the pitch of what was heard.
+
+use crate::announce::AudioLayout;
+use anyhow::Result;
+use std::{collections::VecDeque, f32::consts::PI};
+
+const RATE: u32 = 48_000;
+/// Samples kept per channel: two thirds of a second, a power of two for the transform.
+const KEPT: usize = 32_768;
+
+/// Running totals of the audio plane.
+#[derive(Debug, Clone, Default)]
+pub struct Statistics {
+    pub packets: u64,
+    pub bytes: u64,
+    pub injected_loss: u64,
+    pub repaired: u64,
+    pub lost: u64,
+    pub late: u64,
+    pub duplicates: u64,
+    pub decoded: u64,
+    /// Thrown away at the start, as clients do with the first half second.
+    pub discarded: u64,
+    pub decode_failures: u64,
+    pub verified_blocks: u64,
+    /// Bytes of an Opus packet.
+    pub packet_bytes: usize,
+}
+
+/// Decodes one stream and remembers the last samples of every channel.
+pub struct Sound {
+    decoder: opus::MSDecoder,
+    channels: usize,
+    frame_samples: usize,
+    kept: Vec<VecDeque<f32>>,
+}
+
+impl Sound {
+    pub fn new(layout: &AudioLayout, packet_ms: u8) -> Result<Self> {
+        let channels = usize::from(layout.channels);
+        let decoder = opus::MSDecoder::new(RATE, layout.streams, layout.coupled, &layout.mapping)?;
+        Ok(Self {
+            decoder,
+            channels,
+            frame_samples: 48 * usize::from(packet_ms),
+            kept: vec![VecDeque::with_capacity(KEPT); channels],
+        })
+    }
+
+    /// Decode one packet. False when it does not decode to exactly one frame.
+    pub fn decode(&mut self, opus: &[u8]) -> bool {
+        let mut samples = vec![0.0; self.frame_samples * self.channels];
+        let decoded = self.decoder.decode_float(opus, &mut samples, false);
+        if decoded.ok() != Some(self.frame_samples) {
+            return false;
+        }
+        for frame in samples.chunks(self.channels) {
+            for (kept, sample) in self.kept.iter_mut().zip(frame) {
+                if kept.len() == KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(*sample);
+            }
+        }
+        true
+    }
+
+    /// The strongest frequency of each channel in Hz; `None` while too little was heard or all is silence.
+    pub fn tones(&self) -> Vec<Option<f32>> {
+        self.kept
+            .iter()
+            .map(|kept| tone(kept.iter().copied().collect()))
+            .collect()
+    }
+}
+
+fn tone(samples: Vec<f32>) -> Option<f32> {
+    if samples.len() < KEPT || samples.iter().map(|v| v * v).sum::<f32>() / (KEPT as f32) < 1e-8 {
+        return None;
+    }
+    let mut real: Vec<f32> = samples
+        .iter()
+        .enumerate()
+        .map(|(at, v)| v * (0.5 - 0.5 * (2.0 * PI * at as f32 / KEPT as f32).cos()))
+        .collect();
+    let mut imaginary = vec![0.0; KEPT];
+    transform(&mut real, &mut imaginary);
+    let power = |at: usize| real[at].hypot(imaginary[at]);
+    let peak = (2..KEPT / 2 - 1).max_by(|a, b| power(*a).total_cmp(&power(*b)))?;
+    let (before, at, after) = (power(peak - 1), power(peak), power(peak + 1));
+    let shift = 0.5 * (before - after) / (before - 2.0 * at + after);
+    Some((peak as f32 + shift) * RATE as f32 / KEPT as f32)
+}
+
+/// Radix-2 Fourier transform in place; the length is a power of two.
+fn transform(real: &mut [f32], imaginary: &mut [f32]) {
+    let n = real.len();
+    let mut j = 0;
+    for i in 1..n {
+        let mut bit = n >> 1;
+        while j & bit != 0 {
+            j ^= bit;
+            bit >>= 1;
+        }
+        j |= bit;
+        if i < j {
+            real.swap(i, j);
+            imaginary.swap(i, j);
+        }
+    }
+    let mut length = 2;
+    while length <= n {
+        let angle = -2.0 * PI / length as f32;
+        for start in (0..n).step_by(length) {
+            for k in 0..length / 2 {
+                let (sin, cos) = (angle * k as f32).sin_cos();
+                let (a, b) = (start + k, start + k + length / 2);
+                let (re, im) = (
+                    real[b] * cos - imaginary[b] * sin,
+                    real[b] * sin + imaginary[b] * cos,
+                );
+                (real[b], imaginary[b]) = (real[a] - re, imaginary[a] - im);
+                real[a] += re;
+                imaginary[a] += im;
+            }
+        }
+        length *= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sine_is_heard_at_its_frequency_and_silence_as_nothing() {
+        for frequency in [220.0, 440.0, 997.0] {
+            let samples = (0..KEPT)
+                .map(|at| 0.3 * (2.0 * PI * frequency * at as f32 / RATE as f32).sin())
+                .collect();
+            assert!(
+                (tone(samples).unwrap() - frequency).abs() < 1.0,
+                "{frequency}"
+            );
+        }
+        assert_eq!(tone(vec![0.0; KEPT]), None);
+        assert_eq!(tone(vec![1.0; 10]), None);
+    }
+
+    #[test]
+    fn what_a_multistream_encoder_makes_is_decoded_per_channel() {
+        let layout = AudioLayout {
+            channels: 2,
+            streams: 1,
+            coupled: 1,
+            mapping: vec![0, 1],
+            high_quality: true,
+        };
+        let mut sound = Sound::new(&layout, 5).unwrap();
+        let mut encoder =
+            opus::Encoder::new(RATE, opus::Channels::Stereo, opus::Application::LowDelay).unwrap();
+        encoder.set_vbr(false).unwrap();
+        encoder.set_bitrate(opus::Bitrate::Bits(128_000)).unwrap();
+        for packet in 0..160 {
+            let at = |sample: usize, frequency: f32| {
+                0.3 * (2.0 * PI * frequency * (packet * 240 + sample) as f32 / RATE as f32).sin()
+            };
+            let samples: Vec<f32> = (0..240)
+                .flat_map(|sample| [at(sample, 440.0), at(sample, 660.0)])
+                .collect();
+            assert!(sound.decode(&encoder.encode_vec_float(&samples, 1400).unwrap()));
+        }
+        let tones = sound.tones();
+        assert!(
+            (tones[0].unwrap() - 440.0).abs() < 2.0 && (tones[1].unwrap() - 660.0).abs() < 2.0,
+            "{tones:?}"
+        );
+        assert!(
+            !sound.decode(&[]) || sound.tones() != tones,
+            "an empty packet is no sound"
+        );
+    }
+}

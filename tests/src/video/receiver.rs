@@ -1,0 +1,245 @@
+//! The receiving end of the video plane: a thread that does nothing but take datagrams off the socket, and one that
+//! sends them through the bad network, opens, reassembles, and passes frames on.
+
+use super::{
+    Reassembly,
+    decoder::{Decoder, Shared},
+    gate::Gate,
+    opening::Opening,
+    packet::Packet,
+    reassembly::Event,
+};
+use crate::{
+    breach::Breaches,
+    control::Commands,
+    crypto::Key,
+    envelope,
+    impairment::{Fate, Impairment, Queue},
+};
+use std::{
+    net::UdpSocket,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How often threads look whether they should stop.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the plane needs to know.
+pub struct Settings {
+    pub packet_size: usize,
+    pub seal: Option<Key>,
+    pub impairment: Impairment,
+}
+
+struct Datagram {
+    bytes: Vec<u8>,
+    arrived: Instant,
+}
+
+/// The two running threads. Give the decoder back with [`Plane::finish`].
+pub struct Plane {
+    threads: Option<(JoinHandle<()>, JoinHandle<Decoder>)>,
+}
+
+impl Plane {
+    pub fn start(
+        socket: UdpSocket,
+        settings: Settings,
+        decoder: Decoder,
+        shared: Shared,
+        commands: Commands,
+        stop: Arc<AtomicBool>,
+        breaches: Breaches,
+    ) -> std::io::Result<Self> {
+        socket.set_read_timeout(Some(TICK))?;
+        let (sender, receiver) = channel();
+        let sealed_extra = if settings.seal.is_some() { 32 } else { 0 };
+        let largest = settings.packet_size + 16 + sealed_extra;
+        let reader = std::thread::Builder::new()
+            .name("video-socket".into())
+            .spawn(move || {
+                // One byte more than a client's buffer: a larger datagram would be cut there.
+                let mut buffer = vec![0; largest + 1];
+                while !stop.load(Ordering::Relaxed) {
+                    let Ok(length) = socket.recv(&mut buffer) else {
+                        continue;
+                    };
+                    let datagram = Datagram {
+                        bytes: buffer[..length].to_vec(),
+                        arrived: Instant::now(),
+                    };
+                    if sender.send(datagram).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        let worker = Worker {
+            opening: settings.seal.as_ref().map(Opening::new),
+            queue: Queue::new(settings.impairment),
+            reassembly: Reassembly::new(
+                settings.impairment.reorder_percent > 0.0,
+                breaches.clone(),
+            ),
+            gate: Gate::new(breaches.clone()),
+            packet_size: settings.packet_size,
+            next_sequence: None,
+            last_frame: None,
+            decoder,
+            shared,
+            commands,
+            breaches,
+        };
+        let worker = std::thread::Builder::new()
+            .name("video".into())
+            .spawn(move || worker.run(receiver))?;
+        Ok(Self {
+            threads: Some((reader, worker)),
+        })
+    }
+
+    /// After `stop` was set: wait for both threads and take the decoder out.
+    pub fn finish(mut self) -> Option<Decoder> {
+        let (reader, worker) = self.threads.take()?;
+        let _ = reader.join();
+        worker.join().ok()
+    }
+}
+
+struct Worker {
+    opening: Option<Opening>,
+    queue: Queue<(Packet, Instant)>,
+    reassembly: Reassembly,
+    gate: Gate,
+    packet_size: usize,
+    /// The RTP sequence number that should arrive next.
+    next_sequence: Option<u16>,
+    last_frame: Option<(Instant, u32)>,
+    decoder: Decoder,
+    shared: Shared,
+    commands: Commands,
+    breaches: Breaches,
+}
+
+impl Worker {
+    fn run(mut self, datagrams: Receiver<Datagram>) -> Decoder {
+        loop {
+            let wait = self.queue.next_due().map_or(TICK, |due| {
+                due.saturating_duration_since(Instant::now()).min(TICK)
+            });
+            match datagrams.recv_timeout(wait) {
+                Ok(datagram) => self.arrived(datagram),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.decoder,
+            }
+            while let Some((packet, arrived)) = self.queue.due(Instant::now()) {
+                self.packet(packet, arrived);
+            }
+        }
+    }
+
+    /// From the socket to the bad network.
+    fn arrived(&mut self, datagram: Datagram) {
+        let Datagram { bytes, arrived } = datagram;
+        self.shared.update(|statistics| {
+            statistics.packets += 1;
+            statistics.bytes += bytes.len() as u64;
+            statistics.first_packet.get_or_insert(arrived);
+        });
+        let (hint, bytes) = match &mut self.opening {
+            Some(opening) => {
+                let Some(opened) = opening.open(&bytes, &self.breaches) else {
+                    return;
+                };
+                (Some(opened.hint), opened.packet)
+            }
+            None => (None, bytes),
+        };
+        let Some(packet) = Packet::parse(bytes, self.packet_size, &self.breaches) else {
+            return;
+        };
+        if let Some(hint) = hint.filter(|hint| *hint != 0) {
+            self.breaches
+                .require(hint == packet.frame, "8.3", "video-frame-hint", || {
+                    format!("hint {hint} outside frame {}", packet.frame)
+                });
+        }
+        let missing = self
+            .next_sequence
+            .map_or(0, |next| packet.sequence.wrapping_sub(next));
+        self.next_sequence = Some(packet.sequence.wrapping_add(1));
+        self.shared.update(|statistics| {
+            statistics.parity_packets += u64::from(packet.is_parity());
+            // Half the number space back is a late packet, not a gap.
+            statistics.missing_on_arrival += if missing < 0x8000 {
+                u64::from(missing)
+            } else {
+                0
+            };
+        });
+        if let Fate::Lost((packet, _)) = self.queue.arrive(arrived, (packet, arrived)) {
+            self.reassembly.dropped.remember(packet);
+        }
+        let (lost, reordered) = (self.queue.lost, self.queue.reordered);
+        self.shared.update(|statistics| {
+            (statistics.injected_loss, statistics.injected_reordering) = (lost, reordered)
+        });
+    }
+
+    /// From the bad network to the frame.
+    fn packet(&mut self, packet: Packet, arrived: Instant) {
+        let events = self
+            .shared
+            .update(|statistics| self.reassembly.push(packet, arrived, statistics));
+        for event in events {
+            match event {
+                Event::FecStatus(report) => self.commands.fec_status(report),
+                Event::Lost { .. } => self.gate.lost(),
+                Event::Frame(frame) => {
+                    if let Some(asked) = self.commands.take_key_frame_question() {
+                        self.gate.asked(asked);
+                    }
+                    let verdict = self.gate.frame(&frame);
+                    if verdict.request_key_frame {
+                        self.commands.send(1, envelope::START_A, &[0, 0]);
+                    }
+                    let jitter = self
+                        .last_frame
+                        .replace((frame.arrived, frame.timestamp))
+                        .map(|(arrived, timestamp)| {
+                            let sent_us =
+                                i64::from(frame.timestamp.wrapping_sub(timestamp) as i32) * 100 / 9;
+                            let came_us = frame.arrived.duration_since(arrived).as_micros() as i64;
+                            u32::try_from((came_us - sent_us).abs()).unwrap_or(u32::MAX)
+                        });
+                    self.shared.update(|statistics| {
+                        statistics.frames_complete += 1;
+                        statistics.key_frames += u64::from(verdict.key);
+                        statistics.frames_discarded += u64::from(!verdict.decode);
+                        statistics.key_frame_requests += u64::from(verdict.request_key_frame);
+                        statistics.most_packets_in_frame =
+                            statistics.most_packets_in_frame.max(frame.packets);
+                        statistics.most_blocks_in_frame =
+                            statistics.most_blocks_in_frame.max(frame.blocks);
+                        statistics.jitter_us.extend(jitter);
+                        if frame.latency > 0 {
+                            statistics.host_latency.push(frame.latency);
+                        }
+                        statistics.first_frame_index.get_or_insert(frame.index);
+                        statistics.last_frame_index = frame.index;
+                        statistics.first_frame.get_or_insert(frame.arrived);
+                        statistics.last_frame = Some(frame.arrived);
+                    });
+                    if verdict.decode {
+                        self.decoder.push(frame);
+                    }
+                }
+            }
+        }
+    }
+}
