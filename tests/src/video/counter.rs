@@ -145,8 +145,9 @@ mod tests {
     #[test]
     fn gaps_duplicates_and_restarts_are_told_apart() {
         let mut counters = Counters::default();
-        [Some(1), Some(2), Some(2), Some(5), None, Some(6), Some(1)]
-            .map(|counter| counters.note(counter));
+        for counter in [Some(1), Some(2), Some(2), Some(5), None, Some(6), Some(1)] {
+            counters.note(counter);
+        }
         let expected = Counters {
             first: Some(1),
             last: Some(1),
