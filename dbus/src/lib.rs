@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod error;
+pub mod interfaces;
 pub mod names;
 pub mod open_stream;
 pub mod proxies;

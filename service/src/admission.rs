@@ -1,1 +1,215 @@
-//! Who may register as an agent.
+//! Who may register as an agent, and how the end of one is noticed.
+//!
+//! The gate is the uid that the bus attests against the session's user as logind knows it; never a process id.
+use crate::{
+    agents::{AdmitError, AgentError, AgentHandle, AgentInfo, Agents, Opening, StreamSource},
+    ids::{SessionId, Uid},
+    sessions::{Class, Session, SessionError, SessionWatch, Sessions},
+};
+use futures_util::StreamExt;
+use punktfunk_dbus::{
+    open_stream::{AgentOffer, OpenStream},
+    proxies::Agent1Proxy,
+};
+use std::{os::fd::OwnedFd, sync::Arc};
+use zbus::{
+    Connection, fdo,
+    names::OwnedUniqueName,
+    zvariant::{Fd, OwnedObjectPath},
+};
+
+/// Longest session id, name of a compositor, encoder or codec, in bytes.
+const MAX_WORD: usize = 64;
+/// Most encoders or codecs in an offer.
+const MAX_WORDS: usize = 16;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdmissionError {
+    #[error(transparent)]
+    Registry(#[from] AdmitError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("session {session} belongs to uid {user}; you are uid {caller}")]
+    NotYours {
+        session: SessionId,
+        user: Uid,
+        caller: Uid,
+    },
+    #[error("session {0} is being closed")]
+    Closing(SessionId),
+    #[error("session {0} is neither a user's nor a greeter's")]
+    NothingToStream(SessionId),
+    #[error("the offer is not acceptable: {0}")]
+    Offer(&'static str),
+    #[error("the caller is gone")]
+    CallerGone,
+    #[error("the bus: {0}")]
+    Bus(#[from] zbus::Error),
+}
+
+/// Takes registrations; cheap to clone.
+#[derive(Clone)]
+pub struct Admission {
+    connection: Connection,
+    sessions: Sessions,
+    agents: Agents,
+}
+
+impl Admission {
+    pub fn new(connection: Connection, sessions: Sessions, agents: Agents) -> Self {
+        Self {
+            connection,
+            sessions,
+            agents,
+        }
+    }
+
+    /// Take `caller` as the agent of `session`, if the session is its own.
+    ///
+    /// # Errors
+    /// Every reason not to.
+    pub async fn register(
+        &self,
+        caller: &OwnedUniqueName,
+        path: OwnedObjectPath,
+        session: SessionId,
+        offer: AgentOffer,
+    ) -> Result<AgentHandle, AdmissionError> {
+        check_offer(&session, &offer)?;
+        // Watch first, look afterwards: a caller that leaves in between is noticed.
+        let bus = fdo::DBusProxy::new(&self.connection).await?;
+        let leaving = bus
+            .receive_name_owner_changed_with_args(&[(0, caller.as_str())])
+            .await?;
+        let uid = bus
+            .get_connection_credentials(caller.as_ref().into())
+            .await
+            .ok()
+            .and_then(|credentials| credentials.unix_user_id())
+            .map(Uid)
+            .ok_or(AdmissionError::CallerGone)?;
+        let (state, watch) = self.sessions.follow(&session).await?;
+        check_session(&session, &state, uid)?;
+        let source = BusSource {
+            connection: self.connection.clone(),
+            name: caller.clone(),
+            path,
+        };
+        let info = AgentInfo {
+            session,
+            uid,
+            seat: state.seat,
+            compositor: offer.compositor,
+            encoders: offer.encoders,
+            codecs: offer.codecs,
+            active: state.active,
+            locked: state.locked,
+            greeter: state.class == Class::Greeter,
+            version: offer.version,
+        };
+        let handle = self.agents.admit(info, Arc::new(source))?;
+        tracing::info!(session = %handle.info().session, uid = uid.0, "an agent registered");
+        tokio::spawn(follow(handle.clone(), leaving, watch));
+        Ok(handle)
+    }
+}
+
+fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionError> {
+    let word = |word: &str| word.len() <= MAX_WORD && !word.chars().any(char::is_control);
+    if session.0.is_empty() || !word(&session.0) {
+        return Err(AdmissionError::Offer("a session id has 1 to 64 bytes"));
+    }
+    if !word(&offer.version) || !word(&offer.compositor) {
+        return Err(AdmissionError::Offer("version or compositor is too long"));
+    }
+    for list in [&offer.encoders, &offer.codecs] {
+        if list.len() > MAX_WORDS || !list.iter().all(|entry| word(entry)) {
+            return Err(AdmissionError::Offer(
+                "too many or too long encoders or codecs",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_session(id: &SessionId, session: &Session, caller: Uid) -> Result<(), AdmissionError> {
+    if session.user != caller {
+        tracing::warn!(session = %id, user = session.user.0, caller = caller.0, "refused an agent for another user's session");
+        return Err(AdmissionError::NotYours {
+            session: id.clone(),
+            user: session.user,
+            caller,
+        });
+    }
+    if session.class == Class::Other {
+        return Err(AdmissionError::NothingToStream(id.clone()));
+    }
+    if session.closing {
+        return Err(AdmissionError::Closing(id.clone()));
+    }
+    Ok(())
+}
+
+/// Keep what is known of the session fresh, and end the registration with the session or with the connection.
+async fn follow(
+    handle: AgentHandle,
+    mut leaving: fdo::NameOwnerChangedStream,
+    mut session: SessionWatch,
+) {
+    let why = loop {
+        tokio::select! {
+            () = handle.gone() => break "it was dropped",
+            signal = leaving.next() => match signal {
+                Some(signal) if signal.args().is_ok_and(|args| args.new_owner().is_some()) => {}
+                _ => break "its connection ended",
+            },
+            state = session.changed() => match state {
+                Some(state) if !state.closing => handle.update(|info| {
+                    info.seat = state.seat;
+                    info.active = state.active;
+                    info.locked = state.locked;
+                }),
+                _ => break "its session ended",
+            },
+        }
+    };
+    tracing::info!(session = %handle.info().session, "an agent is gone: {why}");
+    handle.end();
+}
+
+/// An agent on the far side of the bus.
+struct BusSource {
+    connection: Connection,
+    name: OwnedUniqueName,
+    path: OwnedObjectPath,
+}
+
+impl StreamSource for BusSource {
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
+        Box::pin(async move {
+            let proxy = Agent1Proxy::builder(&self.connection)
+                .destination(&self.name)
+                .and_then(|builder| builder.path(&self.path))
+                .map_err(refused)?
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await
+                .map_err(refused)?;
+            proxy
+                .open_stream(options, Fd::from(ring), Fd::from(channel))
+                .await
+                .map_err(refused)
+        })
+    }
+}
+
+/// The agent's own words, bounded: they go to the log and to the bus.
+fn refused(error: zbus::Error) -> AgentError {
+    match error {
+        zbus::Error::MethodError(name, text, _) => {
+            let text = text.unwrap_or_else(|| name.to_string());
+            AgentError::Refused(text.chars().filter(|c| !c.is_control()).take(256).collect())
+        }
+        other => AgentError::Refused(other.to_string()),
+    }
+}

@@ -18,6 +18,7 @@ pub mod host;
 pub mod identity;
 pub mod ids;
 pub mod launch;
+pub mod logging;
 pub mod net;
 pub mod pairings;
 pub mod privileges;

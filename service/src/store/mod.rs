@@ -20,23 +20,31 @@ pub const MAX_NAME: usize = 64;
 /// How exactly `last_seen` is kept: a client that asks every second is not worth a write each time.
 const LAST_SEEN_GRAIN: u64 = 60;
 
-/// May launch and watch streams.
-pub const PERMISSION_STREAM: &str = "stream";
-/// May send input to its stream.
+/// May watch its owner's sessions.
+pub const PERMISSION_VIEW: &str = "view";
+/// May send mouse, keyboard and touch.
 pub const PERMISSION_INPUT: &str = "input";
+/// May bring gamepads.
+pub const PERMISSION_GAMEPAD: &str = "gamepad";
+/// May hear the session.
+pub const PERMISSION_AUDIO: &str = "audio";
 /// May send input while the session is locked.
 pub const PERMISSION_UNLOCK: &str = "unlock";
-/// May watch the log-in screen.
-pub const PERMISSION_GREETER: &str = "greeter";
 /// Everything that a client may be allowed.
-pub const PERMISSIONS: [&str; 4] = [
-    PERMISSION_STREAM,
+pub const PERMISSIONS: [&str; 5] = [
+    PERMISSION_VIEW,
     PERMISSION_INPUT,
+    PERMISSION_GAMEPAD,
+    PERMISSION_AUDIO,
     PERMISSION_UNLOCK,
-    PERMISSION_GREETER,
 ];
 /// What a newly paired client may do.
-pub const DEFAULT_PERMISSIONS: [&str; 2] = [PERMISSION_STREAM, PERMISSION_INPUT];
+pub const DEFAULT_PERMISSIONS: [&str; 4] = [
+    PERMISSION_VIEW,
+    PERMISSION_INPUT,
+    PERMISSION_GAMEPAD,
+    PERMISSION_AUDIO,
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRecord {

@@ -31,17 +31,14 @@ fn records_survive_a_restart_in_a_private_file() {
     let store = ClientStore::open(&scratch.0).unwrap();
     let record = store.add("tablet", b"certificate", Uid(1000)).unwrap();
     store
-        .set_permissions(
-            &record.id,
-            &["unlock".into(), "stream".into(), "stream".into()],
-        )
+        .set_permissions(&record.id, &["unlock".into(), "view".into(), "view".into()])
         .unwrap();
     store.set_owner(&record.id, Uid(1001)).unwrap();
     drop(store);
     let again = ClientStore::open(&scratch.0).unwrap();
     let found = again.by_certificate(b"certificate").unwrap();
     assert_eq!((found.name.as_str(), found.owner), ("tablet", Uid(1001)));
-    assert_eq!(found.permissions, ["stream", "unlock"]);
+    assert_eq!(found.permissions, ["view", "unlock"]);
     assert!(found.may(PERMISSION_UNLOCK) && !found.may(PERMISSION_INPUT));
     assert!(again.by_certificate(b"another").is_none());
     let mode = fs::metadata(scratch.file()).unwrap().permissions().mode();

@@ -1,0 +1,47 @@
+//! Methods of a paired client.
+use super::{ApiError, call::Call, error::HostError};
+use crate::{ids::Uid, store::ClientRecord, stream::StopReason};
+use zbus::Message;
+
+pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Message, ApiError> {
+    let host = &call.context.host;
+    match call.member.as_str() {
+        "Unpair" => {
+            call.no_arguments()?;
+            host.clients.remove(&client.id)?;
+            host.streams.stop_client(&client.id, StopReason::Unpaired);
+            tracing::info!(client = %client.id, by = call.caller.uid.0, "unpaired");
+        }
+        "SetOwner" => {
+            let uid: u32 = call.arguments()?;
+            must_exist(uid).await?;
+            host.clients.set_owner(&client.id, Uid(uid))?;
+            host.streams
+                .stop_client(&client.id, StopReason::Administrator);
+            tracing::info!(client = %client.id, owner = uid, by = call.caller.uid.0, "given to another account");
+        }
+        "SetPermissions" => {
+            let permissions: Vec<String> = call.arguments()?;
+            host.clients.set_permissions(&client.id, &permissions)?;
+            tracing::info!(client = %client.id, ?permissions, by = call.caller.uid.0, "permissions set");
+        }
+        member => return Err(ApiError::unknown_method(&call.interface, member)),
+    }
+    call.announced().await;
+    call.answer(&())
+}
+
+/// The account database may be on the network: asked off the runtime's own threads.
+async fn must_exist(uid: u32) -> Result<(), ApiError> {
+    let found = tokio::task::spawn_blocking(move || {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
+    });
+    match found.await {
+        Ok(Ok(Some(_))) => Ok(()),
+        Ok(Ok(None)) => Err(ApiError::invalid(format!(
+            "there is no account with uid {uid}"
+        ))),
+        Ok(Err(error)) => Err(HostError::Failed(error.to_string()).into()),
+        Err(error) => Err(HostError::Failed(error.to_string()).into()),
+    }
+}

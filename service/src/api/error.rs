@@ -1,0 +1,122 @@
+//! The errors that callers see, and how the service's own become them.
+use crate::{
+    admission::AdmissionError, agents::AdmitError, pairings::PairingError, sessions::SessionError,
+    store::StoreError,
+};
+use zbus::{DBusError, Message, fdo, message::Header, names::ErrorName};
+
+/// Our own names, as the interface documents them.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.punktfunk.Host1.Error")]
+pub enum HostError {
+    AgentExists(String),
+    NoSuchSession(String),
+    Penalised(String),
+    LimitReached(String),
+    Expired(String),
+    WrongPin(String),
+    PairingFailed(String),
+    NotRunning(String),
+    Failed(String),
+}
+
+/// Any error that a call can end with.
+#[derive(Debug)]
+pub enum ApiError {
+    Host(HostError),
+    Standard(fdo::Error),
+}
+
+impl ApiError {
+    pub(super) fn invalid(what: impl Into<String>) -> Self {
+        Self::Standard(fdo::Error::InvalidArgs(what.into()))
+    }
+    pub(super) fn unknown_object(path: &str) -> Self {
+        Self::Standard(fdo::Error::UnknownObject(format!("no object at {path}")))
+    }
+    pub(super) fn unknown_method(interface: &str, member: &str) -> Self {
+        Self::Standard(fdo::Error::UnknownMethod(format!(
+            "no method {interface}.{member} here"
+        )))
+    }
+    /// The error message for a call.
+    pub(super) fn reply(&self, header: &Header<'_>) -> zbus::Result<Message> {
+        match self {
+            Self::Host(error) => error.create_reply(header),
+            Self::Standard(error) => error.create_reply(header),
+        }
+    }
+    pub(super) fn name(&self) -> ErrorName<'_> {
+        match self {
+            Self::Host(error) => error.name(),
+            Self::Standard(error) => error.name(),
+        }
+    }
+}
+
+impl From<fdo::Error> for ApiError {
+    fn from(error: fdo::Error) -> Self {
+        Self::Standard(error)
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<zbus::Error> for ApiError {
+    fn from(error: zbus::Error) -> Self {
+        Self::Host(HostError::Failed(error.to_string()))
+    }
+}
+
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        let text = error.to_string();
+        match error {
+            AdmissionError::Registry(AdmitError::Exists(_)) => HostError::AgentExists(text).into(),
+            AdmissionError::Registry(AdmitError::Penalised(_)) => HostError::Penalised(text).into(),
+            AdmissionError::Registry(AdmitError::TooMany | AdmitError::TooManyOfUser) => {
+                HostError::LimitReached(text).into()
+            }
+            AdmissionError::NotYours { .. } | AdmissionError::CallerGone => {
+                fdo::Error::AccessDenied(text).into()
+            }
+            AdmissionError::Session(SessionError::Unknown(_))
+            | AdmissionError::Closing(_)
+            | AdmissionError::NothingToStream(_) => HostError::NoSuchSession(text).into(),
+            AdmissionError::Offer(_) => fdo::Error::InvalidArgs(text).into(),
+            AdmissionError::Session(SessionError::Unavailable(_)) | AdmissionError::Bus(_) => {
+                HostError::Failed(text).into()
+            }
+        }
+    }
+}
+
+impl From<PairingError> for ApiError {
+    fn from(error: PairingError) -> Self {
+        let text = error.to_string();
+        match error {
+            PairingError::BadPin => fdo::Error::InvalidArgs(text).into(),
+            PairingError::WrongPin => HostError::WrongPin(text).into(),
+            PairingError::WindowClosed | PairingError::NoSuchAttempt | PairingError::Expired => {
+                HostError::Expired(text).into()
+            }
+            PairingError::Store(_) => HostError::PairingFailed(text).into(),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::UnknownPermission(_) => fdo::Error::InvalidArgs(text).into(),
+            StoreError::NoSuchClient => fdo::Error::UnknownObject(text).into(),
+            StoreError::Full => HostError::LimitReached(text).into(),
+            StoreError::Io { .. } => HostError::Failed(text).into(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One question to polkit, bounded in time.
+use std::{collections::HashMap, time::Duration};
+use zbus::{
+    Connection,
+    names::OwnedUniqueName,
+    zvariant::{OwnedValue, Str},
+};
+use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
+
+/// polkit answers from memory unless somebody is asked.
+const SILENT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a person may take to type a password.
+const ASKING_LIMIT: Duration = Duration::from_secs(120);
+
+pub(super) struct Polkit(AuthorityProxy<'static>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Authorised,
+    /// Somebody would have to authenticate.
+    Challenge,
+    Refused,
+    /// polkit is away, slow, or does not know the action.
+    Unavailable(String),
+}
+
+impl Polkit {
+    pub(super) async fn new(connection: &Connection) -> zbus::Result<Self> {
+        // Does not talk to polkit yet: it may come and go while we run.
+        let proxy = AuthorityProxy::builder(connection)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await?;
+        Ok(Self(proxy))
+    }
+
+    /// The subject is the connection: never a pid, which may be somebody else's by the time it is looked at.
+    pub(super) async fn check(
+        &self,
+        name: &OwnedUniqueName,
+        action: &str,
+        interactive: bool,
+    ) -> Verdict {
+        let subject = Subject {
+            subject_kind: "system-bus-name".into(),
+            subject_details: HashMap::from([(
+                "name".to_owned(),
+                OwnedValue::from(Str::from(name.to_string())),
+            )]),
+        };
+        let (flags, limit) = if interactive {
+            (
+                CheckAuthorizationFlags::AllowUserInteraction.into(),
+                ASKING_LIMIT,
+            )
+        } else {
+            (Default::default(), SILENT_LIMIT)
+        };
+        let details = HashMap::new();
+        let asked = self
+            .0
+            .check_authorization(&subject, action, &details, flags, "");
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(answer)) if answer.is_authorized => Verdict::Authorised,
+            Ok(Ok(answer)) if answer.is_challenge => Verdict::Challenge,
+            Ok(Ok(_)) => Verdict::Refused,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, action, "polkit did not decide");
+                Verdict::Unavailable(error.to_string())
+            }
+            Err(_) => Verdict::Unavailable("no answer in time".into()),
+        }
+    }
+}

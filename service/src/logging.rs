@@ -1,0 +1,40 @@
+//! Where log lines go: the journal when systemd started us, else standard error.
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Set up logging for the whole process. `PUNKTFUNK_LOG` (or `RUST_LOG`) filters, default `info`.
+///
+/// Starts no thread: it is called before privileges are dropped.
+pub fn start() {
+    let filter = EnvFilter::try_from_env("PUNKTFUNK_LOG")
+        .or_else(|_| EnvFilter::try_from_default_env())
+        // mdns-sd reports every interface it cannot use as an error.
+        .unwrap_or_else(|_| EnvFilter::new("info,mdns_sd=warn,zbus=warn"));
+    let registry = tracing_subscriber::registry().with(filter);
+    if under_systemd() {
+        if let Ok(journal) = tracing_journald::layer() {
+            registry.with(journal).init();
+            return;
+        }
+    }
+    registry
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_target(false),
+        )
+        .init();
+}
+
+/// Both are set by systemd; the second alone is inherited from a desktop session's terminal as well.
+fn under_systemd() -> bool {
+    std::env::var_os("INVOCATION_ID").is_some()
+        && std::env::var_os("JOURNAL_STREAM").is_some_and(|stream| journal_is_stderr(&stream))
+}
+
+/// `JOURNAL_STREAM` names the device and inode of the stream: a redirected standard error is not the journal.
+fn journal_is_stderr(stream: &std::ffi::OsStr) -> bool {
+    let Ok(stat) = nix::sys::stat::fstat(std::io::stderr()) else {
+        return false;
+    };
+    stream.to_str() == Some(&format!("{}:{}", stat.st_dev, stat.st_ino))
+}
