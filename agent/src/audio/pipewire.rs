@@ -1,5 +1,58 @@
-//! Sound from a PipeWire sink of the session.
+//! Sound from a PipeWire sink of the session, shared by all streams of this process.
+//!
+//! Normally a sink of our own that is the default one while anybody streams: what the session plays goes to the client
+//! and is not heard in the room; it also works on a machine without any sound device. With `play_on_host` the default
+//! sink is listened to instead. A microphone is never recorded.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use pipewire::{
+    channel::{Receiver, Sender},
+    context::ContextRc,
+    keys,
+    loop_::Timeout,
+    main_loop::MainLoopRc,
+    properties::{PropertiesBox, properties},
+    spa::{
+        self,
+        param::{
+            ParamType,
+            audio::{AudioFormat, AudioInfoRaw},
+        },
+        pod::{Object, Pod, Value, serialize::PodSerializer},
+        utils::{Direction, SpaTypes},
+    },
+    stream::{Stream, StreamBox, StreamFlags, StreamState},
+};
+
+use super::{
+    default_sink::DefaultSink,
+    sound_queue::{Packets, RATE, SoundQueue},
+};
 use crate::source::AudioSource;
+
+/// Name of our sink, as `pactl list sinks` shows it.
+const SINK: &str = "punktfunk";
+
+/// How long PipeWire may take to accept the connection.
+const START_LIMIT: Duration = Duration::from_secs(5);
+
+/// The sinks of this process that are in use, by channels and whether the host hears the sound too.
+static OPEN: Mutex<Vec<(Kind, Weak<Hub>)>> = Mutex::new(Vec::new());
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    channels: u32,
+    play_on_host: bool,
+}
 
 /// Make (or share) the session's streaming sink and record its monitor: `channels` interleaved at 48 kHz. With
 /// `play_on_host` the sound is heard on the host as well. Dropping the answer ends it.
@@ -7,6 +60,284 @@ use crate::source::AudioSource;
 /// # Errors
 /// Text for a person: what is missing and what to do.
 pub fn open(channels: u32, play_on_host: bool) -> Result<Box<dyn AudioSource>, String> {
-    let _ = (channels, play_on_host);
-    Err("this build has no PipeWire sound yet".to_owned())
+    let kind = Kind {
+        channels,
+        play_on_host,
+    };
+    let mut sinks = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    sinks.retain(|(_, hub)| hub.strong_count() > 0);
+    let shared = sinks
+        .iter()
+        .find(|(open, _)| *open == kind)
+        .and_then(|(_, hub)| hub.upgrade());
+    let hub = match shared {
+        Some(hub) => hub,
+        None => {
+            let hub = Arc::new(Hub::start(kind)?);
+            sinks.push((kind, Arc::downgrade(&hub)));
+            hub
+        }
+    };
+    let queue = Arc::new(SoundQueue::default());
+    hub.ears.add(&queue)?;
+    Ok(Box::new(Sound {
+        queue,
+        packets: Packets::new(channels),
+        _hub: hub,
+    }))
+}
+
+/// One stream's sound.
+struct Sound {
+    queue: Arc<SoundQueue>,
+    packets: Packets,
+    _hub: Arc<Hub>,
+}
+
+impl AudioSource for Sound {
+    fn read(&mut self, samples: &mut [f32]) -> Result<(), String> {
+        self.packets.read(&self.queue, samples)
+    }
+}
+
+/// Who listens to one sink.
+#[derive(Default)]
+struct Ears(Mutex<Listeners>);
+
+#[derive(Default)]
+struct Listeners {
+    queues: Vec<Weak<SoundQueue>>,
+    ended: Option<String>,
+}
+
+impl Ears {
+    fn add(&self, queue: &Arc<SoundQueue>) -> Result<(), String> {
+        let mut ears = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &ears.ended {
+            return Err(reason.clone());
+        }
+        ears.queues.push(Arc::downgrade(queue));
+        Ok(())
+    }
+
+    fn push(&self, samples: &[u8], channels: u32) {
+        let now = Instant::now();
+        let mut ears = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.queues.retain(|queue| {
+            queue.upgrade().is_some_and(|queue| {
+                let samples = samples
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+                queue.push(samples, channels, now);
+                true
+            })
+        });
+    }
+
+    fn end(&self, reason: &str) {
+        let mut ears = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.ended.get_or_insert(reason.to_owned());
+        for queue in ears.queues.iter().filter_map(Weak::upgrade) {
+            queue.end(reason);
+        }
+    }
+}
+
+/// The thread that owns a sink; dropping it removes the sink.
+struct Hub {
+    ears: Arc<Ears>,
+    stop: Arc<AtomicBool>,
+    wake: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hub {
+    fn start(kind: Kind) -> Result<Self, String> {
+        let ears = Arc::new(Ears::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (wake, woken) = pipewire::channel::channel();
+        let (started, answer) = mpsc::channel();
+        let thread = {
+            let (ears, stop) = (Arc::clone(&ears), Arc::clone(&stop));
+            std::thread::Builder::new()
+                .name("pf-sound".into())
+                .spawn(move || {
+                    if let Err(why) = listen(kind, &ears, &stop, woken, &started) {
+                        let why = format!("sound: {why}");
+                        let _ = started.send(Err(why.clone()));
+                        ears.end(&why);
+                    }
+                })
+                .map_err(|error| format!("sound: no thread: {error}"))?
+        };
+        let hub = Self {
+            ears,
+            stop,
+            wake,
+            thread: Some(thread),
+        };
+        answer
+            .recv_timeout(START_LIMIT)
+            .unwrap_or_else(|_| Err("sound: PipeWire gave no answer in time".to_owned()))?;
+        Ok(hub)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _ = self.wake.send(());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sound thread panicked");
+        }
+    }
+}
+
+fn listen(
+    kind: Kind,
+    ears: &Arc<Ears>,
+    stop: &AtomicBool,
+    woken: Receiver<()>,
+    started: &mpsc::Sender<Result<(), String>>,
+) -> Result<(), String> {
+    let absent = |error: pipewire::Error| {
+        format!(
+            "PipeWire does not answer ({error}); is it running in this session? \
+             (systemctl --user start pipewire wireplumber)"
+        )
+    };
+    pipewire::init();
+    let main_loop = MainLoopRc::new(None).map_err(absent)?;
+    let context = ContextRc::new(&main_loop, None).map_err(absent)?;
+    let core = context.connect_rc(None).map_err(absent)?;
+    let _woken = woken.attach(main_loop.loop_(), |()| {});
+    let failed = Arc::new(Mutex::new(None::<String>));
+    let lost = Arc::clone(&failed);
+    let _core_listener = core
+        .add_listener_local()
+        .error(move |id, _, _, message| {
+            if id == pipewire::core::PW_ID_CORE {
+                *lost.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(format!("the connection to PipeWire was lost: {message}"));
+            }
+        })
+        .register();
+
+    let stream = StreamBox::new(&core, SINK, node_properties(kind)).map_err(absent)?;
+    let (heard, broken) = (Arc::clone(ears), Arc::clone(&failed));
+    let _listener = stream
+        .add_local_listener::<()>()
+        .state_changed(move |_, (), old, new| {
+            tracing::debug!(?old, ?new, "sound stream");
+            if let StreamState::Error(why) = new {
+                *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            }
+        })
+        .process(move |stream, ()| process(stream, kind.channels, &heard))
+        .register()
+        .map_err(absent)?;
+    let format = format(kind.channels);
+    let mut pods: Vec<&Pod> = Pod::from_bytes(&format).into_iter().collect();
+    let flags = if kind.play_on_host {
+        StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS
+    } else {
+        StreamFlags::MAP_BUFFERS
+    };
+    stream
+        .connect(Direction::Input, None, flags, &mut pods)
+        .map_err(absent)?;
+    let default = (!kind.play_on_host).then(|| DefaultSink::set(&main_loop, &core, SINK));
+    let _ = started.send(Ok(()));
+
+    while !stop.load(Ordering::Acquire) {
+        main_loop
+            .loop_()
+            .iterate(Timeout::Finite(Duration::from_millis(500)));
+        if let Some(why) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(why);
+        }
+    }
+    if let Some(default) = default {
+        default.restore(&main_loop);
+    }
+    let _ = stream.disconnect();
+    Ok(())
+}
+
+fn process(stream: &Stream, channels: u32, ears: &Ears) {
+    while let Some(mut buffer) = stream.dequeue_buffer() {
+        let Some(data) = buffer.datas_mut().first_mut() else {
+            continue;
+        };
+        if data.as_raw().chunk.is_null() {
+            continue;
+        }
+        let (offset, size) = (data.chunk().offset() as usize, data.chunk().size() as usize);
+        // Whole frames only, so that the channels never change places.
+        let size = size - size % (4 * channels as usize).max(1);
+        if let Some(samples) = data
+            .data()
+            .and_then(|bytes| bytes.get(offset..offset.checked_add(size)?))
+        {
+            ears.push(samples, channels);
+        }
+    }
+}
+
+fn node_properties(kind: Kind) -> PropertiesBox {
+    let mut properties = properties! {
+        *keys::MEDIA_TYPE => "Audio",
+        *keys::MEDIA_CATEGORY => "Capture",
+        *keys::MEDIA_ROLE => "Game",
+        *keys::NODE_NAME => SINK,
+        *keys::NODE_DESCRIPTION => "Streaming (punktfunk)",
+        // 5 ms, one packet: sound should not lag behind the picture.
+        *keys::NODE_LATENCY => "240/48000",
+    };
+    if kind.play_on_host {
+        // The monitor of the default sink: of sinks only, never a source.
+        properties.insert(*keys::STREAM_CAPTURE_SINK, "true");
+    } else {
+        properties.insert(*keys::MEDIA_CLASS, "Audio/Sink");
+        properties.insert(*keys::NODE_VIRTUAL, "true");
+        properties.insert("priority.session", "10");
+    }
+    properties
+}
+
+/// The places of the channels in GameStream's order.
+fn positions(channels: u32) -> &'static [u32] {
+    use spa::sys::{
+        SPA_AUDIO_CHANNEL_FC as FC, SPA_AUDIO_CHANNEL_FL as FL, SPA_AUDIO_CHANNEL_FR as FR,
+        SPA_AUDIO_CHANNEL_LFE as LFE, SPA_AUDIO_CHANNEL_RL as RL, SPA_AUDIO_CHANNEL_RR as RR,
+        SPA_AUDIO_CHANNEL_SL as SL, SPA_AUDIO_CHANNEL_SR as SR,
+    };
+    match channels {
+        2 => &[FL, FR],
+        6 => &[FL, FR, FC, LFE, RL, RR],
+        8 => &[FL, FR, FC, LFE, RL, RR, SL, SR],
+        _ => &[],
+    }
+}
+
+fn format(channels: u32) -> Vec<u8> {
+    let mut info = AudioInfoRaw::new();
+    info.set_format(AudioFormat::F32LE);
+    info.set_rate(RATE);
+    info.set_channels(channels);
+    let mut position = [0; spa::sys::SPA_AUDIO_MAX_CHANNELS as usize];
+    let places = positions(channels);
+    position[..places.len()].copy_from_slice(places);
+    info.set_position(position);
+    let object = Object {
+        type_: SpaTypes::ObjectParamFormat.as_raw(),
+        id: ParamType::EnumFormat.as_raw(),
+        properties: info.into(),
+    };
+    let (cursor, _) =
+        PodSerializer::serialize(std::io::Cursor::new(Vec::new()), &Value::Object(object))
+            .expect("writing a pod into memory cannot fail");
+    cursor.into_inner()
 }
