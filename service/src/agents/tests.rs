@@ -79,7 +79,7 @@ async fn a_violation_drops_the_agent_and_refuses_its_account_for_a_while() {
     let neighbour = admit(&agents, info("c2", 1001, "", true)).unwrap();
     let mut changes = agents.changes();
     changes.mark_unchanged();
-    liar.violation(Violation::Malformed);
+    liar.violation(Violation::SlotAnnouncedTwice(1));
     liar.gone().await;
     assert!(changes.has_changed().unwrap());
     assert_eq!(agents.for_owner(Uid(1000)), None);

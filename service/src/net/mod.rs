@@ -1,9 +1,15 @@
 //! Thin I/O over core: every socket of the service. Decides nothing about protocol contents and holds no state of its own.
 pub mod accept;
+pub mod audio;
+pub mod control;
+pub mod datagram;
 pub mod discovery;
 pub mod nvhttp;
 pub mod rtsp;
 pub mod tls;
+pub mod udp;
+pub mod video;
+pub mod wake;
 
 use crate::config::Config;
 use nix::sys::socket::{setsockopt, sockopt::Ipv6V6Only};

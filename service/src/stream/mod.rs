@@ -1,10 +1,55 @@
-//! Streams: one actor and one media thread each. [owner: media]
+//! Streams: one actor and one media thread each.
+//!
+//! The service's half of a stream begins when its parameters are negotiated and ends with the client's farewell. Keys,
+//! counters and sockets live here; pictures and sound come from the agent through the stream channel and nowhere else.
+mod actor;
+mod histogram;
+mod key_frames;
+mod link;
+mod media;
+mod pacing;
+mod plan;
+mod registry;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
 use crate::{
+    config::Config,
     ids::{ClientId, StreamId, Uid},
     launch::Launch,
+    net::{
+        control::{self, ControlStream},
+        udp::{Pings, Plane, Waiting},
+        wake::Wake,
+    },
 };
-use punktfunk_core::sdp::StreamParams;
-use std::{collections::BTreeMap, sync::Arc};
+use actor::Actor;
+pub use histogram::Histogram;
+pub use link::StreamLink;
+use media::Media;
+pub use pacing::{Pacer, Schedule};
+use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
+use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, socket};
+use registry::Registry;
+pub use statistics::{Stages, Statistics};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc::unbounded_channel, oneshot, watch},
+    time::timeout,
+};
+
+/// Streams at one time: threads, sockets and rings are bounded by this.
+const MAX_STREAMS: usize = 32;
+/// How long an older stream of the same client may take to end before the new one is refused.
+const REPLACE_LIMIT: Duration = Duration::from_secs(4);
+/// How long the end of all streams may take.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A negotiated stream, ready to be started (at ANNOUNCE).
 pub struct StreamSetup {
@@ -20,6 +65,12 @@ pub enum StartError {
     Refused(String),
     #[error("system: {0}")]
     Io(#[from] std::io::Error),
+}
+
+impl From<punktfunk_core::Error> for StartError {
+    fn from(error: punktfunk_core::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 /// Why a stream ends.
@@ -38,6 +89,30 @@ pub enum StopReason {
     Shutdown,
 }
 
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::ClientLeft => "the client left",
+            Self::ClientCancelled => "the client ended the application",
+            Self::Replaced => "the same client started another stream",
+            Self::NoPing => "no ping arrived from the client",
+            Self::ControlLost => "the client went silent",
+            Self::AgentLost => "the session's agent is gone",
+            Self::AgentFailed(reason) => return write!(f, "the session's agent failed: {reason}"),
+            Self::Violation(code) => {
+                return write!(
+                    f,
+                    "the session's agent broke the channel's contract ({code})"
+                );
+            }
+            Self::Administrator => "stopped by an administrator or the user",
+            Self::Unpaired => "the client was unpaired",
+            Self::Shutdown => "the service stops",
+        };
+        f.write_str(text)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct StreamInfo {
     pub id: StreamId,
@@ -54,41 +129,208 @@ pub struct StreamInfo {
     pub statistics: BTreeMap<&'static str, u64>,
 }
 
-pub struct Streams {}
+/// All streams of the host.
+pub struct Streams(Arc<Registry>);
+
 impl Streams {
     /// Bind the video, control and audio sockets and start the threads that serve them.
-    pub fn new(config: Arc<crate::config::Config>) -> std::io::Result<Self> { let _ = config; todo!() }
-    /// End every stream (clients are told) and wait for that, two seconds at most.
-    pub async fn shutdown(&self) {}
+    ///
+    /// # Errors
+    /// A port that cannot be bound; the text names it.
+    pub fn new(config: Arc<Config>) -> std::io::Result<Self> {
+        let control = control::spawn(&config)?;
+        let pings = Pings::spawn(&config)?;
+        Ok(Self(Arc::new(Registry::new(config, pings, control))))
+    }
+
     /// Open the agent's source, make the sockets, start the thread. The client's pings and control connection come after.
+    ///
+    /// # Errors
+    /// The agent's refusal, too many streams, or a system that gives no memory, socket or thread.
     pub async fn start(&self, setup: StreamSetup) -> Result<(), StartError> {
-        let _ = setup;
-        todo!()
+        let (registry, config) = (&self.0, &self.0.config);
+        let (launch, params) = (&setup.launch, &setup.params);
+        self.make_way(launch).await?;
+
+        let request = plan::request(&setup, config);
+        let bitrate_kbps = request.bitrate_kbps;
+        let ring = Ring::create(plan::geometry(params))?;
+        let (ours, theirs) = socket::pair()?;
+        let packetizer = Packetizer::new(plan::packetizer(&setup, config))?;
+        let opened = launch
+            .agent
+            .open_stream(request, ring.agent_fd()?, theirs)
+            .await?;
+        tracing::info!(
+            stream = %launch.stream, client = %launch.client.name, source = %opened.source, encoder = %opened.encoder,
+            width = params.width, height = params.height, fps = params.fps, codec = params.codec.name(), bitrate_kbps,
+            "stream opened; waiting for the client's pings"
+        );
+
+        let wake = Arc::new(Wake::new()?);
+        let endpoint = Arc::new(Endpoint::new(ours));
+        let (commands, received) = mpsc::channel();
+        let (happenings, happened) = unbounded_channel();
+        let link = StreamLink::new(
+            launch.stream,
+            Arc::clone(&endpoint),
+            commands,
+            Arc::clone(&wake),
+            happenings,
+        );
+        let link = Arc::new(link);
+        let (finished, media_finished) = oneshot::channel();
+        let agent = launch.agent.clone();
+        let media = Media {
+            consumer: Consumer::new(endpoint, plan::limits(params, ring.geometry())),
+            ring,
+            packetizer,
+            audio: AudioPacketizer::new(params.audio.packet_ms, plan::audio_seal(&setup)),
+            link: Arc::clone(&link),
+            commands: received,
+            wake,
+            fps: params.fps,
+            pace_rate_mbit: config.pace_rate_mbit,
+            video_drop: config.video_drop,
+            perf: config.perf,
+            on_violation: Box::new(move |violation| agent.violation(violation)),
+        };
+        // From here on nothing fails but the thread's start, and then everything made so far goes by itself.
+        let control = ControlStream {
+            connect_data: launch.connect_data,
+            key: launch.key.clone(),
+            iv: plan::control_iv(params),
+            link: Arc::clone(&link),
+        };
+        media::spawn(media, finished)?;
+        registry.control.expect(control)?;
+        let pings = self.expect_pings(&setup, &link);
+        registry.insert(Arc::clone(&link), info(&setup, bitrate_kbps));
+        let actor = Actor {
+            link,
+            registry: Arc::clone(registry),
+            agent: launch.agent.clone(),
+            happenings: happened,
+            media_finished,
+            pings,
+        };
+        tokio::spawn(actor.run());
+        Ok(())
     }
+
+    /// End the older streams of the client, and refuse where there is no room.
+    async fn make_way(&self, launch: &Launch) -> Result<(), StartError> {
+        let older = self.0.of_client(&launch.client.id);
+        self.stop_client(&launch.client.id, StopReason::Replaced);
+        if timeout(REPLACE_LIMIT, self.0.gone(&older)).await.is_err() {
+            return Err(StartError::Refused(
+                "the client's previous stream is still ending; try again".into(),
+            ));
+        }
+        if self.0.contains(launch.stream) {
+            return Err(StartError::Refused(
+                "this stream was started already".into(),
+            ));
+        }
+        if self.0.len() >= MAX_STREAMS {
+            let text = format!("this host serves {MAX_STREAMS} streams already");
+            return Err(StartError::Refused(text));
+        }
+        Ok(())
+    }
+
+    fn expect_pings(
+        &self,
+        setup: &StreamSetup,
+        link: &Arc<StreamLink>,
+    ) -> [crate::net::udp::Expectation; 2] {
+        let launch = &setup.launch;
+        let (video_class, audio_class) = plan::classes(&setup.params);
+        let waiting = |plane, payload| Waiting {
+            plane,
+            payload,
+            peer: launch.peer,
+        };
+        let (video, audio) = (Arc::clone(link), Arc::clone(link));
+        [
+            self.0.pings.expect(
+                launch.stream,
+                waiting(Plane::Video, launch.video_ping),
+                video_class,
+                Box::new(move |socket, client| video.video_socket(socket, client)),
+            ),
+            self.0.pings.expect(
+                launch.stream,
+                waiting(Plane::Audio, launch.audio_ping),
+                audio_class,
+                Box::new(move |socket, client| audio.audio_socket(socket, client)),
+            ),
+        ]
+    }
+
+    /// End a stream; the client is told. `false`: there is none.
     pub fn stop(&self, id: StreamId, reason: StopReason) -> bool {
-        let _ = (id, reason);
-        todo!()
+        self.0.stop(id, reason)
     }
+
+    /// End every stream of a client.
     pub fn stop_client(&self, client: &ClientId, reason: StopReason) {
-        let _ = (client, reason);
+        for id in self.0.of_client(client) {
+            self.stop(id, reason.clone());
+        }
     }
+
+    /// End every stream (clients are told) and wait for that, two seconds at most.
+    pub async fn shutdown(&self) {
+        let all = self.0.ids();
+        for id in &all {
+            self.stop(*id, StopReason::Shutdown);
+        }
+        if timeout(SHUTDOWN_LIMIT, self.0.gone(&all)).await.is_err() {
+            tracing::warn!("some streams did not end in time");
+        }
+    }
+
     pub fn list(&self) -> Vec<StreamInfo> {
-        todo!()
+        self.0.infos()
     }
+
     pub fn for_client(&self, client: &ClientId) -> Option<StreamInfo> {
-        let _ = client;
-        todo!()
+        self.list().into_iter().find(|info| info.client == *client)
     }
+
+    /// Ask the agent for a key frame. `false`: there is no such stream.
     pub fn request_keyframe(&self, id: StreamId) -> bool {
-        let _ = id;
-        todo!()
+        self.0
+            .link(id)
+            .inspect(|link| link.request_key_frame())
+            .is_some()
     }
+
+    /// Change the video budget of the agent's encoder. `false`: there is no such stream.
     pub fn set_bitrate(&self, id: StreamId, kbps: u32) -> bool {
-        let _ = (id, kbps);
-        todo!()
+        kbps > 0 && self.0.set_bitrate(id, kbps)
     }
+
     /// Changes when a stream starts, changes state or ends (not for every figure).
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+}
+
+fn info(setup: &StreamSetup, bitrate_kbps: u32) -> StreamInfo {
+    let (launch, params) = (&setup.launch, &setup.params);
+    StreamInfo {
+        id: launch.stream,
+        client: launch.client.id.clone(),
+        client_name: launch.client.name.clone(),
+        user: launch.agent.info().uid,
+        width: params.width,
+        height: params.height,
+        fps: params.fps,
+        codec: params.codec.name(),
+        bitrate_kbps,
+        state: "waiting for the client",
+        statistics: BTreeMap::new(),
     }
 }

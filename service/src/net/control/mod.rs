@@ -1,0 +1,290 @@
+//! The control plane: one ENet host for all streams, on a thread of its own.
+//!
+//! Streams are told apart by their connect data; a CONNECT with other data is dropped before ENet sees it. What a client
+//! says is opened, judged and passed on by its [`session::Session`]; this module owns the thread and its timers.
+mod admission;
+mod enet;
+mod input_queue;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use super::wake::Wake;
+use crate::{config::Config, ids::StreamId, net::datagram, stream::StreamLink};
+use enet::EnetTransport;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+use punktfunk_core::{
+    control::{HostMessage, Iv},
+    crypto::Key,
+};
+use session::Session;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// How often ENet's own timers (resends, its pings) are looked at while anyone is connected.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A connection of the transport; reused after its end was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub usize);
+
+/// What happened on the transport.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    Connected { peer: PeerId, connect_data: u32 },
+    Received { peer: PeerId, payload: Vec<u8> },
+    Disconnected { peer: PeerId },
+}
+
+/// A reliable-datagram host with connections, as ENet is one. Nothing here blocks.
+pub trait ControlTransport {
+    /// Let in who connects with this data.
+    fn expect(&mut self, connect_data: u32);
+    /// Let nobody in with this data any more; who is connected stays.
+    fn forget(&mut self, connect_data: u32);
+    /// Do what is due; answers until there is nothing left to report.
+    fn service(&mut self) -> Option<Event>;
+    /// Queue a reliable message.
+    fn send(&mut self, peer: PeerId, channel: u8, payload: Vec<u8>);
+    /// Disconnect when everything queued has arrived.
+    fn disconnect(&mut self, peer: PeerId);
+    /// Drop the connection without a word; no event follows.
+    fn reset(&mut self, peer: PeerId);
+    /// Readable when there is something to receive.
+    fn socket(&self) -> BorrowedFd<'_>;
+}
+
+/// What the control plane needs to know of a stream.
+pub struct ControlStream {
+    pub connect_data: u32,
+    pub key: Key,
+    pub iv: Iv,
+    pub link: Arc<StreamLink>,
+}
+
+enum Command {
+    Expect(Box<Session>),
+    Send(StreamId, HostMessage),
+    End(StreamId, Option<u32>, oneshot::Sender<()>),
+}
+
+/// The control thread. Dropping it ends the thread.
+pub struct Control {
+    commands: Sender<Command>,
+    wake: Arc<Wake>,
+    port: u16,
+}
+
+/// Bind the control port and start the thread.
+pub fn spawn(config: &Config) -> io::Result<Control> {
+    let port = config.ports.control;
+    let socket =
+        datagram::listen(config.bind, port, datagram::Sharing::Exclusive).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "; another streaming host is running: stop it or configure other ports"
+                }
+                _ => "",
+            };
+            let text = format!(
+                "cannot bind UDP port {port} for control on {}: {error}{hint}",
+                config.bind
+            );
+            io::Error::new(error.kind(), text)
+        })?;
+    let port = socket.local_addr()?.port();
+    let wake = Arc::new(Wake::new()?);
+    let (commands, received) = mpsc::channel();
+    let ring = Arc::clone(&wake);
+    let (ready, made) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("control".into())
+        .spawn(move || {
+            let transport = EnetTransport::new(socket);
+            let _ = ready.send(
+                transport
+                    .as_ref()
+                    .map(drop)
+                    .map_err(|error| io::Error::new(error.kind(), error.to_string())),
+            );
+            if let Ok(transport) = transport {
+                Plane {
+                    transport,
+                    commands: received,
+                    wake: ring,
+                    sessions: Vec::new(),
+                }
+                .run();
+            }
+        })?;
+    made.recv()
+        .map_err(|_| io::Error::other("the control thread did not start"))??;
+    Ok(Control {
+        commands,
+        wake,
+        port,
+    })
+}
+
+impl Control {
+    /// Let the client of this stream connect.
+    pub fn expect(&self, stream: ControlStream) -> punktfunk_core::Result<()> {
+        let session = Session::new(stream)?;
+        self.command(Command::Expect(Box::new(session)));
+        Ok(())
+    }
+
+    /// Send a message; lost if the client is not connected.
+    pub fn send(&self, stream: StreamId, message: HostMessage) {
+        self.command(Command::Send(stream, message));
+    }
+
+    /// End a stream's control connection; with a reason, the client is told before it is disconnected. The answer comes
+    /// when the client has it, or after two seconds.
+    pub fn end(&self, stream: StreamId, termination: Option<u32>) -> oneshot::Receiver<()> {
+        let (done, answer) = oneshot::channel();
+        self.command(Command::End(stream, termination, done));
+        answer
+    }
+
+    /// The port as bound.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn command(&self, command: Command) {
+        // A thread that is gone drops the answer's sender, and that is answer enough.
+        let _ = self.commands.send(command);
+        self.wake.ring();
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // The thread sees the closed channel when it wakes.
+        let (gone, _) = mpsc::channel();
+        self.commands = gone;
+        self.wake.ring();
+    }
+}
+
+/// What the thread owns.
+struct Plane<T> {
+    transport: T,
+    commands: Receiver<Command>,
+    wake: Arc<Wake>,
+    sessions: Vec<Session>,
+}
+
+impl<T: ControlTransport> Plane<T> {
+    fn run(mut self) {
+        while self.obey() {
+            let now = Instant::now();
+            while let Some(event) = self.transport.service() {
+                self.handle(event, now);
+            }
+            self.tick(now);
+            // What the ticks queued leaves now, not at the next turn.
+            while let Some(event) = self.transport.service() {
+                self.handle(event, now);
+            }
+            if let Err(error) = self.wait() {
+                tracing::error!("the control thread cannot wait for its socket: {error}");
+                return;
+            }
+        }
+    }
+
+    /// `false`: nobody can give commands any more.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Expect(session)) => {
+                    self.transport.expect(session.connect_data());
+                    self.sessions.push(*session);
+                }
+                Ok(Command::Send(stream, message)) => {
+                    if let Some(session) = self.sessions.iter_mut().find(|s| s.stream() == stream) {
+                        session.send(&mut self.transport, &message);
+                    }
+                }
+                Ok(Command::End(stream, termination, done)) => {
+                    // Without a session, dropping `done` answers at once.
+                    if let Some(session) = self.sessions.iter_mut().find(|s| s.stream() == stream) {
+                        session.end(&mut self.transport, termination, done, Instant::now());
+                    }
+                }
+                Err(mpsc::TryRecvError::Empty) => return true,
+                Err(mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Connected { peer, connect_data } => {
+                let waiting = self.sessions.iter_mut().find(|s| s.awaits(connect_data));
+                match waiting {
+                    Some(session) => {
+                        self.transport.forget(connect_data);
+                        session.connected(peer, now);
+                    }
+                    // Two connections with one stream's data: the first has it.
+                    None => self.transport.reset(peer),
+                }
+            }
+            Event::Received { peer, payload } => {
+                if let Some(session) = self.sessions.iter_mut().find(|s| s.peer() == Some(peer)) {
+                    session.receive(&payload, now);
+                }
+            }
+            Event::Disconnected { peer } => {
+                if let Some(session) = self.sessions.iter_mut().find(|s| s.peer() == Some(peer)) {
+                    session.disconnected();
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let transport = &mut self.transport;
+        self.sessions.retain_mut(|session| {
+            let keep = session.tick(transport, now);
+            if !keep {
+                transport.forget(session.connect_data());
+            }
+            keep
+        });
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let mut fds = vec![
+            PollFd::new(self.transport.socket(), PollFlags::POLLIN),
+            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
+        ];
+        let writable = self.sessions.iter().filter_map(Session::wants_to_write);
+        fds.extend(writable.map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
+        let timeout = if self.sessions.is_empty() {
+            PollTimeout::NONE
+        } else {
+            PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO)
+        };
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.wake.clear();
+        Ok(())
+    }
+}

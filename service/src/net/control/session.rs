@@ -1,0 +1,231 @@
+//! One stream's side of the control plane: what its client says, what it is told, and how the connection ends.
+use super::{
+    ControlStream, ControlTransport, PeerId,
+    input_queue::{InputQueue, Stalled},
+};
+use crate::{
+    ids::StreamId,
+    stream::{StopReason, StreamLink},
+};
+use punktfunk_core::{
+    Role,
+    control::{ClientMessage, HostMessage, Opener, Sealer},
+    input,
+};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// A client is given up when it says nothing that can be opened for this long. It pings every 100 ms.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long a client has to take its termination and say good-bye.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Generic channel.
+const CHANNEL: u8 = 0;
+
+pub(super) struct Session {
+    connect_data: u32,
+    link: Arc<StreamLink>,
+    opener: Opener,
+    sealer: Sealer,
+    input: InputQueue,
+    connection: Connection,
+}
+
+enum Connection {
+    /// The client has not connected yet.
+    Awaited,
+    Up {
+        peer: PeerId,
+        heard: Instant,
+    },
+    /// Told to go; `done` is dropped with the session.
+    Ending {
+        peer: PeerId,
+        until: Instant,
+        _done: oneshot::Sender<()>,
+    },
+    Gone,
+}
+
+impl Session {
+    pub(super) fn new(stream: ControlStream) -> punktfunk_core::Result<Self> {
+        Ok(Self {
+            connect_data: stream.connect_data,
+            opener: Opener::new(&stream.key, stream.iv, Role::Client)?,
+            sealer: Sealer::new(&stream.key, stream.iv, Role::Host)?,
+            link: stream.link,
+            input: InputQueue::default(),
+            connection: Connection::Awaited,
+        })
+    }
+
+    pub(super) fn stream(&self) -> StreamId {
+        self.link.id()
+    }
+
+    pub(super) fn connect_data(&self) -> u32 {
+        self.connect_data
+    }
+
+    pub(super) fn awaits(&self, connect_data: u32) -> bool {
+        self.connect_data == connect_data && matches!(self.connection, Connection::Awaited)
+    }
+
+    pub(super) fn peer(&self) -> Option<PeerId> {
+        match self.connection {
+            Connection::Up { peer, .. } | Connection::Ending { peer, .. } => Some(peer),
+            Connection::Awaited | Connection::Gone => None,
+        }
+    }
+
+    pub(super) fn connected(&mut self, peer: PeerId, now: Instant) {
+        tracing::debug!(stream = %self.stream(), "the control connection is up");
+        self.connection = Connection::Up { peer, heard: now };
+        self.link.control_up();
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        if let Connection::Up { .. } = self.connection {
+            self.link.end(StopReason::ClientLeft);
+        }
+        self.connection = Connection::Gone;
+    }
+
+    /// A message of the client, still sealed.
+    pub(super) fn receive(&mut self, packet: &[u8], now: Instant) {
+        let Connection::Up { heard, .. } = &mut self.connection else {
+            return;
+        };
+        let statistics = self.link.statistics();
+        let plain = match self.opener.open(packet) {
+            Ok(plain) => plain,
+            Err(error) => {
+                let before = statistics.control_refused.fetch_add(1, Ordering::Relaxed);
+                if before == 0 {
+                    tracing::warn!(stream = %self.link.id(), "a control message was dropped: {error} (further ones are only counted)");
+                }
+                return;
+            }
+        };
+        *heard = now;
+        match ClientMessage::parse(plain.kind, plain.payload) {
+            Ok(ClientMessage::RequestIdr) => {
+                statistics.idr_requests.fetch_add(1, Ordering::Relaxed);
+                self.link.request_key_frame();
+            }
+            Ok(ClientMessage::InvalidateReferences { last, .. }) => {
+                statistics.rfi_requests.fetch_add(1, Ordering::Relaxed);
+                self.link.references_lost(last);
+            }
+            Ok(ClientMessage::FecStatus(status)) => {
+                statistics
+                    .fec_packets_lost
+                    .fetch_add(u64::from(status.lost()), Ordering::Relaxed);
+                let outcome = if status.repaired() {
+                    &statistics.fec_blocks_repaired
+                } else {
+                    &statistics.fec_blocks_lost
+                };
+                outcome.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(ClientMessage::Input(bytes)) => match input::decode(bytes) {
+                Ok(event) => {
+                    statistics.input_events.fetch_add(1, Ordering::Relaxed);
+                    let pushed = self.input.push(event, self.link.endpoint().as_ref(), now);
+                    self.judge(pushed);
+                }
+                Err(error) => {
+                    tracing::debug!(stream = %self.link.id(), "an input packet was ignored: {error}")
+                }
+            },
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(stream = %self.link.id(), "a control message was ignored: {error}")
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, transport: &mut impl ControlTransport, message: &HostMessage) {
+        let Connection::Up { peer, .. } = self.connection else {
+            return;
+        };
+        let (kind, payload) = message.encode();
+        match self.sealer.seal(kind, &payload) {
+            Ok(sealed) => transport.send(peer, CHANNEL, sealed),
+            Err(error) => {
+                tracing::warn!(stream = %self.link.id(), "a control message could not be sealed: {error}")
+            }
+        }
+    }
+
+    /// Tell the client why (if there is a reason to tell), then let it go.
+    pub(super) fn end(
+        &mut self,
+        transport: &mut impl ControlTransport,
+        termination: Option<u32>,
+        done: oneshot::Sender<()>,
+        now: Instant,
+    ) {
+        let Connection::Up { peer, .. } = self.connection else {
+            if !matches!(self.connection, Connection::Ending { .. }) {
+                self.connection = Connection::Gone;
+            }
+            return;
+        };
+        if let Some(reason) = termination {
+            self.send(transport, &HostMessage::Termination { reason });
+        }
+        transport.disconnect(peer);
+        let until = now.checked_add(FAREWELL).unwrap_or(now);
+        self.connection = Connection::Ending {
+            peer,
+            until,
+            _done: done,
+        };
+    }
+
+    /// What time alone brings about. `false`: this session is over.
+    pub(super) fn tick(&mut self, transport: &mut impl ControlTransport, now: Instant) -> bool {
+        match self.connection {
+            Connection::Awaited => true,
+            Connection::Gone => false,
+            Connection::Ending { peer, until, .. } => {
+                let over = now >= until;
+                if over {
+                    transport.reset(peer);
+                }
+                !over
+            }
+            Connection::Up { peer, heard } => {
+                if now.saturating_duration_since(heard) >= SILENCE {
+                    self.link.end(StopReason::ControlLost);
+                    transport.reset(peer);
+                    self.connection = Connection::Gone;
+                    return false;
+                }
+                if !self.input.is_empty() {
+                    let flushed = self.input.flush(self.link.endpoint().as_ref(), now);
+                    self.judge(flushed);
+                }
+                true
+            }
+        }
+    }
+
+    /// The agent's socket, while events wait for it.
+    pub(super) fn wants_to_write(&self) -> Option<BorrowedFd<'_>> {
+        let waiting = !self.input.is_empty() && matches!(self.connection, Connection::Up { .. });
+        waiting.then(|| self.link.endpoint().as_fd())
+    }
+
+    fn judge(&self, outcome: Result<(), Stalled>) {
+        if outcome == Err(Stalled) {
+            self.link
+                .end(StopReason::AgentFailed("it takes no input".into()));
+        }
+    }
+}

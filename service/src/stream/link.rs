@@ -1,0 +1,119 @@
+//! What the other parts of the service hold of a running stream: ways to tell it something, and its figures.
+use super::{StopReason, media::Command, statistics::Statistics};
+use crate::{ids::StreamId, net::wake::Wake};
+use punktfunk_dbus::channel::{Endpoint, message::SourceState};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::Sender,
+    },
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What the actor is told. Each can happen a few times in a stream's life, so the queue needs no bound.
+#[derive(Debug)]
+pub(super) enum Happening {
+    VideoPing(SocketAddr),
+    AudioPing(SocketAddr),
+    ControlUp,
+    FirstFrame,
+    Source(SourceState),
+    End(StopReason),
+}
+
+/// Shared by the planes, the media thread and the actor.
+pub struct StreamLink {
+    id: StreamId,
+    statistics: Arc<Statistics>,
+    /// Our end of the channel to the agent.
+    endpoint: Arc<Endpoint>,
+    commands: Sender<Command>,
+    wake: Arc<Wake>,
+    happenings: UnboundedSender<Happening>,
+    /// The client wants a key frame.
+    pub(super) key_frame_wanted: AtomicBool,
+    /// Index of the last key frame sent, 0 before the first.
+    pub(super) last_key_frame: AtomicU32,
+}
+
+impl StreamLink {
+    pub(super) fn new(
+        id: StreamId,
+        endpoint: Arc<Endpoint>,
+        commands: Sender<Command>,
+        wake: Arc<Wake>,
+        happenings: UnboundedSender<Happening>,
+    ) -> Self {
+        Self {
+            id,
+            statistics: Arc::default(),
+            endpoint,
+            commands,
+            wake,
+            happenings,
+            key_frame_wanted: AtomicBool::new(false),
+            last_key_frame: AtomicU32::new(0),
+        }
+    }
+
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// Ask the agent for a key frame; requests that come together are one.
+    pub fn request_key_frame(&self) {
+        self.key_frame_wanted.store(true, Ordering::Release);
+        self.wake.ring();
+    }
+
+    /// The client lost frames up to `last`. It repeats this until it has a key frame, so reports that were sent before
+    /// the latest one can have arrived are answered already.
+    pub fn references_lost(&self, last: u32) {
+        if last >= self.last_key_frame.load(Ordering::Acquire) {
+            self.request_key_frame();
+        }
+    }
+
+    /// The client's control connection is up.
+    pub fn control_up(&self) {
+        self.command(Command::ControlUp);
+        self.happened(Happening::ControlUp);
+    }
+
+    /// The client's video (or audio) is to go to `destination`, by way of `socket`.
+    pub(super) fn video_socket(&self, socket: UdpSocket, destination: SocketAddr) {
+        self.command(Command::Video(socket));
+        self.happened(Happening::VideoPing(destination));
+    }
+
+    pub(super) fn audio_socket(&self, socket: UdpSocket, destination: SocketAddr) {
+        self.command(Command::Audio(socket));
+        self.happened(Happening::AudioPing(destination));
+    }
+
+    /// End the stream. The first reason counts.
+    pub fn end(&self, reason: StopReason) {
+        self.happened(Happening::End(reason));
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        // A thread that is gone needs no commands.
+        let _ = self.commands.send(command);
+        self.wake.ring();
+    }
+
+    pub(super) fn happened(&self, happening: Happening) {
+        // An actor that is gone has ended the stream.
+        let _ = self.happenings.send(happening);
+    }
+}

@@ -1,0 +1,126 @@
+//! What a stream is made of, worked out from the launch and the negotiated parameters.
+use crate::{config::Config, stream::StreamSetup};
+use punktfunk_core::{
+    audio::AudioSeal,
+    control::Iv,
+    sdp::{AudioParams, StreamParams},
+    video::{PacketizerConfig, max_frame_len},
+};
+use punktfunk_dbus::{
+    channel::{Geometry, consumer::Limits},
+    open_stream::OpenStream,
+};
+
+/// Frames that may be on their way through the ring.
+const SLOTS: u16 = 3;
+const MIN_SLOT: u64 = 1 << 20;
+/// Bits of `encryptionEnabled`.
+const ENCRYPT_VIDEO: u32 = 2;
+/// The largest block that a percentage leaves room for: data and parity together are at most 255.
+const MAX_SHARDS: u32 = 255;
+/// Interactive video and telephony of RFC 4594: what Wi-Fi maps to its video and voice classes.
+const CLASS_VIDEO: u8 = 34 << 2;
+const CLASS_AUDIO: u8 = 46 << 2;
+
+/// The video budget alone in kbit/s: parity, audio and packet headers taken off the user's whole budget.
+pub(super) fn video_bitrate_kbps(params: &StreamParams, fec_percent: u8) -> u32 {
+    let whole = u64::from(params.configured_bitrate_kbps);
+    let share = |of: u64, percent: u64| of.saturating_mul(percent) / 100;
+    let protected = share(whole, 100u64.saturating_sub(u64::from(fec_percent).min(99)));
+    let audio = u64::from(audio_bitrate_kbps(&params.audio)).min(share(protected, 20));
+    let rest = protected.saturating_sub(audio);
+    let overhead = share(rest, 10).min(500);
+    u32::try_from(rest.saturating_sub(overhead))
+        .unwrap_or(u32::MAX)
+        .max(100)
+}
+
+/// What Opus encoders of other hosts use, by channels and quality.
+pub(super) fn audio_bitrate_kbps(audio: &AudioParams) -> u32 {
+    match (audio.channels, audio.high_quality) {
+        (0..=2, false) => 96,
+        (0..=2, true) => 512,
+        (3..=6, false) => 256,
+        (3..=6, true) => 1536,
+        (_, false) => 450,
+        (_, true) => 2048,
+    }
+}
+
+/// Room for the largest picture that the wire carries, within reason: half an uncompressed picture.
+pub(super) fn geometry(params: &StreamParams) -> Geometry {
+    let half_picture = u64::from(params.width)
+        .saturating_mul(u64::from(params.height))
+        .saturating_mul(3)
+        / 4;
+    let wire = u64::try_from(max_frame_len(params.packet_size)).unwrap_or(u64::MAX);
+    let size = half_picture.max(MIN_SLOT).min(wire).next_multiple_of(4096);
+    Geometry {
+        slots: SLOTS,
+        slot_size: u32::try_from(size).unwrap_or(u32::MAX),
+    }
+}
+
+pub(super) fn limits(params: &StreamParams, geometry: Geometry) -> Limits {
+    Limits {
+        geometry,
+        // An encoder that catches up after a stall is no liar.
+        max_frame_rate: params.fps.saturating_add(params.fps / 2).saturating_add(10),
+        max_audio_bytes: punktfunk_core::audio::MAX_PAYLOAD.saturating_sub(16),
+    }
+}
+
+pub(super) fn packetizer(setup: &StreamSetup, config: &Config) -> PacketizerConfig {
+    let params = &setup.params;
+    let most = (MAX_SHARDS * 100) / u32::from(config.fec_percent).saturating_add(100);
+    PacketizerConfig {
+        packet_size: params.packet_size,
+        fec_percent: config.fec_percent,
+        min_parity: params.min_fec_packets,
+        max_data_per_block: usize::try_from(most).unwrap_or(1),
+        seal: (params.encryption & ENCRYPT_VIDEO != 0).then(|| setup.launch.key.clone()),
+    }
+}
+
+pub(super) fn audio_seal(setup: &StreamSetup) -> Option<AudioSeal> {
+    setup.params.audio.encrypted.then(|| AudioSeal {
+        key: setup.launch.key.clone(),
+        key_id: u32::from_ne_bytes(setup.launch.key_id.to_ne_bytes()),
+    })
+}
+
+pub(super) fn control_iv(params: &StreamParams) -> Iv {
+    Iv::agreed(params.encryption)
+}
+
+/// Traffic classes of video and audio: none unless the client allows marking.
+pub(super) fn classes(params: &StreamParams) -> (Option<u8>, Option<u8>) {
+    (
+        (params.qos_video != 0).then_some(CLASS_VIDEO),
+        (params.qos_audio != 0).then_some(CLASS_AUDIO),
+    )
+}
+
+/// What the agent is asked for.
+pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
+    let params = &setup.params;
+    let geometry = geometry(params);
+    OpenStream {
+        stream: setup.launch.stream.0,
+        width: params.width,
+        height: params.height,
+        fps: params.fps,
+        codec: params.codec.name().to_owned(),
+        bitrate_kbps: video_bitrate_kbps(params, config.fec_percent),
+        slots: u32::from(geometry.slots),
+        slot_size: geometry.slot_size,
+        audio_channels: u32::from(params.audio.channels),
+        audio_packet_ms: u32::from(params.audio.packet_ms),
+        audio_bitrate_kbps: audio_bitrate_kbps(&params.audio),
+        source: config.video_source.clone(),
+        compositor: config.compositor.clone(),
+        play_on_host: setup.launch.play_on_host,
+        csc_mode: u32::from(params.csc_mode),
+        slices: u32::from(params.slices),
+    }
+}

@@ -1,0 +1,135 @@
+//! Which streams there are. One lock, held for look-ups only.
+use super::{StopReason, StreamInfo, link::StreamLink, media::Command};
+use crate::{
+    config::Config,
+    ids::{ClientId, StreamId},
+    net::{control::Control, udp::Pings},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Everything that the streams share.
+pub(super) struct Registry {
+    pub(super) config: Arc<Config>,
+    pub(super) pings: Pings,
+    pub(super) control: Control,
+    streams: Mutex<BTreeMap<StreamId, Entry>>,
+    pub(super) changed: watch::Sender<u64>,
+}
+
+struct Entry {
+    link: Arc<StreamLink>,
+    info: StreamInfo,
+}
+
+impl Registry {
+    pub(super) fn new(config: Arc<Config>, pings: Pings, control: Control) -> Self {
+        Self {
+            config,
+            pings,
+            control,
+            streams: Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn insert(&self, link: Arc<StreamLink>, info: StreamInfo) {
+        self.streams().insert(link.id(), Entry { link, info });
+        self.note_change();
+    }
+
+    pub(super) fn remove(&self, id: StreamId) {
+        self.streams().remove(&id);
+        self.note_change();
+    }
+
+    pub(super) fn set_state(&self, id: StreamId, state: &'static str) {
+        let changed = match self.streams().get_mut(&id) {
+            Some(entry) => std::mem::replace(&mut entry.info.state, state) != state,
+            None => false,
+        };
+        if changed {
+            self.note_change();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.streams().len()
+    }
+
+    pub(super) fn contains(&self, id: StreamId) -> bool {
+        self.streams().contains_key(&id)
+    }
+
+    pub(super) fn of_client(&self, client: &ClientId) -> Vec<StreamId> {
+        let of_client =
+            |(id, entry): (&StreamId, &Entry)| (entry.info.client == *client).then_some(*id);
+        self.streams().iter().filter_map(of_client).collect()
+    }
+
+    pub(super) fn ids(&self) -> Vec<StreamId> {
+        self.streams().keys().copied().collect()
+    }
+
+    pub(super) fn link(&self, id: StreamId) -> Option<Arc<StreamLink>> {
+        self.streams().get(&id).map(|entry| Arc::clone(&entry.link))
+    }
+
+    pub(super) fn stop(&self, id: StreamId, reason: StopReason) -> bool {
+        let link = self.link(id);
+        link.inspect(|link| link.end(reason)).is_some()
+    }
+
+    pub(super) fn set_bitrate(&self, id: StreamId, kbps: u32) -> bool {
+        let link = match self.streams().get_mut(&id) {
+            Some(entry) => {
+                entry.info.bitrate_kbps = kbps;
+                Arc::clone(&entry.link)
+            }
+            None => return false,
+        };
+        link.command(Command::Bitrate(kbps));
+        self.note_change();
+        true
+    }
+
+    /// With live figures.
+    pub(super) fn infos(&self) -> Vec<StreamInfo> {
+        let entries: Vec<_> = self
+            .streams()
+            .values()
+            .map(|entry| (entry.info.clone(), Arc::clone(&entry.link)))
+            .collect();
+        // The figures are worked out without the lock.
+        entries
+            .into_iter()
+            .map(|(info, link)| StreamInfo {
+                statistics: link.statistics().snapshot(),
+                ..info
+            })
+            .collect()
+    }
+
+    /// Resolves when none of `ids` is left.
+    pub(super) async fn gone(&self, ids: &[StreamId]) {
+        let mut changes = self.changed.subscribe();
+        while ids.iter().any(|id| self.contains(*id)) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<StreamId, Entry>> {
+        // Every change is a single insertion, removal or assignment: a panic leaves nothing half done.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_change(&self) {
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
