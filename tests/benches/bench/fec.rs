@@ -1,0 +1,131 @@
+//! The erasure code against the crates that do the same work, and against copying the data.
+//!
+//! `reed-solomon-erasure` uses another matrix than GameStream, but the work per byte is the same.
+use super::ratio::{Clock, Table};
+use punktfunk_core::fec::{Code, Layout};
+use std::hint::black_box;
+
+/// Bytes of a usual packet.
+const LEN: usize = 1408;
+/// 20 Mbit/s and 150 Mbit/s at 60 fps with 20 % parity, and the largest block at 20 %.
+const SHAPES: [(usize, usize); 3] = [(30, 6), (100, 20), (200, 40)];
+
+pub fn run(table: &mut Table) {
+    for (data, parity) in SHAPES {
+        encode(table, data, parity);
+    }
+    for (data, parity) in SHAPES {
+        decode(table, data, parity);
+    }
+    set_up(table);
+}
+
+fn block(data: usize, parity: usize) -> Vec<u8> {
+    let mut block: Vec<u8> = (0..data * LEN).map(|k| (k * 31 + k / 997) as u8).collect();
+    block.resize((data + parity) * LEN, 0);
+    block
+}
+
+const LAYOUT: Layout = Layout {
+    stride: LEN,
+    offset: 0,
+    len: LEN,
+};
+
+fn encode(table: &mut Table, data: usize, parity: usize) {
+    let what = format!("fec encode {data}+{parity} x {LEN}");
+    if !table.wants(&what) {
+        return;
+    }
+    let code = Code::cauchy(data, parity).expect("a valid shape");
+    let mut ours = block(data, parity);
+    let mut work = || code.encode(black_box(&mut ours), LAYOUT).expect("it fits");
+    let mut shards: Vec<Vec<u8>> = block(data, parity)
+        .chunks(LEN)
+        .map(<[u8]>::to_vec)
+        .collect();
+    let erasure =
+        reed_solomon_erasure::galois_8::ReedSolomon::new(data, parity).expect("a valid shape");
+    table.row(Clock::Cpu, &what, &mut work, "reed-solomon-erasure", || {
+        erasure.encode(black_box(&mut shards)).expect("it fits");
+    });
+    let fec_rs = fec_rs::ReedSolomon::new(data, parity).expect("a valid shape");
+    table.row(Clock::Cpu, &what, &mut work, "fec-rs", || {
+        fec_rs.encode(black_box(&mut shards)).expect("it fits");
+    });
+    let source = block(data, 0);
+    let mut copy = source.clone();
+    table.row(Clock::Cpu, &what, &mut work, "memcpy of the data", || {
+        copy.copy_from_slice(black_box(&source));
+        black_box(&mut copy);
+    });
+}
+
+/// Repair of as many data shards as there is parity. All sides restore the block first, inside the measured time.
+fn decode(table: &mut Table, data: usize, parity: usize) {
+    let what = format!("fec decode {data}+{parity} x {LEN}, {parity} lost");
+    if !table.wants(&what) {
+        return;
+    }
+    let lost = |k: usize| k < data && k % (data / parity) == 0 && k / (data / parity) < parity;
+    let present: Vec<bool> = (0..data + parity).map(|k| !lost(k)).collect();
+    let code = Code::cauchy(data, parity).expect("a valid shape");
+    let mut sent = block(data, parity);
+    code.encode(&mut sent, LAYOUT).expect("it fits");
+    let mut ours = sent.clone();
+    let mut work = || {
+        ours.copy_from_slice(&sent);
+        assert_eq!(
+            code.reconstruct(black_box(&mut ours), LAYOUT, &present)
+                .ok(),
+            Some(parity)
+        );
+    };
+    let erasure =
+        reed_solomon_erasure::galois_8::ReedSolomon::new(data, parity).expect("a valid shape");
+    let mut shards: Vec<Vec<u8>> = block(data, parity)
+        .chunks(LEN)
+        .map(<[u8]>::to_vec)
+        .collect();
+    erasure.encode(&mut shards).expect("it fits");
+    let mut flagged: Vec<(Vec<u8>, bool)> = shards
+        .iter()
+        .cloned()
+        .zip(present.iter().copied())
+        .collect();
+    table.row(Clock::Cpu, &what, &mut work, "reed-solomon-erasure", || {
+        for ((slot, from), here) in flagged.iter_mut().zip(&shards).zip(&present) {
+            slot.0.copy_from_slice(from);
+            slot.1 = *here;
+        }
+        erasure
+            .reconstruct_data(black_box(&mut flagged))
+            .expect("enough shards");
+    });
+    let fec_rs = fec_rs::ReedSolomon::new(data, parity).expect("a valid shape");
+    let cauchy: Vec<Vec<u8>> = sent.chunks(LEN).map(<[u8]>::to_vec).collect();
+    table.row(Clock::Cpu, &what, &mut work, "fec-rs", || {
+        let mut shards: Vec<Option<Vec<u8>>> = cauchy
+            .iter()
+            .zip(&present)
+            .map(|(shard, here)| here.then(|| shard.clone()))
+            .collect();
+        fec_rs
+            .reconstruct_data(black_box(&mut shards))
+            .expect("enough shards");
+    });
+}
+
+fn set_up(table: &mut Table) {
+    table.row(
+        Clock::Cpu,
+        "fec set-up 100+20",
+        || drop(black_box(Code::cauchy(100, 20))),
+        "reed-solomon-erasure",
+        || {
+            drop(black_box(reed_solomon_erasure::galois_8::ReedSolomon::new(
+                100, 20,
+            )))
+        },
+    );
+}

@@ -1,0 +1,16 @@
+//! All benches in one table: what | median | reference | its median | ratio.
+//!
+//! A figure means something only beside its reference, which is measured in turns with it in the same run. Arguments
+//! choose rows by a part of their name: `cargo bench -p punktfunk-tests -- fec`.
+//!
+//! Another part of the product joins as a module here with a `run(&mut Table)`, and a line in `main`.
+mod fec;
+mod ratio;
+mod video;
+
+fn main() {
+    let mut table = ratio::Table::from_args();
+    fec::run(&mut table);
+    video::run(&mut table);
+    table.finish();
+}
