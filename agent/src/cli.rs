@@ -25,10 +25,10 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
     /// The logind session to offer. Default: $XDG_SESSION_ID, else the user's display session.
-    #[arg(long, value_name = "ID", global = true)]
+    #[arg(long, value_name = "ID")]
     pub session: Option<String>,
     /// Development: without logind, register as session "dev".
-    #[arg(long, env = "PUNKTFUNK_DEV", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
+    #[arg(long, env = "PUNKTFUNK_DEV", value_parser = clap::builder::FalseyValueParser::new())]
     pub dev: bool,
 }
 

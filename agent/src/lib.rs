@@ -4,6 +4,7 @@
 //! decides nothing about who may watch: that is the service's part.
 
 pub mod audio;
+pub mod bus;
 pub mod cadence;
 pub mod capture;
 pub mod cli;
@@ -13,5 +14,7 @@ pub mod encode;
 pub mod input;
 pub mod logging;
 pub mod pipeline;
+pub mod privileges;
 pub mod source;
 pub mod spike;
+pub mod stream;

@@ -2,17 +2,20 @@
 
 use clap::Parser;
 use punktfunk_agent::{
-    cli::{Cli, Command},
-    logging, spike,
+    bus,
+    cli::{Cli, Command, RunArgs},
+    logging, privileges, spike,
 };
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start();
+    privileges::shed();
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
-        Some(Command::Run(_)) | None => Ok(()),
+        Some(Command::Run(args)) => agent(args),
+        None => agent(cli.run),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -21,4 +24,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The control plane: one thread is enough for a few messages a second.
+fn agent(args: RunArgs) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(bus::run(args))
 }

@@ -1,0 +1,103 @@
+//! The interface that the service calls.
+
+use crate::stream::{self, Stream, StreamError};
+use punktfunk_dbus::{
+    names::BUS_NAME,
+    open_stream::{OpenStream, OpenedStream},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use zbus::{fdo, message::Header, names::BusName, zvariant::OwnedFd};
+
+/// Streams that one agent runs at a time.
+const MAX_STREAMS: usize = 8;
+
+/// The streams of this agent, shared between the interface and the end of the program.
+#[derive(Clone, Default)]
+pub struct Streams {
+    running: Arc<Mutex<Vec<Stream>>>,
+}
+
+impl Streams {
+    /// Keep a stream; the ones that have ended are let go of first.
+    fn keep(&self, stream: Stream) -> Result<(), fdo::Error> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|stream| !stream.ended());
+        if running.len() >= MAX_STREAMS {
+            return Err(fdo::Error::LimitsExceeded(format!(
+                "this session already has {MAX_STREAMS} streams"
+            )));
+        }
+        running.push(stream);
+        Ok(())
+    }
+
+    /// Stop them all and wait until they have.
+    pub fn stop(&self) {
+        let streams =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        // all at once, then one after the other
+        streams.iter().for_each(Stream::stop);
+        drop(streams);
+    }
+}
+
+/// `org.punktfunk.Agent1`.
+pub struct Agent1 {
+    streams: Streams,
+}
+
+impl Agent1 {
+    pub fn new(streams: Streams) -> Self {
+        Self { streams }
+    }
+}
+
+#[zbus::interface(name = "org.punktfunk.Agent1")]
+impl Agent1 {
+    /// Produce a stream into `ring`, announced on `channel`. Only the owner of the service's name may ask.
+    async fn open_stream(
+        &self,
+        options: OpenStream,
+        ring: OwnedFd,
+        channel: OwnedFd,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &zbus::Connection,
+    ) -> fdo::Result<OpenedStream> {
+        must_be_service(connection, &header).await?;
+        let (stream, opened) = stream::open(options, ring.into(), channel.into())
+            .await
+            .map_err(|error| {
+                tracing::warn!("no stream: {error}");
+                refusal(&error)
+            })?;
+        self.streams.keep(stream)?;
+        Ok(opened)
+    }
+}
+
+/// The bus itself is asked who the service is, on each call.
+async fn must_be_service(connection: &zbus::Connection, header: &Header<'_>) -> fdo::Result<()> {
+    let service = BusName::try_from(BUS_NAME).map_err(zbus::Error::from)?;
+    let owner = fdo::DBusProxy::new(connection)
+        .await?
+        .get_name_owner(service)
+        .await
+        .ok();
+    match (owner, header.sender()) {
+        (Some(owner), Some(sender)) if owner.as_str() == sender.as_str() => Ok(()),
+        _ => Err(fdo::Error::AccessDenied(format!(
+            "only the owner of {BUS_NAME} may open a stream"
+        ))),
+    }
+}
+
+fn refusal(error: &StreamError) -> fdo::Error {
+    let text = error.to_string();
+    match error {
+        StreamError::Options(_) | StreamError::Ring(_) | StreamError::Sound(_) => {
+            fdo::Error::InvalidArgs(text)
+        }
+        StreamError::Encode(_) => fdo::Error::NotSupported(text),
+        _ => fdo::Error::Failed(text),
+    }
+}

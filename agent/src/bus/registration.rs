@@ -1,0 +1,139 @@
+//! From the first connection to SIGTERM: register, notice when the service goes, register again when it is back.
+
+use super::{
+    agent1::{Agent1, Streams},
+    session,
+};
+use crate::{cli::RunArgs, encode};
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use punktfunk_dbus::{
+    names::{AGENT_PATH, BUS_NAME},
+    open_stream::AgentOffer,
+    proxies::Host1Proxy,
+};
+use sd_notify::NotifyState;
+use std::{pin::pin, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+use zbus::{Connection, fdo, names::BusName, zvariant::ObjectPath};
+
+/// A refused registration is tried again after this, doubling up to the second.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Be the agent, until SIGTERM or SIGINT. Needs a tokio runtime.
+///
+/// # Errors
+/// No bus, no session, or a bus that went away: text for a person. A missing service is waited for.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let streams = Streams::default();
+    let result = tokio::select! {
+        result = serve(&args, streams.clone()) => result,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    // joins threads
+    tokio::task::spawn_blocking(move || streams.stop()).await?;
+    tracing::info!("the agent ends");
+    result
+}
+
+async fn connect(streams: Streams) -> anyhow::Result<Connection> {
+    zbus::connection::Builder::system()?
+        .serve_at(AGENT_PATH, Agent1::new(streams))?
+        .build()
+        .await
+        .context(
+            "no connection to the system bus; is D-Bus running, and does DBUS_SYSTEM_BUS_ADDRESS (if set) name its socket?",
+        )
+}
+
+async fn serve(args: &RunArgs, streams: Streams) -> anyhow::Result<()> {
+    let connection = connect(streams).await?;
+    let bus = fdo::DBusProxy::new(&connection).await?;
+    let service = BusName::try_from(BUS_NAME)?;
+    // watched before it is asked for: no moment is missed
+    let mut changes = bus
+        .receive_name_owner_changed_with_args(&[(0, BUS_NAME)])
+        .await?;
+    ready("waiting for a session");
+    let session = session::find(&connection, args).await?;
+    let mut present = bus.name_has_owner(service).await?;
+    if !present {
+        tracing::info!("punktfunkd is not running; the session is offered as soon as it is");
+        ready("waiting for punktfunkd");
+    }
+    loop {
+        let registered = pin!(register_when(present, &connection, &session));
+        let change = tokio::select! {
+            change = changes.next() => change,
+            never = registered => match never {},
+        };
+        let Some(change) = change else {
+            bail!("the system bus went away");
+        };
+        present = change.args()?.new_owner().is_some();
+        if !present {
+            tracing::info!("punktfunkd went away; the session is offered again when it is back");
+            ready("waiting for punktfunkd");
+        }
+    }
+}
+
+/// Register until it succeeds, then do nothing: the caller drops this when the service's owner changes.
+async fn register_when(
+    present: bool,
+    connection: &Connection,
+    session: &str,
+) -> std::convert::Infallible {
+    let mut wait = RETRY.0;
+    let mut said = None;
+    while present {
+        match register(connection, session).await {
+            Ok(path) => {
+                tracing::info!(session, path, "registered with punktfunkd");
+                ready(&format!("session {session} is offered"));
+                break;
+            }
+            Err(error) => {
+                let text = error.to_string();
+                // the same refusal again is not news
+                if said.as_ref() != Some(&text) {
+                    tracing::warn!(session, "punktfunkd refused this session: {text}");
+                    said = Some(text);
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+async fn register(connection: &Connection, session: &str) -> zbus::Result<String> {
+    let host = Host1Proxy::new(connection).await?;
+    let path = ObjectPath::try_from(AGENT_PATH)?;
+    let object = host.register_agent(&path, session, offer()).await?;
+    Ok(object.to_string())
+}
+
+/// What this agent says of itself.
+fn offer() -> AgentOffer {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    AgentOffer {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        compositor: std::env::var("XDG_CURRENT_DESKTOP").map_or_else(
+            |_| "unknown".to_owned(),
+            |desktop| desktop.to_lowercase(),
+        ),
+        encoders: names(encode::ENCODERS),
+        codecs: names(encode::CODECS),
+    }
+}
+
+/// Ready as far as systemd is concerned: a missing session or service is not this unit's failure.
+fn ready(status: &str) {
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+}

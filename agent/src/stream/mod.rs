@@ -1,0 +1,319 @@
+//! One stream: the threads between a source and the service's ring and channel.
+//!
+//! Encode (and, inside the source, capture), sound, and the channel each have a thread. Whichever ends first ends the
+//! others; the source, and with it its virtual output, goes with the encode thread. Everything that arrives through the
+//! channel comes from the service and is trusted as far as the protocol goes; nothing here opens a socket.
+
+mod channel;
+mod ring;
+mod sink;
+mod slots;
+mod sound;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    clock,
+    convert::Colour,
+    encode::{self, EncodeError, EncoderSettings},
+    pipeline::{self, Feed, OrdersHandle, Pipeline, Totals},
+    source::{self, Source, SourceError, SourceRequest},
+};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use punktfunk_dbus::{
+    channel::{Endpoint, Geometry, ToService},
+    open_stream::{OpenStream, OpenedStream},
+};
+use ring::RingWriter;
+use sink::RingSink;
+use slots::Slots;
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    thread,
+};
+use tokio::sync::oneshot;
+
+/// Longest text of a `Failed` message in bytes.
+const MAX_REASON: usize = 512;
+/// Ring slots and bytes in one of them that make sense.
+const SLOTS: std::ops::RangeInclusive<u32> = 2..=64;
+const SLOT_SIZES: std::ops::RangeInclusive<u32> = 64 * 1024..=64 * 1024 * 1024;
+
+/// Why a stream could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// An option that makes no sense; the text names it.
+    #[error("{0}")]
+    Options(String),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Sound(#[from] crate::audio::opus::OpusError),
+    #[error("the ring cannot be used: {0}")]
+    Ring(std::io::Error),
+    #[error("no thread for the stream: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running stream; dropping it asks it to stop and waits for its threads.
+pub struct Stream {
+    id: u64,
+    shared: Arc<Shared>,
+    encode: Option<thread::JoinHandle<()>>,
+}
+
+impl Stream {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&self) -> bool {
+        self.shared.ended.load(Ordering::Acquire)
+    }
+
+    /// Ask it to stop, without waiting.
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.encode.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the threads of one stream have in common.
+struct Shared {
+    endpoint: Endpoint,
+    orders: OrdersHandle,
+    slots: Mutex<Slots>,
+    totals: Mutex<Totals>,
+    /// Wakes the channel thread.
+    wake: EventFd,
+    ended: AtomicBool,
+}
+
+impl Shared {
+    fn stop(&self) {
+        self.orders.stop();
+        let _ = self.wake.write(1);
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tell the service why the stream cannot go on.
+    fn fail(&self, reason: &str) {
+        let mut end = reason.len().min(MAX_REASON);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let reason = reason[..end].to_owned();
+        // a full or closed socket: the end of the stream says enough
+        let _ = self.endpoint.send_to_service(&ToService::Failed { reason });
+    }
+}
+
+/// Open a stream: source and encoder on a thread of their own, which answers when both are there and then streams.
+///
+/// # Errors
+/// Options out of range, a ring that does not fit them, or what source and encoder say.
+pub async fn open(
+    options: OpenStream,
+    ring: OwnedFd,
+    channel: OwnedFd,
+) -> Result<(Stream, OpenedStream), StreamError> {
+    let geometry = geometry(&options)?;
+    let ring = RingWriter::map(&ring, geometry).map_err(StreamError::Ring)?;
+    let shared = Arc::new(Shared {
+        endpoint: Endpoint::new(channel),
+        orders: OrdersHandle::default(),
+        slots: Mutex::new(Slots::new(geometry.slots)),
+        totals: Mutex::default(),
+        wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|error| StreamError::Thread(error.into()))?,
+        ended: AtomicBool::new(false),
+    });
+    let (answer, answered) = oneshot::channel();
+    let id = options.stream;
+    let encode = {
+        let shared = Arc::clone(&shared);
+        spawn(format!("pf-encode-{id}"), move || {
+            encode_thread(&options, ring, &shared, answer);
+            shared.stop();
+            shared.ended.store(true, Ordering::Release);
+        })?
+    };
+    // made before the answer, so that a caller that gives up waiting stops the stream by dropping this; not joined until
+    // the source is open, which may take as long as a dialogue
+    let mut stream = Stream {
+        id,
+        shared,
+        encode: None,
+    };
+    match answered.await {
+        Ok(Ok(opened)) => {
+            stream.encode = Some(encode);
+            Ok((stream, opened))
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StreamError::Options(
+            "the stream's thread ended without an answer".to_owned(),
+        )),
+    }
+}
+
+fn spawn(
+    name: String,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StreamError> {
+    thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .map_err(StreamError::Thread)
+}
+
+/// The ring's shape, if the options make sense.
+fn geometry(options: &OpenStream) -> Result<Geometry, StreamError> {
+    let refuse = |what: &str, value: u32| Err(StreamError::Options(format!("{what}: {value}")));
+    if !SLOTS.contains(&options.slots) {
+        return refuse("slots out of range", options.slots);
+    }
+    if !SLOT_SIZES.contains(&options.slot_size) {
+        return refuse("slot_size out of range", options.slot_size);
+    }
+    if options.bitrate_kbps == 0 {
+        return refuse("bitrate_kbps out of range", 0);
+    }
+    if Colour::from_csc_mode(options.csc_mode).is_none() {
+        return refuse("csc_mode is unknown", options.csc_mode);
+    }
+    Ok(Geometry {
+        slots: options.slots as u16,
+        slot_size: options.slot_size,
+    })
+}
+
+/// Everything that one stream's main thread does, from opening to the last frame.
+fn encode_thread(
+    options: &OpenStream,
+    ring: RingWriter,
+    shared: &Arc<Shared>,
+    answer: oneshot::Sender<Result<OpenedStream, StreamError>>,
+) {
+    // the deadlines of the encode clock are worth a timer of their own precision
+    let _ = nix::sys::prctl::set_timerslack(1);
+    let (mut source, mut pipeline, opened) = match prepare(options) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let _ = answer.send(Err(error));
+            return;
+        }
+    };
+    let side_threads = match side_threads(options, source.as_mut(), shared) {
+        Ok(threads) => threads,
+        Err(error) => {
+            let _ = answer.send(Err(error));
+            return;
+        }
+    };
+    let (encoder, name) = (opened.encoder.clone(), opened.source.clone());
+    if answer.send(Ok(opened)).is_ok() {
+        tracing::info!(
+            stream = options.stream,
+            source = name,
+            encoder,
+            "{}x{} at {} frames a second, {} kbit/s",
+            options.width,
+            options.height,
+            options.fps,
+            options.bitrate_kbps
+        );
+        let mut sink = RingSink::new(ring, Arc::clone(shared));
+        let result = pipeline::run(&mut pipeline, &shared.orders, &mut sink, |totals| {
+            *shared.totals() = *totals;
+            false
+        });
+        if let Err(error) = result {
+            tracing::warn!(stream = options.stream, "the stream ends: {error}");
+            shared.fail(&error.to_string());
+        }
+        let totals = pipeline.totals();
+        tracing::info!(stream = options.stream, ?totals, "stream ended");
+    }
+    shared.stop();
+    for thread in side_threads {
+        let _ = thread.join();
+    }
+}
+
+/// Source, encoder and clock.
+fn prepare(
+    options: &OpenStream,
+) -> Result<(Box<dyn Source>, Pipeline, OpenedStream), StreamError> {
+    let settings = EncoderSettings {
+        width: options.width,
+        height: options.height,
+        fps: options.fps,
+        bitrate_kbps: options.bitrate_kbps,
+        colour: Colour::from_csc_mode(options.csc_mode).unwrap_or_default(),
+    };
+    // the encoder first: it refuses at once, where a source may ask the user
+    let encoder = encode::open(&options.codec, &settings)?;
+    let mut source = source::open(
+        &options.source,
+        &SourceRequest {
+            width: options.width,
+            height: options.height,
+            fps: options.fps,
+            cursor: true,
+        },
+    )?;
+    let opened = OpenedStream {
+        encoder: encoder.name().to_owned(),
+        source: source.name().to_owned(),
+    };
+    let feed = Feed::of(source.as_mut());
+    let pipeline = Pipeline::new(
+        feed,
+        encoder,
+        options.fps,
+        options.bitrate_kbps,
+        clock::now_ns(),
+    );
+    Ok((source, pipeline, opened))
+}
+
+/// The threads for the channel and the sound.
+fn side_threads(
+    options: &OpenStream,
+    source: &mut dyn Source,
+    shared: &Arc<Shared>,
+) -> Result<Vec<thread::JoinHandle<()>>, StreamError> {
+    let mut threads = Vec::new();
+    if options.audio_channels > 0 {
+        let sound = sound::Sound::new(options, source.audio(), Arc::clone(shared))?;
+        threads.push(spawn(format!("pf-sound-{}", options.stream), move || {
+            sound.run();
+        })?);
+    }
+    let channel = channel::Channel::new(source.injector(), source.slot(), Arc::clone(shared));
+    threads.push(spawn(format!("pf-chan-{}", options.stream), move || {
+        channel.run();
+    })?);
+    Ok(threads)
+}
