@@ -107,7 +107,10 @@ mod tests {
                     };
                 }
                 let len = encoder.encode(&samples).unwrap().len();
-                assert_eq!(len, expected, "{channels} channels, {packet_ms} ms, {kbps} kbit/s");
+                assert_eq!(
+                    len, expected,
+                    "{channels} channels, {packet_ms} ms, {kbps} kbit/s"
+                );
             }
         }
     }
@@ -123,7 +126,10 @@ mod tests {
         for _ in 0..20 {
             tone.read(&mut samples).unwrap();
             let packet = encoder.encode(&samples).unwrap();
-            assert_eq!(decoder.decode_float(packet, &mut heard, false).unwrap(), 480);
+            assert_eq!(
+                decoder.decode_float(packet, &mut heard, false).unwrap(),
+                480
+            );
             loudest = heard.iter().fold(loudest, |a, b| a.max(b.abs()));
         }
         assert!((0.05..0.2).contains(&loudest), "{loudest}");

@@ -81,10 +81,18 @@ mod tests {
         }
         for (channel, note) in [(0, 440.0), (1, 660.0)] {
             let heard: Vec<f32> = second.iter().skip(channel).step_by(2).copied().collect();
-            let rises = heard.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count() as f64;
+            let rises = heard
+                .windows(2)
+                .filter(|w| w[0] < 0.0 && w[1] >= 0.0)
+                .count() as f64;
             // 200 ms of it
-            assert!((rises - note / 5.0).abs() <= 1.0, "{rises} periods of {note} Hz");
-            let step = heard.windows(2).fold(0.0f32, |a, w| a.max((w[1] - w[0]).abs()));
+            assert!(
+                (rises - note / 5.0).abs() <= 1.0,
+                "{rises} periods of {note} Hz"
+            );
+            let step = heard
+                .windows(2)
+                .fold(0.0f32, |a, w| a.max((w[1] - w[0]).abs()));
             assert!(step < 0.01, "a jump of {step}");
         }
     }

@@ -124,10 +124,8 @@ fn offer() -> AgentOffer {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     AgentOffer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        compositor: std::env::var("XDG_CURRENT_DESKTOP").map_or_else(
-            |_| "unknown".to_owned(),
-            |desktop| desktop.to_lowercase(),
-        ),
+        compositor: std::env::var("XDG_CURRENT_DESKTOP")
+            .map_or_else(|_| "unknown".to_owned(), |desktop| desktop.to_lowercase()),
         encoders: names(encode::ENCODERS),
         codecs: names(encode::CODECS),
     }

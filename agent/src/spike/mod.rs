@@ -25,8 +25,8 @@ pub struct Figures {
     pub totals: Totals,
     /// Frames a second that one core would encode: pictures over the time spent on them.
     pub encode_fps: f64,
-    /// Access units that crossed the loopback unchanged; None without one.
-    pub compared: Option<u64>,
+    /// Access units that crossed the loopback unchanged, and shards repaired on the way; None without one.
+    pub loopback: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Figures {
@@ -46,8 +46,10 @@ impl fmt::Display for Figures {
              repeated={repeated} missed_ticks={missed_ticks}",
             self.encode_fps
         )?;
-        match self.compared {
-            Some(compared) => write!(out, " loopback={compared}/{encoded}"),
+        match self.loopback {
+            Some((compared, repaired)) => {
+                write!(out, " compared={compared} repaired_shards={repaired}")
+            }
             None => Ok(()),
         }
     }
@@ -83,12 +85,12 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         totals.submitted >= wanted
     })?;
     pipeline.finish(&mut sink)?;
-    let compared = sink.finish()?;
+    let loopback = sink.finish()?;
     let totals = pipeline.totals();
     let figures = Figures {
         totals,
         encode_fps: totals.submitted as f64 / (totals.busy_ns.max(1) as f64 / 1e9),
-        compared,
+        loopback,
     };
     ensure!(
         totals.encoded == totals.submitted,
@@ -96,7 +98,7 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         totals.encoded,
         totals.submitted
     );
-    if let Some(compared) = compared {
+    if let Some((compared, _)) = loopback {
         ensure!(
             compared == totals.encoded,
             "only {compared} of {} access units crossed the loopback ({figures})",
@@ -124,8 +126,8 @@ impl FileSink {
         })
     }
 
-    /// How many access units the loopback has compared.
-    fn finish(mut self) -> anyhow::Result<Option<u64>> {
+    /// What the loopback has to say.
+    fn finish(mut self) -> anyhow::Result<Option<(u64, u64)>> {
         self.file.flush().context("cannot finish the file")?;
         self.loopback.map(Loopback::finish).transpose()
     }

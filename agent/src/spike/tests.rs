@@ -74,3 +74,28 @@ fn an_unknown_source_or_codec_is_named_in_the_error() {
     assert!(run(&wrong).unwrap_err().to_string().contains("vp9"));
     assert!(!wrong.out.exists(), "refused before anything is written");
 }
+
+#[test]
+fn every_access_unit_crosses_the_loopback_unchanged_also_with_losses() {
+    for drop in [0, 7] {
+        let mut args = args(&format!("loopback-{drop}"));
+        args.loopback = true;
+        args.drop = drop;
+        args.bitrate = 20_000;
+        let figures = run(&args).unwrap();
+        std::fs::remove_file(&args.out).unwrap();
+        let (compared, repaired) = figures.loopback.unwrap();
+        assert_eq!(compared, 60);
+        assert_eq!(repaired > 0, drop > 0, "{figures}");
+    }
+}
+
+#[test]
+fn a_loss_beyond_repair_fails_the_run() {
+    let mut args = args("loopback-lost");
+    args.loopback = true;
+    args.drop = 1;
+    let error = format!("{:#}", run(&args).unwrap_err());
+    let _ = std::fs::remove_file(&args.out);
+    assert!(error.contains("never arrived"), "{error}");
+}

@@ -126,7 +126,9 @@ impl Channel {
         };
         if self.said != Some(showing)
             && matches!(
-                self.shared.endpoint.send_to_service(&ToService::State(showing)),
+                self.shared
+                    .endpoint
+                    .send_to_service(&ToService::State(showing)),
                 Ok(true)
             )
         {
@@ -138,6 +140,9 @@ impl Channel {
             repeated: totals.repeated,
             skipped_no_slot: totals.skipped_no_slot,
         };
-        let _ = self.shared.endpoint.send_to_service(&ToService::Stats(stats));
+        let _ = self
+            .shared
+            .endpoint
+            .send_to_service(&ToService::Stats(stats));
     }
 }

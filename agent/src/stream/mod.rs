@@ -19,7 +19,10 @@ use crate::{
     pipeline::{self, Feed, OrdersHandle, Pipeline, Totals},
     source::{self, Source, SourceError, SourceRequest},
 };
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::{
+    eventfd::{EfdFlags, EventFd},
+    socket::{Shutdown, shutdown},
+};
 use punktfunk_dbus::{
     channel::{Endpoint, Geometry, ToService},
     open_stream::{OpenStream, OpenedStream},
@@ -28,7 +31,7 @@ use ring::RingWriter;
 use sink::RingSink;
 use slots::Slots;
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
     thread,
 };
@@ -108,6 +111,12 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
+    /// All threads but the calling one are through: close the channel, though handles to the stream may live on.
+    fn end(&self) {
+        let _ = shutdown(self.endpoint.as_fd().as_raw_fd(), Shutdown::Both);
+        self.ended.store(true, Ordering::Release);
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,8 +163,7 @@ pub async fn open(
         let shared = Arc::clone(&shared);
         spawn(format!("pf-encode-{id}"), move || {
             encode_thread(&options, ring, &shared, answer);
-            shared.stop();
-            shared.ended.store(true, Ordering::Release);
+            shared.end();
         })?
     };
     // made before the answer, so that a caller that gives up waiting stops the stream by dropping this; not joined until
@@ -262,9 +270,7 @@ fn encode_thread(
 }
 
 /// Source, encoder and clock.
-fn prepare(
-    options: &OpenStream,
-) -> Result<(Box<dyn Source>, Pipeline, OpenedStream), StreamError> {
+fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStream), StreamError> {
     let settings = EncoderSettings {
         width: options.width,
         height: options.height,

@@ -35,8 +35,8 @@ impl RingWriter {
     /// A descriptor that is not a memfd sealed against shrinking, or too small for the geometry.
     pub fn map(ring: &OwnedFd, geometry: Geometry) -> io::Result<Self> {
         let refuse = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let seals = fcntl(ring.as_fd(), FcntlArg::F_GET_SEALS)
-            .map_err(|_| refuse("it is not a memfd"))?;
+        let seals =
+            fcntl(ring.as_fd(), FcntlArg::F_GET_SEALS).map_err(|_| refuse("it is not a memfd"))?;
         if !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_SHRINK) {
             return Err(refuse("it could shrink while it is mapped"));
         }

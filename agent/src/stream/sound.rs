@@ -56,7 +56,11 @@ impl Sound {
                     return;
                 }
             };
-            match self.shared.endpoint.send_to_service(&ToService::Audio { seq, opus }) {
+            match self
+                .shared
+                .endpoint
+                .send_to_service(&ToService::Audio { seq, opus })
+            {
                 Ok(true) => seq += 1,
                 // drop rule: a packet that finds the socket full is left out
                 Ok(false) => {}
