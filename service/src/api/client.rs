@@ -1,6 +1,7 @@
 //! Methods of a paired client.
-use super::{ApiError, call::Call, error::HostError};
+use super::{ApiError, call::Call};
 use crate::{ids::Uid, store::ClientRecord, stream::StopReason};
+use punktfunk_dbus::error::HostErrorKind;
 use zbus::Message;
 
 pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Message, ApiError> {
@@ -41,7 +42,7 @@ async fn must_exist(uid: u32) -> Result<(), ApiError> {
         Ok(Ok(None)) => Err(ApiError::invalid(format!(
             "there is no account with uid {uid}"
         ))),
-        Ok(Err(error)) => Err(HostError::Failed(error.to_string()).into()),
-        Err(error) => Err(HostError::Failed(error.to_string()).into()),
+        Ok(Err(error)) => Err(HostErrorKind::Failed.because(error.to_string()).into()),
+        Err(error) => Err(HostErrorKind::Failed.because(error.to_string()).into()),
     }
 }

@@ -3,22 +3,8 @@ use crate::{
     admission::AdmissionError, agents::AdmitError, pairings::PairingError, sessions::SessionError,
     store::StoreError,
 };
+use punktfunk_dbus::error::{HostError, HostErrorKind};
 use zbus::{DBusError, Message, fdo, message::Header, names::ErrorName};
-
-/// Our own names, as the interface documents them.
-#[derive(Debug, DBusError)]
-#[zbus(prefix = "org.punktfunk.Host1.Error")]
-pub enum HostError {
-    AgentExists(String),
-    NoSuchSession(String),
-    Penalised(String),
-    LimitReached(String),
-    Expired(String),
-    WrongPin(String),
-    PairingFailed(String),
-    NotRunning(String),
-    Failed(String),
-}
 
 /// Any error that a call can end with.
 #[derive(Debug)]
@@ -68,7 +54,7 @@ impl From<HostError> for ApiError {
 
 impl From<zbus::Error> for ApiError {
     fn from(error: zbus::Error) -> Self {
-        Self::Host(HostError::Failed(error.to_string()))
+        Self::Host(error.into())
     }
 }
 
@@ -76,20 +62,26 @@ impl From<AdmissionError> for ApiError {
     fn from(error: AdmissionError) -> Self {
         let text = error.to_string();
         match error {
-            AdmissionError::Registry(AdmitError::Exists(_)) => HostError::AgentExists(text).into(),
-            AdmissionError::Registry(AdmitError::Penalised(_)) => HostError::Penalised(text).into(),
+            AdmissionError::Registry(AdmitError::Exists(_)) => {
+                HostErrorKind::AgentExists.because(text).into()
+            }
+            AdmissionError::Registry(AdmitError::Penalised(_)) => {
+                HostErrorKind::Penalised.because(text).into()
+            }
             AdmissionError::Registry(AdmitError::TooMany | AdmitError::TooManyOfUser) => {
-                HostError::LimitReached(text).into()
+                HostErrorKind::LimitReached.because(text).into()
             }
             AdmissionError::NotYours { .. } | AdmissionError::CallerGone => {
                 fdo::Error::AccessDenied(text).into()
             }
             AdmissionError::Session(SessionError::Unknown(_))
             | AdmissionError::Closing(_)
-            | AdmissionError::NothingToStream(_) => HostError::NoSuchSession(text).into(),
+            | AdmissionError::NothingToStream(_) => {
+                HostErrorKind::NoSuchSession.because(text).into()
+            }
             AdmissionError::Offer(_) => fdo::Error::InvalidArgs(text).into(),
             AdmissionError::Session(SessionError::Unavailable(_)) | AdmissionError::Bus(_) => {
-                HostError::Failed(text).into()
+                HostErrorKind::Failed.because(text).into()
             }
         }
     }
@@ -100,11 +92,11 @@ impl From<PairingError> for ApiError {
         let text = error.to_string();
         match error {
             PairingError::BadPin => fdo::Error::InvalidArgs(text).into(),
-            PairingError::WrongPin => HostError::WrongPin(text).into(),
+            PairingError::WrongPin => HostErrorKind::WrongPin.because(text).into(),
             PairingError::WindowClosed | PairingError::NoSuchAttempt | PairingError::Expired => {
-                HostError::Expired(text).into()
+                HostErrorKind::Expired.because(text).into()
             }
-            PairingError::Store(_) => HostError::PairingFailed(text).into(),
+            PairingError::Store(_) => HostErrorKind::PairingFailed.because(text).into(),
         }
     }
 }
@@ -115,8 +107,8 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::UnknownPermission(_) => fdo::Error::InvalidArgs(text).into(),
             StoreError::NoSuchClient => fdo::Error::UnknownObject(text).into(),
-            StoreError::Full => HostError::LimitReached(text).into(),
-            StoreError::Io { .. } => HostError::Failed(text).into(),
+            StoreError::Full => HostErrorKind::LimitReached.because(text).into(),
+            StoreError::Io { .. } => HostErrorKind::Failed.because(text).into(),
         }
     }
 }

@@ -48,7 +48,7 @@ struct Context {
 /// The running interface; dropping it stops it.
 pub struct Api {
     tasks: Vec<JoinHandle<()>>,
-    connection: Connection,
+    context: Arc<Context>,
 }
 
 /// Why the interface cannot be offered.
@@ -94,12 +94,9 @@ impl Api {
         let tasks = vec![
             tokio::spawn(answer(Arc::clone(&context), messages)),
             tokio::spawn(forget_the_gone(Arc::clone(&context), leaving)),
-            tokio::spawn(announce::run(context, wanted)),
+            tokio::spawn(announce::run(Arc::clone(&context), wanted)),
         ];
-        let api = Self {
-            tasks,
-            connection: connection.clone(),
-        };
+        let api = Self { tasks, context };
         own_name(&bus).await?;
         Ok(api)
     }
@@ -107,13 +104,18 @@ impl Api {
     /// Give the name back and stop answering.
     pub async fn stop(self) {
         let name = WellKnownName::from_static_str_unchecked(punktfunk_dbus::names::BUS_NAME);
-        let released = match fdo::DBusProxy::new(&self.connection).await {
+        let released = match fdo::DBusProxy::new(&self.context.connection).await {
             Ok(bus) => bus.release_name(name).await.map(drop),
             Err(error) => Err(error.into()),
         };
         if let Err(error) = released {
             tracing::debug!(%error, "the bus name could not be given back");
         }
+    }
+
+    /// Returns when everything that changed until now was told: a sign of life.
+    pub async fn answers(&self) {
+        self.context.announcer.flush().await;
     }
 
     /// Whether everything that answers is still there.

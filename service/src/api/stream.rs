@@ -1,6 +1,7 @@
 //! Methods of a running stream.
-use super::{ApiError, call::Call, error::HostError};
+use super::{ApiError, call::Call};
 use crate::stream::{StopReason, StreamInfo};
+use punktfunk_dbus::error::HostErrorKind;
 use zbus::Message;
 
 /// What a video budget may be, in kbit/s.
@@ -36,7 +37,9 @@ pub(super) async fn call(call: &Call<'_>, stream: &StreamInfo) -> Result<Message
         member => return Err(ApiError::unknown_method(&call.interface, member)),
     };
     if !done {
-        return Err(HostError::NotRunning(format!("stream {} does not run", stream.id)).into());
+        return Err(HostErrorKind::NotRunning
+            .because(format!("stream {} does not run", stream.id))
+            .into());
     }
     call.announced().await;
     call.answer(&())
