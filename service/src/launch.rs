@@ -4,8 +4,6 @@
 //! it started stays running, so that the client can resume.
 mod negotiation;
 mod offer;
-#[cfg(test)]
-mod tests;
 
 use crate::{
     agents::AgentHandle,

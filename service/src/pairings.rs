@@ -4,6 +4,7 @@
 //! through two phases: *waiting* (stage 1 is held open until a person decides) and *underway* (stages 2 to 4, seconds).
 //! Success means that the client's certificate is on disk; only then does [`Pairings::accept`] answer.
 mod penalty;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -11,10 +12,9 @@ use crate::{
     ids::{ClientId, Uid},
     store::StoreError,
 };
-use penalty::Penalties;
 use punktfunk_core::pairing::{self as protocol, Certificate, HostPairing};
+use state::{Decision, State, Underway, Waiting};
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -98,38 +98,6 @@ pub struct Approval {
     owner: Uid,
     name: String,
     outcome: oneshot::Sender<Result<ClientId, PairingError>>,
-}
-
-struct Waiting {
-    info: WaitingPairing,
-    key: AttemptKey,
-    decision: oneshot::Sender<Decision>,
-}
-
-enum Decision {
-    Accepted {
-        pin: String,
-        owner: Uid,
-        name: Option<String>,
-        outcome: oneshot::Sender<Result<ClientId, PairingError>>,
-    },
-    Rejected,
-}
-
-struct Underway {
-    machine: HostPairing,
-    approval: Approval,
-    deadline: Instant,
-}
-
-#[derive(Default)]
-struct State {
-    windows: HashMap<Uid, Instant>,
-    waiting: Vec<Waiting>,
-    underway: HashMap<AttemptKey, Underway>,
-    penalties: Penalties,
-    last_id: u64,
-    last_log: Option<Instant>,
 }
 
 /// The registry.
@@ -402,67 +370,6 @@ impl Pairings {
     fn changed(&self) {
         self.changes
             .send_modify(|count| *count = count.wrapping_add(1));
-    }
-}
-
-impl State {
-    /// When the last window closes; `None` when none is open.
-    fn window_end(&mut self, now: Instant) -> Option<Instant> {
-        self.windows.retain(|_, end| *end > now);
-        self.windows.values().max().copied()
-    }
-
-    fn refusal(&mut self, key: &AttemptKey, now: Instant) -> Option<Refusal> {
-        if self.window_end(now).is_none() {
-            return Some(Refusal::WindowClosed);
-        }
-        if let Some(left) = self.penalties.left(key.address, now) {
-            return Some(Refusal::Penalty(left.as_secs().saturating_add(1)));
-        }
-        let others = self
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.key != *key)
-            .count();
-        (others >= MAX_WAITING).then_some(Refusal::TooManyWaiting)
-    }
-
-    fn purge(&mut self, now: Instant) {
-        let late: Vec<AttemptKey> = self
-            .underway
-            .iter()
-            .filter(|(_, attempt)| attempt.deadline <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in &late {
-            self.give_up(key);
-        }
-    }
-
-    /// The client stopped in the middle. One that has seen the host's proof stopped because the PIN did not match.
-    fn give_up(&mut self, key: &AttemptKey) {
-        if let Some(attempt) = self.underway.remove(key) {
-            if attempt.machine.client_has_checked_pin() {
-                self.punish(key, attempt, PairingError::WrongPin);
-            } else {
-                let _ = attempt.approval.outcome.send(Err(PairingError::Expired));
-            }
-        }
-    }
-
-    fn punish(&mut self, key: &AttemptKey, attempt: Underway, outcome: PairingError) {
-        self.penalties.add(key.address, Instant::now());
-        let _ = attempt.approval.outcome.send(Err(outcome));
-    }
-
-    fn may_log(&mut self, now: Instant) -> bool {
-        let due = self
-            .last_log
-            .is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
-        if due {
-            self.last_log = Some(now);
-        }
-        due
     }
 }
 

@@ -4,6 +4,8 @@ pub mod audio;
 pub mod control;
 pub mod datagram;
 pub mod discovery;
+#[cfg(test)]
+mod harness;
 pub mod nvhttp;
 pub mod rtsp;
 pub mod tls;

@@ -1,4 +1,7 @@
 //! RTSP over TCP: one request per connection, plain or sealed, and what each method does to a launch.
+#[cfg(test)]
+mod tests;
+
 use super::accept::accept_loop;
 use crate::{
     agents::AgentError,

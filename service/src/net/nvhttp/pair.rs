@@ -1,4 +1,7 @@
 //! `/pair` and `/unpair`: the network's side of pairing. The rules are core's, the people are [`crate::pairings`]'.
+#[cfg(test)]
+mod tests;
+
 use super::{Caller, query::Query, xml::Xml};
 use crate::{
     host::Host,

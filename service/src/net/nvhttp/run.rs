@@ -1,8 +1,13 @@
 //! `/launch`, `/resume` and `/cancel`: the start and the end of a client's app.
 use super::{Caller, apps::DESKTOP, query::Query, xml::Xml};
 use crate::{
-    agents::AgentHandle, config::Encryption, host::Host, ids::Uid, launch::LaunchRequest,
-    store::ClientRecord, stream::StopReason,
+    agents::AgentHandle,
+    config::Encryption,
+    host::Host,
+    ids::Uid,
+    launch::LaunchRequest,
+    store::{ClientRecord, PERMISSION_STREAM},
+    stream::StopReason,
 };
 use punktfunk_core::crypto::Key;
 use std::{net::IpAddr, time::Duration};
@@ -23,6 +28,11 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
+    #[cfg(test)]
+    pub(super) fn key_id(&self) -> i32 {
+        self.key_id
+    }
+
     /// The error is the text for the client.
     pub(super) fn parse(query: &Query) -> Result<Self, String> {
         let mut key = [0; 16];
@@ -109,6 +119,12 @@ async fn run(
     app: u32,
     success: &str,
 ) -> Xml {
+    if !client.may(PERMISSION_STREAM) {
+        return Xml::error(
+            403,
+            "This device may not stream; its owner can change that on the host",
+        );
+    }
     let policy = host.config.encryption;
     if policy == Encryption::Required && !parameters.seals_rtsp {
         return Xml::error(

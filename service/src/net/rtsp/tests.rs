@@ -1,0 +1,249 @@
+use super::*;
+use crate::{
+    agents::AgentHandle,
+    ids::ClientId,
+    launch::{Launch, LaunchRequest},
+    net::harness::{OWNER, TestHost, exchange, exchange_bytes},
+    store::ClientRecord,
+};
+use punktfunk_core::crypto::Key;
+use std::net::IpAddr;
+
+const KEY: Key = Key([7; 16]);
+
+fn client(name: &str) -> ClientRecord {
+    ClientRecord {
+        id: ClientId(name.into()),
+        name: name.into(),
+        certificate_der: Vec::new(),
+        owner: OWNER,
+        paired_at: 0,
+        last_seen: 0,
+        permissions: Vec::new(),
+    }
+}
+
+fn agent(host: &TestHost) -> AgentHandle {
+    if host.host.agents.for_owner(OWNER).is_none() {
+        host.agent(&["h264"]);
+    }
+    host.host.agents.for_owner(OWNER).unwrap()
+}
+
+fn launch(host: &TestHost, name: &str, key: Key, sealed: bool) -> Arc<Launch> {
+    host.host
+        .launches
+        .create(LaunchRequest {
+            client: client(name),
+            agent: agent(host),
+            app: 1,
+            key,
+            key_id: 0,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            local: IpAddr::from([127, 0, 0, 1]),
+            play_on_host: false,
+            sealed,
+        })
+        .unwrap()
+}
+
+async fn plain(host: &TestHost, request: &str) -> String {
+    exchange(
+        TcpStream::connect(host.rtsp).await.unwrap(),
+        request.as_bytes(),
+    )
+    .await
+}
+
+async fn sealed(host: &TestHost, key: &Key, sequence: u32, request: &str) -> Option<(u32, String)> {
+    let block = rtsp::seal(key, Direction::ClientToHost, sequence, request.as_bytes()).unwrap();
+    let reply = exchange_bytes(TcpStream::connect(host.rtsp).await.unwrap(), &block).await;
+    if reply.is_empty() {
+        return None;
+    }
+    let (sequence, plain) = rtsp::open(key, Direction::HostToClient, &reply).unwrap();
+    Some((sequence, String::from_utf8(plain).unwrap()))
+}
+
+fn header<'a>(response: &'a str, name: &str) -> &'a str {
+    let line = response
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    line.unwrap_or_else(|| panic!("no {name} in {response}"))
+}
+
+#[tokio::test]
+async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
+    let host = TestHost::with(|config| {
+        (config.ports.video, config.ports.control, config.ports.audio) = (1001, 1002, 1003);
+    })
+    .await;
+    let launch = launch(&host, "a", KEY, false);
+    let options = plain(
+        &host,
+        "OPTIONS rtsp://127.0.0.1:1 RTSP/1.0\r\nCSeq: 1\r\nHost: 127.0.0.1\r\n\r\n",
+    )
+    .await;
+    assert_eq!(options, "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
+    let describe = plain(
+        &host,
+        "DESCRIBE rtsp://127.0.0.1:1 RTSP/1.0\r\nCSeq: 2\r\n\r\n",
+    )
+    .await;
+    assert!(describe.contains("encryptionSupported:7") && !describe.contains("AAAAAU"));
+    let audio = plain(
+        &host,
+        "SETUP streamid=audio/0/0 RTSP/1.0\r\nCSeq: 3\r\nTransport: x\r\n\r\n",
+    )
+    .await;
+    assert!(header(&audio, "Transport").contains("server_port=1003"));
+    assert_eq!(
+        header(&audio, "X-SS-Ping-Payload").as_bytes(),
+        launch.audio_ping
+    );
+    let session = header(&audio, "Session").split(';').next().unwrap();
+    let video = plain(
+        &host,
+        &format!("SETUP streamid=video/0/0 RTSP/1.0\r\nCSeq: 4\r\nSession: {session}\r\n\r\n"),
+    )
+    .await;
+    assert!(header(&video, "Transport").contains("server_port=1001"));
+    assert_eq!(
+        header(&video, "X-SS-Ping-Payload").as_bytes(),
+        launch.video_ping
+    );
+    let control = plain(
+        &host,
+        "SETUP streamid=control/13/0 RTSP/1.0\r\nCSeq: 5\r\n\r\n",
+    )
+    .await;
+    assert!(header(&control, "Transport").contains("server_port=1002"));
+    assert_eq!(
+        header(&control, "X-SS-Connect-Data"),
+        launch.connect_data.to_string()
+    );
+    assert_ne!(launch.audio_ping, launch.video_ping);
+}
+
+#[tokio::test]
+async fn sealed_requests_find_their_launch_by_the_key_alone() {
+    let host = TestHost::new().await;
+    let one = launch(&host, "a", Key([1; 16]), true);
+    let two = launch(&host, "b", Key([2; 16]), true);
+    let setup = "SETUP streamid=control/13/0 RTSP/1.0\r\nCSeq: 9\r\n\r\n";
+    // Client counters go on across sessions: never expect 1.
+    let (first, reply) = sealed(&host, &Key([2; 16]), 77, setup).await.unwrap();
+    assert_eq!(
+        header(&reply, "X-SS-Connect-Data"),
+        two.connect_data.to_string()
+    );
+    let (second, reply) = sealed(&host, &Key([1; 16]), 5, setup).await.unwrap();
+    assert_eq!(
+        header(&reply, "X-SS-Connect-Data"),
+        one.connect_data.to_string()
+    );
+    assert_ne!(first, second, "a reply's number is never used twice");
+}
+
+#[tokio::test]
+async fn replayed_foreign_and_altered_blocks_get_no_answer() {
+    let host = TestHost::new().await;
+    launch(&host, "a", KEY, true);
+    let options = "OPTIONS rtspenc://x RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+    assert!(sealed(&host, &KEY, 3, options).await.is_some());
+    assert!(sealed(&host, &KEY, 3, options).await.is_none(), "replayed");
+    assert!(sealed(&host, &KEY, 2, options).await.is_none(), "older");
+    assert!(
+        sealed(&host, &Key([8; 16]), 4, options).await.is_none(),
+        "foreign"
+    );
+    assert!(sealed(&host, &KEY, 4, options).await.is_some());
+}
+
+#[tokio::test]
+async fn plain_requests_are_refused_when_nobody_several_or_a_sealed_launch_waits() {
+    let options = "OPTIONS rtsp://x RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+    let host = TestHost::new().await;
+    assert!(plain(&host, options).await.starts_with("RTSP/1.0 454 "));
+    launch(&host, "a", KEY, true);
+    assert!(plain(&host, options).await.starts_with("RTSP/1.0 454 "));
+    launch(&host, "a", KEY, false);
+    assert!(plain(&host, options).await.starts_with("RTSP/1.0 200 OK"));
+    launch(&host, "b", Key([2; 16]), false);
+    assert!(plain(&host, options).await.starts_with("RTSP/1.0 454 "));
+    let strict = TestHost::with(|config| config.encryption = Encryption::Required).await;
+    launch(&strict, "a", KEY, false);
+    assert!(plain(&strict, options).await.starts_with("RTSP/1.0 403 "));
+}
+
+#[tokio::test]
+async fn out_of_order_unknown_and_malformed_requests_get_an_error_status() {
+    let host = TestHost::new().await;
+    launch(&host, "a", KEY, false);
+    for (request, status) in [
+        ("PLAY / RTSP/1.0\r\nCSeq: 1\r\n\r\n", "455"),
+        ("TEARDOWN / RTSP/1.0\r\nCSeq: 1\r\n\r\n", "405"),
+        ("SETUP streamid=what/0/0 RTSP/1.0\r\nCSeq: 1\r\n\r\n", "404"),
+        (
+            "SETUP streamid=audio/0/0 RTSP/1.0\r\nSession: other\r\n\r\n",
+            "454",
+        ),
+        (
+            "ANNOUNCE streamid=control/13/0 RTSP/1.0\r\nContent-length: 4\r\n\r\nv=0\n",
+            "400",
+        ),
+        ("GET / HTTP/1.1\r\n\r\n", "400"),
+        ("\r\n\r\n", "400"),
+    ] {
+        let reply = plain(&host, request).await;
+        assert!(
+            reply.starts_with(&format!("RTSP/1.0 {status} ")),
+            "{request}: {reply}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn requests_that_arrive_in_pieces_or_too_large_are_handled() {
+    let host = TestHost::new().await;
+    launch(&host, "a", KEY, false);
+    let mut stream = TcpStream::connect(host.rtsp).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in "OPTIONS x RTSP/1.0\r\nCSeq: 4\r\n\r\n".as_bytes().chunks(3) {
+        stream.write_all(piece).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        exchange(stream, b"").await,
+        "RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n"
+    );
+    for flood in [
+        vec![b'a'; 1 << 20],
+        vec![0xff; 1 << 20],
+        b"ANNOUNCE x RTSP/1.0\r\nContent-length: 99999999\r\n\r\n".to_vec(),
+    ] {
+        let reply = exchange_bytes(TcpStream::connect(host.rtsp).await.unwrap(), &flood).await;
+        assert!(!reply.starts_with(b"RTSP/1.0 200"));
+    }
+    assert!(
+        plain(&host, "OPTIONS x RTSP/1.0\r\nCSeq: 5\r\n\r\n")
+            .await
+            .contains("200 OK")
+    );
+}
+
+#[tokio::test]
+async fn a_new_launch_of_the_same_client_replaces_its_older_one() {
+    let host = TestHost::new().await;
+    let old = launch(&host, "a", Key([1; 16]), true);
+    let new = launch(&host, "a", Key([2; 16]), true);
+    assert!(!host.host.launches.is_current(&old) && host.host.launches.is_current(&new));
+    assert!(new.stream.0 > old.stream.0);
+    let options = "OPTIONS rtspenc://x RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+    assert!(sealed(&host, &Key([1; 16]), 1, options).await.is_none());
+    assert!(sealed(&host, &Key([2; 16]), 1, options).await.is_some());
+    host.host.launches.cancel(&ClientId("a".into()));
+    assert_eq!(host.host.launches.running_app(&ClientId("a".into())), 0);
+    assert!(sealed(&host, &Key([2; 16]), 2, options).await.is_none());
+}

@@ -1,0 +1,102 @@
+//! What the registry remembers: open windows, attempts that wait, attempts that are underway, penalties.
+use super::{
+    Approval, AttemptKey, LOG_INTERVAL, MAX_WAITING, PairingError, Refusal, WaitingPairing,
+    penalty::Penalties,
+};
+use crate::ids::{ClientId, Uid};
+use punktfunk_core::pairing::HostPairing;
+use std::collections::HashMap;
+use tokio::{sync::oneshot, time::Instant};
+
+pub(super) struct Waiting {
+    pub(super) info: WaitingPairing,
+    pub(super) key: AttemptKey,
+    pub(super) decision: oneshot::Sender<Decision>,
+}
+
+pub(super) enum Decision {
+    Accepted {
+        pin: String,
+        owner: Uid,
+        name: Option<String>,
+        outcome: oneshot::Sender<Result<ClientId, PairingError>>,
+    },
+    Rejected,
+}
+
+pub(super) struct Underway {
+    pub(super) machine: HostPairing,
+    pub(super) approval: Approval,
+    pub(super) deadline: Instant,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) windows: HashMap<Uid, Instant>,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) underway: HashMap<AttemptKey, Underway>,
+    pub(super) penalties: Penalties,
+    pub(super) last_id: u64,
+    pub(super) last_log: Option<Instant>,
+}
+
+impl State {
+    /// When the last window closes; `None` when none is open.
+    pub(super) fn window_end(&mut self, now: Instant) -> Option<Instant> {
+        self.windows.retain(|_, end| *end > now);
+        self.windows.values().max().copied()
+    }
+
+    pub(super) fn refusal(&mut self, key: &AttemptKey, now: Instant) -> Option<Refusal> {
+        if self.window_end(now).is_none() {
+            return Some(Refusal::WindowClosed);
+        }
+        if let Some(left) = self.penalties.left(key.address, now) {
+            return Some(Refusal::Penalty(left.as_secs().saturating_add(1)));
+        }
+        let others = self
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.key != *key)
+            .count();
+        (others >= MAX_WAITING).then_some(Refusal::TooManyWaiting)
+    }
+
+    pub(super) fn purge(&mut self, now: Instant) {
+        let late: Vec<AttemptKey> = self
+            .underway
+            .iter()
+            .filter(|(_, attempt)| attempt.deadline <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in &late {
+            self.give_up(key);
+        }
+    }
+
+    /// The client stopped in the middle. One that has seen the host's proof stopped because the PIN did not match.
+    pub(super) fn give_up(&mut self, key: &AttemptKey) {
+        if let Some(attempt) = self.underway.remove(key) {
+            if attempt.machine.client_has_checked_pin() {
+                self.punish(key, attempt, PairingError::WrongPin);
+            } else {
+                let _ = attempt.approval.outcome.send(Err(PairingError::Expired));
+            }
+        }
+    }
+
+    pub(super) fn punish(&mut self, key: &AttemptKey, attempt: Underway, outcome: PairingError) {
+        self.penalties.add(key.address, Instant::now());
+        let _ = attempt.approval.outcome.send(Err(outcome));
+    }
+
+    pub(super) fn may_log(&mut self, now: Instant) -> bool {
+        let due = self
+            .last_log
+            .is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
+        if due {
+            self.last_log = Some(now);
+        }
+        due
+    }
+}
