@@ -21,7 +21,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     os::fd::OwnedFd,
     path::PathBuf,
     sync::{
@@ -104,7 +104,7 @@ impl TestHost {
         config.ports.http = at(&http).port();
         config.ports.https = at(&https).port();
         config.ports.rtsp = at(&rtsp).port();
-        (config.ports.video, config.ports.control, config.ports.audio) = (0, 0, 0);
+        [config.ports.video, config.ports.control, config.ports.audio] = free_udp_ports();
         edit(&mut config);
         let config = Arc::new(config);
         let host = Arc::new(Host {
@@ -113,7 +113,7 @@ impl TestHost {
             pairings: Pairings::new(),
             agents: Agents::new(),
             launches: Launches::new(),
-            streams: Streams {},
+            streams: Streams::new(Arc::clone(&config)).unwrap(),
             config,
         });
         let running = watch::Sender::new(false);
@@ -205,6 +205,12 @@ impl TestHost {
             .connect(ServerName::try_from("punktfunk").unwrap(), stream)
             .await
     }
+}
+
+/// Ports that were free a moment ago, all different.
+fn free_udp_ports() -> [u16; 3] {
+    let sockets = [(); 3].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap().port())
 }
 
 pub fn der(pem: &str) -> Vec<u8> {

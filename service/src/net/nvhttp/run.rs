@@ -6,7 +6,7 @@ use crate::{
     host::Host,
     ids::Uid,
     launch::LaunchRequest,
-    store::{ClientRecord, PERMISSION_STREAM},
+    store::{ClientRecord, PERMISSION_VIEW},
     stream::StopReason,
 };
 use punktfunk_core::crypto::Key;
@@ -119,7 +119,7 @@ async fn run(
     app: u32,
     success: &str,
 ) -> Xml {
-    if !client.may(PERMISSION_STREAM) {
+    if !client.may(PERMISSION_VIEW) {
         return Xml::error(
             403,
             "This device may not stream; its owner can change that on the host",

@@ -74,10 +74,8 @@ fn header<'a>(response: &'a str, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
-    let host = TestHost::with(|config| {
-        (config.ports.video, config.ports.control, config.ports.audio) = (1001, 1002, 1003);
-    })
-    .await;
+    let host = TestHost::new().await;
+    let ports = host.host.config.ports;
     let launch = launch(&host, "a", KEY, false);
     let options = plain(
         &host,
@@ -96,7 +94,7 @@ async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
         "SETUP streamid=audio/0/0 RTSP/1.0\r\nCSeq: 3\r\nTransport: x\r\n\r\n",
     )
     .await;
-    assert!(header(&audio, "Transport").contains("server_port=1003"));
+    assert!(header(&audio, "Transport").contains(&format!("server_port={}", ports.audio)));
     assert_eq!(
         header(&audio, "X-SS-Ping-Payload").as_bytes(),
         launch.audio_ping
@@ -107,7 +105,7 @@ async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
         &format!("SETUP streamid=video/0/0 RTSP/1.0\r\nCSeq: 4\r\nSession: {session}\r\n\r\n"),
     )
     .await;
-    assert!(header(&video, "Transport").contains("server_port=1001"));
+    assert!(header(&video, "Transport").contains(&format!("server_port={}", ports.video)));
     assert_eq!(
         header(&video, "X-SS-Ping-Payload").as_bytes(),
         launch.video_ping
@@ -117,7 +115,7 @@ async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
         "SETUP streamid=control/13/0 RTSP/1.0\r\nCSeq: 5\r\n\r\n",
     )
     .await;
-    assert!(header(&control, "Transport").contains("server_port=1002"));
+    assert!(header(&control, "Transport").contains(&format!("server_port={}", ports.control)));
     assert_eq!(
         header(&control, "X-SS-Connect-Data"),
         launch.connect_data.to_string()
