@@ -1,18 +1,23 @@
 //! Try a source by hand: capture for some seconds, keep the last picture, and put a little input into the session.
 //!
 //! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
-//! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls.
+//! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls, once the file named
+//! by `TYPE_WHEN` exists (at once without the variable). SOURCE `node:ID` captures a PipeWire node as it is.
 
 use std::{
     collections::HashSet,
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::{BufWriter, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
-use punktfunk_agent::source::{self, Injector, Picture, SourceRequest};
+use punktfunk_agent::{
+    capture::{Capture, CaptureRequest, Remote},
+    source::{self, Injector, Picture, PictureSlot, SourceRequest},
+};
 use punktfunk_core::input::InputEvent;
 
 fn main() -> anyhow::Result<()> {
@@ -30,10 +35,29 @@ fn main() -> anyhow::Result<()> {
         fps: 60,
         cursor: true,
     };
-    let mut source = source::open(name, &request)?;
-    let slot = source.slot();
+    let (slot, mut source, capture) = match name.strip_prefix("node:") {
+        Some(node) => {
+            let slot = Arc::new(PictureSlot::default());
+            let capture = Capture::start(
+                CaptureRequest {
+                    remote: Remote::Daemon,
+                    node: node.parse()?,
+                    width: request.width,
+                    height: request.height,
+                    fps: request.fps,
+                },
+                Arc::clone(&slot),
+            )?;
+            (slot, None, Some(capture))
+        }
+        None => {
+            let source = source::open(name, &request)?;
+            (source.slot(), Some(source), None)
+        }
+    };
     let mut typing = source
-        .injector()
+        .as_mut()
+        .and_then(|source| source.injector())
         .zip(text.first().cloned())
         .map(|(injector, text)| std::thread::spawn(move || type_and_point(injector, &text)));
     if typing.is_none() && !text.is_empty() {
@@ -73,7 +97,7 @@ fn main() -> anyhow::Result<()> {
         slot.state().replaced,
         worst_age / 1000,
     );
-    drop(source);
+    drop((source, capture));
     if contents.len() < 2 {
         bail!("the picture never moved");
     }
@@ -82,7 +106,11 @@ fn main() -> anyhow::Result<()> {
 
 fn type_and_point(mut injector: Box<dyn Injector>, text: &str) {
     let pause = || std::thread::sleep(Duration::from_millis(50));
-    std::thread::sleep(Duration::from_secs(2));
+    if let Some(path) = std::env::var_os("TYPE_WHEN") {
+        while !std::path::Path::new(&path).exists() {
+            pause();
+        }
+    }
     let at = |x, y| InputEvent::MouseAbsolute {
         x,
         y,

@@ -346,11 +346,9 @@ fn follow(event: EiEvent, connection: &Connection, devices: &Devices) {
                     | DeviceCapability::Text,
             );
         }
-        EiEvent::DeviceAdded(added) => {
-            // From version 3 on a device stays paused until its client says that it has seen it.
-            if added.device.device().version() >= 3 {
-                added.device.device().ready();
-            }
+        // From version 3 on a device stays paused until its client says that it has seen it.
+        EiEvent::DeviceAdded(added) if added.device.device().version() >= 3 => {
+            added.device.device().ready();
         }
         EiEvent::DeviceResumed(resumed) => {
             tracing::debug!(device = ?resumed.device, regions = ?resumed.device.regions(), "emulated device");
