@@ -1,0 +1,369 @@
+//! The agent's program on a bus of its own, against a stand-in for the service.
+
+use futures_util::StreamExt;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use punktfunk_dbus::{
+    channel::{
+        Consumer, Endpoint, Geometry, Ring, ToService,
+        consumer::{Event, Limits},
+        socket,
+    },
+    names::{AGENT_PATH, BUS_NAME, ROOT_PATH},
+    open_stream::{AgentOffer, OpenStream},
+    proxies::Agent1Proxy,
+};
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::fd::AsFd,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::timeout};
+use zbus::{
+    Connection,
+    connection::Builder,
+    message::Header,
+    zvariant::{Fd, ObjectPath, OwnedObjectPath},
+};
+
+/// No step takes longer unless something hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A bus daemon of this test alone.
+struct Bus {
+    daemon: Child,
+    address: String,
+}
+
+impl Bus {
+    fn start() -> Self {
+        let mut daemon = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--print-address"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("dbus-daemon is needed for this test");
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        Self {
+            daemon,
+            address: address.trim().to_owned(),
+        }
+    }
+
+    async fn connect(&self) -> Connection {
+        Builder::address(self.address.as_str())
+            .unwrap()
+            .build()
+            .await
+            .unwrap()
+    }
+
+    /// Stop the daemon and wait for it.
+    fn stop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The agent's process.
+struct Agent(Child);
+
+impl Agent {
+    fn start(address: &str, arguments: &[&str]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_punktfunk-agent"))
+            .arg("run")
+            .args(arguments)
+            .env("DBUS_SYSTEM_BUS_ADDRESS", address)
+            .env_remove("XDG_SESSION_ID")
+            .env_remove("PUNKTFUNK_DEV")
+            .env_remove("JOURNAL_STREAM")
+            .env_remove("NOTIFY_SOCKET")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn terminate(&mut self) -> ExitStatus {
+        kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM).unwrap();
+        self.0.wait().unwrap()
+    }
+
+    /// Its exit status and what it said, once it ends by itself.
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut said = String::new();
+        let mut stderr = self.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (self.0.wait().unwrap(), said)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What an agent said when it registered.
+#[derive(Debug)]
+struct Registered {
+    sender: String,
+    path: OwnedObjectPath,
+    session: String,
+    offer: AgentOffer,
+}
+
+/// The stand-in: takes every registration.
+struct Host1(mpsc::UnboundedSender<Registered>);
+
+#[zbus::interface(name = "org.punktfunk.Host1")]
+impl Host1 {
+    fn register_agent(
+        &self,
+        path: ObjectPath<'_>,
+        session: String,
+        offer: AgentOffer,
+        #[zbus(header)] header: Header<'_>,
+    ) -> OwnedObjectPath {
+        self.0
+            .send(Registered {
+                sender: header.sender().unwrap().to_string(),
+                path: path.into(),
+                session,
+                offer,
+            })
+            .unwrap();
+        ObjectPath::from_static_str_unchecked("/org/punktfunk/Host1/agents/dev").into()
+    }
+}
+
+async fn serve(bus: &Bus) -> (Connection, mpsc::UnboundedReceiver<Registered>) {
+    let (sender, registrations) = mpsc::unbounded_channel();
+    let connection = bus.connect().await;
+    connection
+        .object_server()
+        .at(ROOT_PATH, Host1(sender))
+        .await
+        .unwrap();
+    connection.request_name(BUS_NAME).await.unwrap();
+    (connection, registrations)
+}
+
+async fn next(registrations: &mut mpsc::UnboundedReceiver<Registered>) -> Registered {
+    timeout(LIMIT, registrations.recv())
+        .await
+        .expect("no registration")
+        .unwrap()
+}
+
+fn options() -> OpenStream {
+    OpenStream {
+        stream: 1,
+        width: 640,
+        height: 368,
+        fps: 60,
+        codec: "h264".to_owned(),
+        bitrate_kbps: 2000,
+        slots: 4,
+        slot_size: 512 * 1024,
+        audio_channels: 2,
+        audio_packet_ms: 5,
+        audio_bitrate_kbps: 96,
+        source: "synthetic".to_owned(),
+        compositor: "auto".to_owned(),
+        play_on_host: false,
+        csc_mode: 2,
+        slices: 1,
+    }
+}
+
+async fn agent<'a>(connection: &'a Connection, registered: &'a Registered) -> Agent1Proxy<'a> {
+    Agent1Proxy::builder(connection)
+        .destination(registered.sender.as_str())
+        .unwrap()
+        .path(registered.path.as_ref())
+        .unwrap()
+        .build()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_agent_registers_whenever_the_service_appears_and_ends_cleanly() {
+    let bus = Bus::start();
+    let mut agent = Agent::start(&bus.address, &["--dev"]);
+    for _ in 0..2 {
+        // the service comes after the agent, goes, and comes back
+        let (connection, mut registrations) = serve(&bus).await;
+        let registered = next(&mut registrations).await;
+        assert_eq!(registered.session, "dev");
+        assert_eq!(registered.path.as_str(), AGENT_PATH);
+        assert_eq!(registered.offer.codecs, ["h264"]);
+        assert_eq!(registered.offer.encoders, ["openh264"]);
+        connection.graceful_shutdown().await;
+    }
+    assert!(agent.terminate().success());
+}
+
+#[tokio::test]
+async fn only_the_service_may_open_a_stream() {
+    let bus = Bus::start();
+    let mut agent_process = Agent::start(&bus.address, &["--session", "c7"]);
+    let (service, mut registrations) = serve(&bus).await;
+    let registered = next(&mut registrations).await;
+    assert_eq!(registered.session, "c7");
+    let geometry = Geometry {
+        slots: 4,
+        slot_size: 512 * 1024,
+    };
+    let ring = Ring::create(geometry).unwrap();
+
+    let stranger = bus.connect().await;
+    let (_ours, theirs) = socket::pair().unwrap();
+    let refused = agent(&stranger, &registered)
+        .await
+        .open_stream(options(), ring.agent_fd().unwrap().into(), theirs.into())
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("AccessDenied"), "{refused}");
+
+    let (_ours, theirs) = socket::pair().unwrap();
+    let mut wrong = options();
+    wrong.codec = "vp9".to_owned();
+    let refused = agent(&service, &registered)
+        .await
+        .open_stream(wrong, ring.agent_fd().unwrap().into(), theirs.into())
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("vp9"), "{refused}");
+
+    let (ours, theirs) = socket::pair().unwrap();
+    let opened = agent(&service, &registered)
+        .await
+        .open_stream(options(), ring.agent_fd().unwrap().into(), Fd::from(theirs))
+        .await
+        .unwrap();
+    assert_eq!(
+        (opened.encoder.as_str(), opened.source.as_str()),
+        ("openh264", "synthetic")
+    );
+    let endpoint = Arc::new(Endpoint::new(ours));
+    let limits = Limits {
+        geometry,
+        max_frame_rate: 70,
+        max_audio_bytes: 1400,
+    };
+    let mut consumer = Consumer::new(Arc::clone(&endpoint), limits);
+    let first = loop {
+        let mut ready = [nix::poll::PollFd::new(
+            endpoint.as_fd(),
+            nix::poll::PollFlags::POLLIN,
+        )];
+        assert!(
+            nix::poll::poll(&mut ready, 30_000u16).unwrap() > 0,
+            "no frame"
+        );
+        match consumer.receive(punktfunk_agent::clock::now_ns()).unwrap() {
+            Event::Message(ToService::FrameReady(frame)) => break frame,
+            Event::Closed => panic!("the stream ended"),
+            _ => {}
+        }
+    };
+    assert_eq!(first.seq, 0);
+    // a running stream does not keep the agent from ending
+    assert!(agent_process.terminate().success());
+    drop(registrations);
+}
+
+#[tokio::test]
+async fn a_registration_that_is_refused_is_tried_again() {
+    struct Refusing(mpsc::UnboundedSender<()>);
+    #[zbus::interface(name = "org.punktfunk.Host1")]
+    impl Refusing {
+        fn register_agent(
+            &self,
+            _path: ObjectPath<'_>,
+            _session: String,
+            _offer: AgentOffer,
+        ) -> zbus::fdo::Result<OwnedObjectPath> {
+            self.0.send(()).unwrap();
+            Err(zbus::fdo::Error::AccessDenied("not this one".to_owned()))
+        }
+    }
+    let bus = Bus::start();
+    let (sender, mut attempts) = mpsc::unbounded_channel();
+    let connection = bus.connect().await;
+    connection
+        .object_server()
+        .at(ROOT_PATH, Refusing(sender))
+        .await
+        .unwrap();
+    connection.request_name(BUS_NAME).await.unwrap();
+    let mut agent = Agent::start(&bus.address, &["--dev"]);
+    for _ in 0..2 {
+        timeout(LIMIT, attempts.recv()).await.expect("no attempt");
+    }
+    assert!(agent.terminate().success());
+}
+
+#[tokio::test]
+async fn missing_parts_are_named_and_a_lost_bus_is_a_failure() {
+    let agent = Agent::start("unix:path=/nonexistent/punktfunk-test-bus", &["--dev"]);
+    let (status, said) = agent.end();
+    assert!(!status.success());
+    assert!(said.contains("system bus"), "{said}");
+    assert!(said.contains("DBUS_SYSTEM_BUS_ADDRESS"), "{said}");
+
+    let mut bus = Bus::start();
+    let (status, said) = Agent::start(&bus.address, &[]).end();
+    assert!(!status.success());
+    assert!(
+        said.contains("logind") && said.contains("--session"),
+        "{said}"
+    );
+
+    let (_service, mut registrations) = serve(&bus).await;
+    let agent = Agent::start(&bus.address, &["--dev"]);
+    next(&mut registrations).await;
+    bus.stop();
+    let (status, said) = agent.end();
+    assert!(!status.success());
+    assert!(said.contains("bus went away"), "{said}");
+}
+
+/// Property changes and other signals of the stand-in must not confuse the agent's watch.
+#[tokio::test]
+async fn a_service_that_changes_hands_gets_a_new_registration() {
+    let bus = Bus::start();
+    let mut agent = Agent::start(&bus.address, &["--dev"]);
+    let (old, mut first) = serve(&bus).await;
+    let before = next(&mut first).await;
+    let watcher = bus.connect().await;
+    let dbus = zbus::fdo::DBusProxy::new(&watcher).await.unwrap();
+    let mut changes = dbus
+        .receive_name_owner_changed_with_args(&[(0, BUS_NAME)])
+        .await
+        .unwrap();
+    old.release_name(BUS_NAME).await.unwrap();
+    timeout(LIMIT, changes.next()).await.unwrap().unwrap();
+    let (_new, mut second) = serve(&bus).await;
+    let after = next(&mut second).await;
+    assert_eq!(
+        before.sender, after.sender,
+        "the same process registers again"
+    );
+    assert!(agent.terminate().success());
+}
