@@ -1,0 +1,138 @@
+//! The command line.
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done (doctor: nothing failed)
+  1    the service refused or failed (doctor: a check failed)
+  2    the command line was wrong
+  3    the message bus cannot be reached
+  4    the service does not run
+  5    access denied, or authentication is needed and nobody could be asked
+  6    no such client, stream or waiting device
+  7    the pairing failed: wrong PIN, or the device gave up
+  130  interrupted
+
+A client or stream is named by its id, the beginning of its id, or its whole name.";
+
+/// Look at and manage this machine's streaming host.
+#[derive(Debug, Parser)]
+#[command(name = "punktfunkctl", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Print one JSON value instead of text (`streams watch`: one each second)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Bus address of a development host, instead of the system bus
+    #[arg(long, global = true, value_name = "ADDRESS", hide = true)]
+    pub bus: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The host in a few lines
+    Status,
+    /// Pair a device: wait for it, then enter the PIN that it shows
+    Pair(PairArguments),
+    /// List paired devices, or forget one
+    Clients(ClientArguments),
+    /// List running streams, watch or change one
+    Streams(StreamArguments),
+    /// List the sessions that can be streamed
+    Agents,
+    /// Check the installation, and say how to mend what is wrong
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub struct PairArguments {
+    /// The four digits that the device shows; without it, asked for (or read from standard input)
+    #[arg(long, value_parser = pin)]
+    pub pin: Option<String>,
+    /// What to call the device from now on
+    #[arg(long, value_parser = client_name)]
+    pub name: Option<String>,
+    /// How long to wait for a device
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub wait: u32,
+    /// Which device, by its name or address, where several may be waiting
+    #[arg(long, value_name = "NAME|ADDRESS")]
+    pub device: Option<String>,
+    /// Close the pairing window and do nothing else
+    #[arg(long, conflicts_with_all = ["pin", "name", "device", "reject"])]
+    pub cancel: bool,
+    /// Send a waiting device away and do nothing else
+    #[arg(long, conflicts_with_all = ["pin", "name"])]
+    pub reject: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientArguments {
+    #[command(subcommand)]
+    pub command: Option<ClientCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Forget a device; it has to be paired again
+    Remove { id: String },
+}
+
+#[derive(Debug, Args)]
+pub struct StreamArguments {
+    #[command(subcommand)]
+    pub command: Option<StreamCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StreamCommand {
+    /// End a stream
+    Stop { id: String },
+    /// Have the next picture encoded whole
+    Keyframe { id: String },
+    /// Change the video budget
+    Bitrate {
+        id: String,
+        #[arg(value_name = "KBPS", value_parser = clap::value_parser!(u32).range(100..=800_000))]
+        kbps: u32,
+    },
+    /// Show the live figures each second until interrupted
+    Watch,
+}
+
+/// Four decimal digits.
+pub fn pin(text: &str) -> Result<String, String> {
+    let four_digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
+    four_digits
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a PIN has four digits".into())
+}
+
+fn client_name(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "a name has 1 to 64 characters, none of them control characters".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_help_lists_the_exit_codes() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("Exit codes"));
+        assert!(!help.contains("--bus"));
+    }
+
+    #[test]
+    fn a_pin_is_four_digits_and_nothing_else() {
+        assert!(pin("0042").is_ok());
+        for wrong in ["", "123", "12345", "12a4", "١٢٣٤", " 123"] {
+            assert!(pin(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

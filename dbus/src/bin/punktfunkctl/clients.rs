@@ -1,0 +1,108 @@
+//! `punktfunkctl clients`: paired devices.
+use crate::{
+    age,
+    authentication::TerminalAgent,
+    bus::Bus,
+    cli::{ClientArguments, ClientCommand},
+    failure::Failure,
+    report::Report,
+    snapshot::{Client, Snapshot},
+    table::{printable, table},
+};
+use serde_json::json;
+
+pub async fn run(bus: &Bus, arguments: &ClientArguments) -> Result<Report, Failure> {
+    let snapshot = bus.snapshot().await?;
+    match &arguments.command {
+        None => Report::new(human(&snapshot, age::now()), &snapshot.clients),
+        Some(ClientCommand::Remove { id }) => {
+            let client = named(&snapshot.clients, id)?;
+            let _agent = TerminalAgent::start().await;
+            bus.client(&client.path).await?.unpair().await?;
+            let text = format!("Forgot {} ({}).", printable(&client.name), client.id);
+            Report::new(text, &json!({ "removed": client }))
+        }
+    }
+}
+
+fn human(snapshot: &Snapshot, now: u64) -> String {
+    if snapshot.clients.is_empty() {
+        return "No paired devices. Pair one with `punktfunkctl pair`.".into();
+    }
+    let row = |client: &Client| {
+        [
+            client.id.clone(),
+            client.name.clone(),
+            client.owner.to_string(),
+            age::ago(client.paired_at, now),
+            age::ago(client.last_seen, now),
+            client.permissions.join(", "),
+        ]
+    };
+    let rows: Vec<_> = snapshot.clients.iter().map(row).collect();
+    table(
+        ["ID", "NAME", "OWNER", "PAIRED", "LAST SEEN", "PERMISSIONS"],
+        &rows,
+    )
+}
+
+/// The one client with this id, this beginning of an id, or this name.
+fn named<'a>(clients: &'a [Client], wanted: &str) -> Result<&'a Client, Failure> {
+    if let Some(client) = clients.iter().find(|client| client.id == wanted) {
+        return Ok(client);
+    }
+    let matches: Vec<&Client> = clients
+        .iter()
+        .filter(|client| {
+            client.name == wanted || (!wanted.is_empty() && client.id.starts_with(wanted))
+        })
+        .collect();
+    match matches.as_slice() {
+        [client] => Ok(client),
+        [] => Err(
+            Failure::not_found(format!("no client of yours is called {wanted}"))
+                .with_remedy("list them with `punktfunkctl clients`"),
+        ),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|client| client.id.as_str()).collect();
+            Err(Failure::not_found(format!(
+                "{wanted} may be any of {}: say more of the id",
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Account;
+
+    fn client(id: &str, name: &str) -> Client {
+        Client {
+            path: String::new(),
+            id: id.into(),
+            name: name.into(),
+            fingerprint: String::new(),
+            owner: Account { uid: 7, name: None },
+            paired_at: 0,
+            last_seen: 0,
+            permissions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_client_is_found_by_what_is_unmistakable_and_by_nothing_less() {
+        let clients = [
+            client("ab12", "TV"),
+            client("ab34", "Phone"),
+            client("cd", "ab12x"),
+        ];
+        assert_eq!(named(&clients, "ab12").map(|c| &*c.name), Ok("TV"));
+        assert_eq!(named(&clients, "Phone").map(|c| &*c.id), Ok("ab34"));
+        assert_eq!(named(&clients, "ab3").map(|c| &*c.id), Ok("ab34"));
+        for wrong in ["ab", "", "x"] {
+            assert_eq!(named(&clients, wrong).unwrap_err().kind.exit_code(), 6);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Is the machine set up for it?
+use crate::doctor::{Facts, Finding};
+
+/// What the package's sysctl.d file asks for.
+const SEND_BUFFER: u64 = 4 << 20;
+/// The planes that are UDP; every other port is TCP.
+const UDP_PLANES: [&str; 3] = ["video", "control", "audio"];
+const GROUP_WRITE: u32 = 0o060;
+
+pub fn ports(facts: &Facts) -> Finding {
+    let check = "ports";
+    let Some(Ok(snapshot)) = &facts.snapshot else {
+        return Finding::skip(check, "needs the service");
+    };
+    let Some(listening) = &facts.listening else {
+        return Finding::skip(check, "/proc/net cannot be read here");
+    };
+    let closed: Vec<String> = snapshot
+        .host
+        .ports
+        .iter()
+        .filter_map(|(name, port)| {
+            let udp = UDP_PLANES.contains(&name.as_str());
+            let open = if udp { &listening.udp } else { &listening.tcp };
+            let protocol = if udp { "udp" } else { "tcp" };
+            (!open.contains(port)).then(|| format!("{name} ({protocol} {port})"))
+        })
+        .collect();
+    if closed.is_empty() {
+        let all: Vec<String> = snapshot.host.ports.values().map(u16::to_string).collect();
+        return Finding::ok(
+            check,
+            format!("{} are open on this machine", all.join(", ")),
+        );
+    }
+    Finding::fail(
+        check,
+        format!("nothing listens on {}", closed.join(", ")),
+        "changed ports need the unit's SocketBindAllow drop-in and a restart: sudo systemctl restart punktfunk",
+    )
+}
+
+pub fn send_buffer(facts: &Facts) -> Finding {
+    let check = "send buffer";
+    match facts.wmem_max {
+        Some(bytes) if bytes >= SEND_BUFFER => Finding::ok(check, format!("up to {bytes} bytes")),
+        Some(bytes) => Finding::warn(
+            check,
+            format!("at most {bytes} bytes: large pictures at high rates may lose packets"),
+            "sudo sysctl --system (the package's file raises net.core.wmem_max), then restart the service",
+        ),
+        None => Finding::skip(check, "net.core.wmem_max cannot be read here"),
+    }
+}
+
+pub fn gamepads(facts: &Facts) -> Finding {
+    let check = "gamepads";
+    match (&facts.uinput, &facts.uinput_rule) {
+        (None, _) => Finding::warn(
+            check,
+            "there is no /dev/uinput: clients' gamepads cannot be made",
+            "sudo modprobe uinput",
+        ),
+        (Some(_), None) => Finding::warn(
+            check,
+            "the udev rule 72-punktfunk.rules is not installed: the service may not make gamepads",
+            "install the package again, then `sudo udevadm control --reload && sudo udevadm trigger /dev/uinput`",
+        ),
+        (Some(node), Some(_)) if node.mode & GROUP_WRITE != GROUP_WRITE => Finding::warn(
+            check,
+            format!(
+                "/dev/uinput has mode {:03o} and group {}: the rule is not in effect",
+                node.mode, node.group
+            ),
+            "sudo udevadm control --reload && sudo udevadm trigger /dev/uinput",
+        ),
+        (Some(node), Some(_)) => Finding::ok(
+            check,
+            format!("/dev/uinput belongs to the group {}", node.group),
+        ),
+    }
+}
+
+pub fn discovery(facts: &Facts) -> Finding {
+    let found = if facts.avahi {
+        "announced through Avahi"
+    } else {
+        "no Avahi: the service announces itself"
+    };
+    Finding::ok("discovery", found)
+}

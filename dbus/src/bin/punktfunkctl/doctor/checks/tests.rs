@@ -1,0 +1,182 @@
+//! A healthy machine has nothing to mend; each fault is found by its own check and comes with a remedy.
+use super::{super::Verdict, *};
+use crate::{
+    doctor::{facts::DeviceNode, listening::Listening},
+    failure::{Failure, FailureKind},
+    snapshot::{Account, Agent, Host, Snapshot},
+};
+use std::collections::BTreeMap;
+
+fn healthy() -> Facts {
+    let ports = [
+        ("http", 47989),
+        ("https", 47984),
+        ("rtsp", 48010),
+        ("video", 47998),
+        ("control", 47999),
+        ("audio", 48000),
+    ];
+    let host = Host {
+        version: "0.1.0".into(),
+        host_name: "den".into(),
+        unique_id: "0123456789abcdef".into(),
+        fingerprint: "00".into(),
+        ports: ports.map(|(name, port)| (name.to_owned(), port)).into(),
+        encryption: "offered".into(),
+        pairing_window_open: false,
+        client_count: 0,
+        agent_count: 1,
+        stream_count: 0,
+    };
+    let agent = Agent {
+        user: Account {
+            uid: 1000,
+            name: None,
+        },
+        session: "2".into(),
+        seat: "seat0".into(),
+        compositor: "mutter".into(),
+        encoders: vec!["nvenc".into(), "openh264".into()],
+        codecs: vec!["h264".into()],
+    };
+    Facts {
+        private_bus: false,
+        bus: Ok(()),
+        service: true,
+        unit: Some("enabled".into()),
+        snapshot: Some(Ok(Snapshot {
+            host,
+            pairings: Vec::new(),
+            clients: Vec::new(),
+            agents: vec![agent],
+            streams: Vec::new(),
+        })),
+        service_user: true,
+        polkit: true,
+        action_file: Some("/a".into()),
+        bus_policy: Some("/b".into()),
+        avahi: true,
+        uid: 1000,
+        session: Some("2".into()),
+        pipewire: Some("/run/user/1000/pipewire-0".into()),
+        pipewire_present: true,
+        listening: Some(Listening {
+            tcp: [47989, 47984, 48010].into(),
+            udp: [47998, 47999, 48000].into(),
+        }),
+        wmem_max: Some(4 << 20),
+        uinput: Some(DeviceNode {
+            group: "punktfunk".into(),
+            mode: 0o660,
+        }),
+        uinput_rule: Some("/r".into()),
+    }
+}
+
+fn snapshot(facts: &mut Facts) -> &mut Snapshot {
+    facts.snapshot.as_mut().unwrap().as_mut().unwrap()
+}
+
+/// Checks that are neither ok nor skipped.
+fn complaints(facts: &Facts) -> BTreeMap<&'static str, Verdict> {
+    let findings = ALL.iter().map(|check| check(facts));
+    let bad = findings.filter(|f| matches!(f.verdict, Verdict::Warn | Verdict::Fail));
+    bad.map(|finding| {
+        assert!(
+            finding.remedy.is_some_and(|remedy| !remedy.is_empty()),
+            "{}",
+            finding.check
+        );
+        (finding.check, finding.verdict)
+    })
+    .collect()
+}
+
+#[test]
+fn a_healthy_machine_has_nothing_to_mend() {
+    assert_eq!(complaints(&healthy()), BTreeMap::new());
+}
+
+#[test]
+fn each_fault_is_found_by_its_own_check_alone() {
+    type Break = fn(&mut Facts);
+    let faults: [(&str, Verdict, Break); 15] = [
+        ("bus policy", Verdict::Fail, |f| f.bus_policy = None),
+        ("account", Verdict::Fail, |f| f.service_user = false),
+        ("unit", Verdict::Warn, |f| f.unit = Some("disabled".into())),
+        ("unit", Verdict::Fail, |f| f.unit = Some("masked".into())),
+        ("polkit", Verdict::Fail, |f| f.polkit = false),
+        ("actions", Verdict::Fail, |f| f.action_file = None),
+        ("ports", Verdict::Fail, |f| {
+            f.listening.as_mut().unwrap().udp.remove(&48000);
+        }),
+        ("send buffer", Verdict::Warn, |f| f.wmem_max = Some(212_992)),
+        ("gamepads", Verdict::Warn, |f| f.uinput = None),
+        ("gamepads", Verdict::Warn, |f| f.uinput_rule = None),
+        ("gamepads", Verdict::Warn, |f| {
+            f.uinput.as_mut().unwrap().mode = 0o600
+        }),
+        ("agent", Verdict::Fail, |f| {
+            snapshot(f).agents[0].user.uid = 1001
+        }),
+        ("PipeWire", Verdict::Warn, |f| f.pipewire_present = false),
+        ("encoders", Verdict::Fail, |f| {
+            snapshot(f).agents[0].encoders.clear()
+        }),
+        ("codecs", Verdict::Warn, |f| {
+            snapshot(f).agents[0].codecs.clear()
+        }),
+    ];
+    for (check, verdict, fault) in faults {
+        let mut facts = healthy();
+        fault(&mut facts);
+        assert_eq!(complaints(&facts), BTreeMap::from([(check, verdict)]));
+    }
+}
+
+#[test]
+fn without_a_bus_only_the_bus_and_what_needs_none_is_judged() {
+    let mut facts = healthy();
+    facts.bus = Err(Failure::new(FailureKind::NoBus, "no").with_remedy("start it"));
+    (facts.service, facts.snapshot, facts.unit, facts.polkit) = (false, None, None, false);
+    let found = complaints(&facts);
+    assert_eq!(found.get("message bus"), Some(&Verdict::Fail));
+    assert_eq!(found.get("service"), None);
+    assert_eq!(found.get("polkit"), None);
+    assert_eq!(found.get("agent"), None);
+}
+
+#[test]
+fn a_stopped_service_is_one_failure_and_not_a_row_of_them() {
+    let mut facts = healthy();
+    (facts.service, facts.snapshot) = (false, None);
+    assert_eq!(
+        complaints(&facts),
+        BTreeMap::from([("service", Verdict::Fail)])
+    );
+}
+
+#[test]
+fn a_machine_that_encodes_on_the_cpu_is_told_so() {
+    let mut facts = healthy();
+    snapshot(&mut facts).agents[0].encoders = vec!["openh264".into()];
+    assert_eq!(
+        complaints(&facts),
+        BTreeMap::from([("encoders", Verdict::Warn)])
+    );
+}
+
+#[test]
+fn root_is_not_blamed_for_having_no_session() {
+    let mut facts = healthy();
+    facts.uid = 0;
+    assert_eq!(complaints(&facts), BTreeMap::new());
+}
+
+#[test]
+fn a_development_host_needs_no_installation() {
+    let mut facts = healthy();
+    (facts.private_bus, facts.service_user, facts.unit) = (true, false, None);
+    (facts.action_file, facts.bus_policy, facts.polkit) = (None, None, false);
+    assert_eq!(complaints(&facts), BTreeMap::new());
+}

@@ -1,0 +1,185 @@
+//! Everything that the checks look at, gathered once. Nothing here judges.
+use super::listening::Listening;
+use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
+use nix::unistd::{Group, User, geteuid};
+use std::{
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const BUS_POLICY: [&str; 3] = [
+    "/usr/share/dbus-1/system.d/org.punktfunk.Host1.conf",
+    "/usr/local/share/dbus-1/system.d/org.punktfunk.Host1.conf",
+    "/etc/dbus-1/system.d/org.punktfunk.Host1.conf",
+];
+const ACTION_FILE: [&str; 3] = [
+    "/usr/share/polkit-1/actions/org.punktfunk.policy",
+    "/usr/local/share/polkit-1/actions/org.punktfunk.policy",
+    "/etc/polkit-1/actions/org.punktfunk.policy",
+];
+const UDEV_RULE: [&str; 3] = [
+    "/usr/lib/udev/rules.d/72-punktfunk.rules",
+    "/usr/local/lib/udev/rules.d/72-punktfunk.rules",
+    "/etc/udev/rules.d/72-punktfunk.rules",
+];
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// A development host: what an installation puts in place does not apply.
+    pub private_bus: bool,
+    pub bus: Result<(), Failure>,
+    /// The service has its name on the bus.
+    pub service: bool,
+    /// What systemd says of the unit (`enabled`, `disabled`, ...); `None`: it was not asked or has no such unit.
+    pub unit: Option<String>,
+    /// What the service says; `None` where it does not run.
+    pub snapshot: Option<Result<Snapshot, Failure>>,
+    pub service_user: bool,
+    pub polkit: bool,
+    pub action_file: Option<PathBuf>,
+    pub bus_policy: Option<PathBuf>,
+    pub avahi: bool,
+    pub uid: u32,
+    /// The caller's logind session, where it is in one.
+    pub session: Option<String>,
+    /// Where PipeWire's socket should be; `None` without a runtime directory.
+    pub pipewire: Option<PathBuf>,
+    pub pipewire_present: bool,
+    pub listening: Option<Listening>,
+    /// Bytes.
+    pub wmem_max: Option<u64>,
+    pub uinput: Option<DeviceNode>,
+    pub uinput_rule: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceNode {
+    pub group: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl Facts {
+    pub async fn gather(bus_address: Option<&str>) -> Self {
+        let pipewire = pipewire_socket(|name| std::env::var_os(name).map(PathBuf::from));
+        let mut facts = Self {
+            private_bus: bus_address.is_some(),
+            bus: Ok(()),
+            service: false,
+            unit: None,
+            snapshot: None,
+            service_user: matches!(User::from_name("punktfunk"), Ok(Some(_))),
+            polkit: false,
+            action_file: first_present(&ACTION_FILE),
+            bus_policy: first_present(&BUS_POLICY),
+            avahi: false,
+            uid: geteuid().as_raw(),
+            session: std::env::var("XDG_SESSION_ID").ok(),
+            pipewire_present: pipewire.as_deref().is_some_and(is_socket),
+            pipewire,
+            listening: Listening::read(),
+            wmem_max: read_number("/proc/sys/net/core/wmem_max"),
+            uinput: device_node(Path::new("/dev/uinput")),
+            uinput_rule: first_present(&UDEV_RULE),
+        };
+        match Bus::connect(bus_address).await {
+            Ok(bus) => facts.ask(&bus).await,
+            Err(failure) => facts.bus = Err(failure),
+        }
+        facts
+    }
+
+    async fn ask(&mut self, bus: &Bus) {
+        let present = async |name: &str| bus.has_owner(name).await.unwrap_or(false);
+        self.service = present(punktfunk_dbus::names::BUS_NAME).await;
+        self.avahi = present("org.freedesktop.Avahi").await;
+        let polkit = "org.freedesktop.PolicyKit1";
+        self.polkit = present(polkit).await || bus.is_activatable(polkit).await.unwrap_or(false);
+        if present("org.freedesktop.systemd1").await {
+            self.unit = unit_state(bus).await;
+        }
+        if self.service {
+            self.snapshot = Some(bus.snapshot().await);
+        }
+    }
+}
+
+/// What systemd knows of the unit.
+async fn unit_state(bus: &Bus) -> Option<String> {
+    let call = bus.connection().call_method(
+        Some("org.freedesktop.systemd1"),
+        "/org/freedesktop/systemd1",
+        Some("org.freedesktop.systemd1.Manager"),
+        "GetUnitFileState",
+        &("punktfunk.service",),
+    );
+    let answer = tokio::time::timeout(PATIENCE, call).await.ok()?.ok()?;
+    answer.body().deserialize().ok()
+}
+
+/// As PipeWire's own clients look for it.
+fn pipewire_socket(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let remote = variable("PIPEWIRE_REMOTE").unwrap_or_else(|| "pipewire-0".into());
+    let directory = variable("PIPEWIRE_RUNTIME_DIR").or_else(|| variable("XDG_RUNTIME_DIR"));
+    // An absolute remote replaces the directory.
+    match directory {
+        Some(directory) => Some(directory.join(remote)),
+        None => remote.is_absolute().then_some(remote),
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+fn first_present(paths: &[&str]) -> Option<PathBuf> {
+    paths.iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+fn read_number(path: &str) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn device_node(path: &Path) -> Option<DeviceNode> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let group = Group::from_gid(metadata.gid().into()).ok().flatten();
+    Some(DeviceNode {
+        group: group.map_or_else(|| metadata.gid().to_string(), |group| group.name),
+        mode: metadata.mode() & 0o777,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipewire_is_looked_for_where_its_clients_look() {
+        let with = |set: &'static [(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| PathBuf::from(value))
+            };
+            pipewire_socket(variable)
+        };
+        assert_eq!(with(&[]), None);
+        assert_eq!(
+            with(&[("XDG_RUNTIME_DIR", "/run/user/1")]),
+            Some("/run/user/1/pipewire-0".into())
+        );
+        assert_eq!(
+            with(&[
+                ("XDG_RUNTIME_DIR", "/a"),
+                ("PIPEWIRE_RUNTIME_DIR", "/b"),
+                ("PIPEWIRE_REMOTE", "x")
+            ]),
+            Some("/b/x".into())
+        );
+        assert_eq!(
+            with(&[("XDG_RUNTIME_DIR", "/a"), ("PIPEWIRE_REMOTE", "/c/y")]),
+            Some("/c/y".into())
+        );
+    }
+}

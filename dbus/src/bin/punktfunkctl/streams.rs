@@ -1,0 +1,130 @@
+//! `punktfunkctl streams`: who watches whom, with live figures.
+use crate::{
+    authentication::TerminalAgent,
+    bus::Bus,
+    cli::{StreamArguments, StreamCommand},
+    failure::Failure,
+    report::{self, Report},
+    snapshot::{Snapshot, Stream},
+    table::table,
+};
+use serde_json::json;
+use std::{io::IsTerminal, time::Duration};
+
+pub async fn run(bus: &Bus, arguments: &StreamArguments, json: bool) -> Result<Report, Failure> {
+    let Some(command) = &arguments.command else {
+        let snapshot = bus.snapshot().await?;
+        return Report::new(human(&snapshot), &snapshot.streams);
+    };
+    match command {
+        StreamCommand::Watch => watch(bus, json).await,
+        StreamCommand::Stop { id } => {
+            let (stream, _agent) = chosen(bus, id).await?;
+            bus.stream(&stream.path).await?.stop().await?;
+            done("Stopped", &stream)
+        }
+        StreamCommand::Keyframe { id } => {
+            let (stream, _agent) = chosen(bus, id).await?;
+            bus.stream(&stream.path).await?.request_keyframe().await?;
+            done("Asked for a key frame of", &stream)
+        }
+        StreamCommand::Bitrate { id, kbps } => {
+            let (stream, _agent) = chosen(bus, id).await?;
+            bus.stream(&stream.path).await?.set_bitrate(*kbps).await?;
+            done(&format!("Set {kbps} kbit/s for"), &stream)
+        }
+    }
+}
+
+async fn chosen(bus: &Bus, id: &str) -> Result<(Stream, Option<TerminalAgent>), Failure> {
+    let streams = bus.snapshot().await?.streams;
+    let found = streams
+        .into_iter()
+        .find(|stream| stream.id == id || stream.watcher() == id);
+    let stream = found.ok_or_else(|| {
+        Failure::not_found(format!("no stream of yours is called {id}"))
+            .with_remedy("list them with `punktfunkctl streams`")
+    })?;
+    Ok((stream, TerminalAgent::start().await))
+}
+
+fn done(what: &str, stream: &Stream) -> Result<Report, Failure> {
+    let text = format!(
+        "{what} stream {} ({}).",
+        stream.id,
+        crate::table::printable(stream.watcher())
+    );
+    Report::new(text, &json!({ "stream": stream.id }))
+}
+
+/// Prints until the service goes away or the caller interrupts.
+async fn watch(bus: &Bus, json: bool) -> Result<Report, Failure> {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),
+            _ = tick.tick() => {}
+        }
+        let snapshot = bus.snapshot().await?;
+        if json {
+            report::line(&json!(snapshot.streams).to_string());
+        } else {
+            // Home and clear, where there is a screen to clear.
+            let clear = if std::io::stdout().is_terminal() {
+                "\x1b[H\x1b[J"
+            } else {
+                ""
+            };
+            report::line(&format!(
+                "{clear}{}\n{}",
+                human(&snapshot),
+                figures(&snapshot)
+            ));
+        }
+    }
+}
+
+pub fn human(snapshot: &Snapshot) -> String {
+    if snapshot.streams.is_empty() {
+        return "Nobody is watching.".into();
+    }
+    let row = |stream: &Stream| {
+        [
+            stream.id.clone(),
+            stream.watcher().to_owned(),
+            stream.user.to_string(),
+            format!("{}x{}@{}", stream.width, stream.height, stream.fps),
+            stream.codec.clone(),
+            format!("{} kbit/s", stream.bitrate_kbps),
+            stream.state.clone(),
+            stream
+                .figure("frames_sent")
+                .map_or("-".into(), |frames| frames.to_string()),
+        ]
+    };
+    let rows: Vec<_> = snapshot.streams.iter().map(row).collect();
+    table(
+        [
+            "ID", "CLIENT", "USER", "MODE", "CODEC", "BITRATE", "STATE", "FRAMES",
+        ],
+        &rows,
+    )
+}
+
+/// Every figure of every stream, below each other.
+fn figures(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for stream in &snapshot.streams {
+        let rows: Vec<(&str, String)> = stream
+            .statistics
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_string()))
+            .collect();
+        text.push_str(&format!(
+            "\nstream {}\n{}\n",
+            stream.id,
+            crate::table::fields(&rows)
+        ));
+    }
+    text
+}
