@@ -2,9 +2,11 @@
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Set up once, at the start of `main`. `RUST_LOG` chooses what is logged, `info` by default.
+/// Set up once, at the start of `main`. `RUST_LOG` chooses what is logged, `info` by default (of zbus errors only: it
+/// warns about every property that a portal does not have).
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zbus=error"));
     let registry = tracing_subscriber::registry().with(filter);
     let journal = std::env::var_os("JOURNAL_STREAM")
         .and_then(|_| tracing_journald::layer().ok())

@@ -1,10 +1,10 @@
 #!/bin/bash
 # test-desktop.sh [-b BINDIR] [-o OUT] [mutter|sway|node]...: the agent's sources, input and sound in real sessions (all three by
 # default). Prints "ok PROMISE" or "FAIL PROMISE" lines; exit 1 if any failed. OUT keeps pictures (PNG with ffmpeg) and logs.
-#   BINDIR  where the agent's examples are; default: the debug build of this tree. Build them with
+#   BINDIR  where the agent's examples are; default: $BINDIR/examples, else the debug build of this tree. Build them with
 #           cargo build -p punktfunk-agent --examples
 . "$(dirname "$0")/lib.sh"
-bin=${CARGO_TARGET_DIR:-$RIGS/../../target}/debug/examples out=$(mktemp -d)
+bin=${BINDIR:-${CARGO_TARGET_DIR:-$RIGS/../../target}/debug}/examples out=$(mktemp -d)
 while [ $# -gt 0 ]; do case $1 in -b) bin=$2; shift;; -o) out=$2; shift;; -h|--help) usage;; -*) usage 2;; *) break;; esac; shift; done
 [ $# -gt 0 ] || set -- mutter sway node
 [ -x "$bin/source_probe" ] || die "$bin/source_probe is missing: cargo build -p punktfunk-agent --examples"

@@ -49,7 +49,9 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     if detection::wayland_socket().is_none() {
         return Err(SourceError::Unavailable {
             name: NAME,
-            why: "no Wayland compositor runs in this session".to_owned(),
+            why: "no Wayland compositor runs in this session; log in to a desktop first, or choose the source \
+                  \"synthetic\" to try the stream without one"
+                .to_owned(),
         });
     }
     // A connection of its own: the one that ashpd shares would die with the runtime that it was first used on.
