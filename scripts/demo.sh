@@ -10,8 +10,12 @@ if [ "$source" = desktop ] && [ -z "${DEMO_IN_SESSION:-}" ] && [ -z "${WAYLAND_D
   echo "== no desktop session here: bringing up a headless one (Mutter) in a root filesystem of Debian 13; the first time this takes minutes"
   scripts/packages.sh desktop
   [ "$(id -u)" = 0 ] && as_root= || as_root=sudo
-  exec $as_root tests/rigs/container.sh -p desktop -u alice -b "$BIN:/opt/bin" -r "$PWD/scripts:/opt/scripts" -b "$OUT:/opt/out" \
-    -e DEMO_IN_SESSION=1 -e BIN=/opt/bin -e OUT=/tmp/demo-out -- /rig/session-mutter /opt/scripts/demo-in-rig.sh "$seconds"
+  results=$(mktemp -d); chmod 777 "$results"; rc=0
+  $as_root tests/rigs/container.sh -p desktop -u alice -r "$BIN:/opt/bin" -r "$PWD/scripts:/opt/scripts" -b "$results:/opt/out" \
+    -e DEMO_IN_SESSION=1 -e BIN=/opt/bin -e OUT=/opt/out -- /rig/session-mutter /opt/scripts/demo-in-rig.sh "$seconds" || rc=$?
+  mkdir -p "$OUT"; cp "$results"/demo* "$OUT/" 2>/dev/null || :; $as_root rm -rf "$results"
+  [ $rc = 0 ] && echo "== copied to $OUT"
+  exit $rc
 fi
 case $source in
   synthetic) SOURCE_NAME=synthetic;;

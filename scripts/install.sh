@@ -20,7 +20,7 @@ place systemd/90-punktfunk.preset     "$prefix/lib/systemd/user-preset/90-punktf
 place systemd/sysusers.conf           "$prefix/lib/sysusers.d/punktfunk.conf"
 place systemd/tmpfiles.conf           "$prefix/lib/tmpfiles.d/punktfunk.conf"
 place systemd/sysctl.conf             "$prefix/lib/sysctl.d/60-punktfunk.conf"
-place polkit/org.punktfunk.policy     "$prefix/share/polkit-1/actions/org.punktfunk.policy"
+place polkit/org.punktfunk.host.policy "$prefix/share/polkit-1/actions/org.punktfunk.host.policy"
 place dbus/bus/org.punktfunk.Host1.conf    "$prefix/share/dbus-1/system.d/org.punktfunk.Host1.conf"
 place dbus/bus/org.punktfunk.Host1.service "$prefix/share/dbus-1/system-services/org.punktfunk.Host1.service"
 for x in dbus/interfaces/*.xml; do place "$x" "$prefix/share/dbus-1/interfaces/$(basename "$x")"; done

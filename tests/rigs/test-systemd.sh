@@ -10,7 +10,7 @@ for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient; do instal
 # The exposure is judged by systemd 252's rules where this machine has them (later ones know more settings).
 unit=$out/punktfunk.service
 sed -e 's|@bindir@|/usr/bin|g' -e 's|@identitydir@|/var/lib/punktfunk-identity|g' systemd/punktfunk.service >"$unit"
-score=$(systemd-analyze security --offline=true --threshold=20 "$unit" 2>&1 | tail -1) && echo "ok   the unit's exposure is at most 2.0 ($(echo "$score" | grep -o '[0-9.]* [A-Z]*' | head -1), systemd $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'))" ||
+score=$(systemd-analyze security --offline=true --threshold=20 "$unit" 2>&1 | tail -1) && echo "ok   the unit's exposure is at most 2.0 ($(echo "$score" | grep -o '[0-9.]*[0-9] [A-Z]*' | head -1), systemd $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'))" ||
   { echo "FAIL the unit's exposure is at most 2.0: $score"; exit 1; }
 
-tests/rigs/container.sh -k -p desktop -b "$out:/opt/bin" -r "$PWD:/opt/src" -- bash /opt/src/tests/rigs/guest/check-installed
+tests/rigs/container.sh -p desktop -b "$out:/opt/bin" -r "$PWD:/opt/src" -- bash /opt/src/tests/rigs/guest/check-installed
