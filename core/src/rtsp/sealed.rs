@@ -1,11 +1,10 @@
 //! The sealed form (`rtspenc://`): each message is one AES-128-GCM block with a clear sequence number.
 use super::MAX_MESSAGE;
-use crate::{Error, Result, crypto::Key};
-use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use crate::crypto::{Gcm, Key, TAG_LEN as TAG};
+use crate::{Error, Result};
 
 /// Length word, sequence number, tag.
 const HEADER: usize = 24;
-const TAG: usize = 16;
 /// Top bit of the length word: "this is sealed".
 const SEALED: u32 = 0x8000_0000;
 const WHAT: &str = "sealed RTSP message";
@@ -58,15 +57,9 @@ pub fn open(key: &Key, from: Direction, block: &[u8]) -> Result<(u32, Vec<u8>)> 
     let [_, _, _, _, s0, s1, s2, s3, tag @ ..] = header;
     let tag: &[u8; TAG] = tag;
     let sequence = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
-    // ring wants the tag behind the ciphertext, the wire has it in front.
-    let mut buffer = Vec::with_capacity(block.len());
-    buffer.extend_from_slice(ciphertext);
-    buffer.extend_from_slice(tag);
-    cipher(key)?
-        .open_in_place(nonce(sequence, from), Aad::empty(), &mut buffer)
-        .map_err(|_| Error::Unauthentic(WHAT))?;
-    buffer.truncate(ciphertext.len());
-    Ok((sequence, buffer))
+    let mut plain = ciphertext.to_vec();
+    Gcm::new(key).open(nonce(sequence, from), *tag, &mut plain, WHAT)?;
+    Ok((sequence, plain))
 }
 
 /// Seal one message. A sequence number must never be used twice with the same key and direction.
@@ -80,31 +73,22 @@ pub fn seal(key: &Key, from: Direction, sequence: u32, plain: &[u8]) -> Result<V
     }
     let length = u32::try_from(plain.len()).map_err(|_| malformed("the length is out of range"))?;
     let mut ciphertext = plain.to_vec();
-    let tag = cipher(key)?
-        .seal_in_place_separate_tag(nonce(sequence, from), Aad::empty(), &mut ciphertext)
-        .map_err(|_| malformed("it cannot be sealed"))?;
+    let tag = Gcm::new(key).seal(nonce(sequence, from), &mut ciphertext);
     let mut block = Vec::with_capacity(whole);
     block.extend_from_slice(&(SEALED | length).to_be_bytes());
     block.extend_from_slice(&sequence.to_be_bytes());
-    block.extend_from_slice(tag.as_ref());
+    block.extend_from_slice(&tag);
     block.extend_from_slice(&ciphertext);
     Ok(block)
 }
 
-fn cipher(key: &Key) -> Result<LessSafeKey> {
-    UnboundKey::new(&AES_128_GCM, &key.0)
-        .map(LessSafeKey::new)
-        .map_err(|_| Error::BadConfig("an RTSP key has 16 bytes"))
-}
-
-fn nonce(sequence: u32, from: Direction) -> Nonce {
+fn nonce(sequence: u32, from: Direction) -> [u8; 12] {
     let [a, b, c, d] = sequence.to_le_bytes();
     let side = match from {
         Direction::ClientToHost => b'C',
         Direction::HostToClient => b'H',
     };
-    let bytes: [u8; NONCE_LEN] = [a, b, c, d, 0, 0, 0, 0, 0, 0, side, b'R'];
-    Nonce::assume_unique_for_key(bytes)
+    [a, b, c, d, 0, 0, 0, 0, 0, 0, side, b'R']
 }
 
 fn malformed(why: &'static str) -> Error {

@@ -12,7 +12,7 @@ pub enum Clock {
     /// CPU time of this thread: for work that this thread does alone. Noise of other processes stays out.
     Cpu,
     /// Time on the wall: for work that waits for another thread or for the kernel.
-    #[expect(dead_code, reason = "for hand-over between threads")]
+    #[allow(dead_code, reason = "for hand-over between threads and for sending")]
     Wall,
 }
 

@@ -1,11 +1,8 @@
-//! AES-128 in its two old modes: CBC with PKCS#7 for audio, ECB without padding for pairing.
+//! AES-128-CBC with PKCS#7 padding, which audio uses.
 use super::Key;
 use crate::{Error, Result};
 use aes::Aes128;
-use aes::cipher::{
-    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit,
-    KeyInit, block_padding::Pkcs7,
-};
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, block_padding::Pkcs7};
 
 const BLOCK: usize = 16;
 
@@ -44,7 +41,7 @@ impl Cbc {
         let start = out.len();
         out.extend_from_slice(plain);
         out.resize(start.saturating_add(Self::sealed_len(plain.len())), 0);
-        cbc::Encryptor::inner_iv_init(&self.cipher, &iv.into())
+        ::cbc::Encryptor::inner_iv_init(&self.cipher, &iv.into())
             .encrypt_padded::<Pkcs7>(&mut out[start..], plain.len())
             .expect("there is room for the padding");
     }
@@ -55,7 +52,7 @@ impl Cbc {
     /// [`Error::Malformed`] naming `what` when the length is no positive multiple of 16 or the padding is wrong.
     pub fn open(&self, iv: [u8; BLOCK], sealed: &[u8], what: &'static str) -> Result<Vec<u8>> {
         let mut data = sealed.to_vec();
-        let len = cbc::Decryptor::inner_iv_init(&self.cipher, &iv.into())
+        let len = ::cbc::Decryptor::inner_iv_init(&self.cipher, &iv.into())
             .decrypt_padded::<Pkcs7>(&mut data)
             .map_err(|_| Error::Malformed {
                 what,
@@ -65,46 +62,6 @@ impl Cbc {
         data.truncate(len);
         Ok(data)
     }
-}
-
-/// ECB without padding.
-///
-/// # Errors
-/// [`Error::Malformed`] when `data` is not whole 16-byte blocks.
-pub fn ecb_encrypt(key: &Key, data: &[u8]) -> Result<Vec<u8>> {
-    ecb(
-        data,
-        |cipher, block| cipher.encrypt_block(block.into()),
-        key,
-    )
-}
-
-/// The inverse of [`ecb_encrypt`].
-///
-/// # Errors
-/// As [`ecb_encrypt`].
-pub fn ecb_decrypt(key: &Key, data: &[u8]) -> Result<Vec<u8>> {
-    ecb(
-        data,
-        |cipher, block| cipher.decrypt_block(block.into()),
-        key,
-    )
-}
-
-fn ecb(data: &[u8], step: impl Fn(&Aes128, &mut [u8; BLOCK]), key: &Key) -> Result<Vec<u8>> {
-    let cipher = Aes128::new(&key.0.into());
-    let mut out = data.to_vec();
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    if !rest.is_empty() {
-        return Err(Error::Malformed {
-            what: "ECB data",
-            why: "the length is not a multiple of 16",
-        });
-    }
-    for block in blocks {
-        step(&cipher, block);
-    }
-    Ok(out)
 }
 
 #[cfg(test)]
@@ -142,16 +99,5 @@ mod tests {
         assert!(cbc.open([0; 16], &[0; 15], "audio").is_err());
         assert!(cbc.open([0; 16], &[], "audio").is_err());
         assert!(cbc.open([0; 16], &[0; 32], "audio").is_err());
-    }
-
-    #[test]
-    fn the_pairing_vector_holds() {
-        let mut key = [0; 16];
-        key.copy_from_slice(&hex::decode("bad0b4f7cae08eb7c1b5acc763a8ed25").unwrap());
-        let plain: Vec<u8> = (0x20..0x30).collect();
-        let sealed = ecb_encrypt(&Key(key), &plain).unwrap();
-        assert_eq!(hex::encode(&sealed), "533daf529237d7015f7d48e3c777ee51");
-        assert_eq!(ecb_decrypt(&Key(key), &sealed).unwrap(), plain);
-        assert!(ecb_encrypt(&Key(key), &plain[1..]).is_err());
     }
 }
