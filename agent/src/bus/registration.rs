@@ -88,14 +88,17 @@ async fn register_when(
     connection: &Connection,
     session: &str,
 ) -> std::convert::Infallible {
+    if !present {
+        return std::future::pending().await;
+    }
     let mut wait = RETRY.0;
     let mut said = None;
-    while present {
+    loop {
         match register(connection, session).await {
             Ok(path) => {
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));
-                break;
+                return std::future::pending().await;
             }
             Err(error) => {
                 let text = error.to_string();
@@ -109,7 +112,6 @@ async fn register_when(
             }
         }
     }
-    std::future::pending().await
 }
 
 async fn register(connection: &Connection, session: &str) -> zbus::Result<String> {

@@ -40,7 +40,7 @@ pub fn lowest(width: u32, height: u32, fps: u32, kbps: u32) -> Option<Level> {
         .iter()
         .filter(fits)
         .find(|level| u64::from(kbps) <= level.3)
-        .or_else(|| LEVELS.iter().filter(fits).next_back())
+        .or_else(|| LEVELS.iter().rfind(fits))
         .map(|level| level.0)
 }
 

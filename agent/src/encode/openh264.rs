@@ -232,12 +232,12 @@ impl Encoder for OpenH264 {
 /// Keep the library from writing to standard error, which it otherwise does until its first picture.
 fn quiet(library: &mut Library) {
     let mut level = WELS_LOG_QUIET;
-    // SAFETY: the trace level may be set before the library is initialised and takes a pointer to an int, which lives until
-    // the call returns and is not kept.
     #[expect(
         unsafe_code,
         reason = "the safe API sets the level only after the first picture"
     )]
+    // SAFETY: the trace level may be set before the library is initialised and takes a pointer to an int, which lives until
+    // the call returns and is not kept.
     unsafe {
         library.raw_api().set_option(
             ENCODER_OPTION_TRACE_LEVEL,

@@ -1,5 +1,6 @@
-//! What the pattern shows below its number: colour bars and a diagonal gradient that slide, text-like lines that scroll,
-//! and a box that bounces. Everything is prepared once; a picture is then row copies, cheap in an unoptimised build too.
+//! What the pattern shows below its number: colour bars and a diagonal gradient that slide, a window of snow in it (which
+//! no encoder foresees, so that high rates are really used), text-like lines that scroll, and a box that bounces.
+//! Everything is prepared once; a picture is then row copies, cheap in an unoptimised build too.
 
 use super::{PIXEL, counter};
 
@@ -9,6 +10,10 @@ const BOX: usize = 48;
 const GLYPH: (usize, usize) = (8, 16);
 /// Lines of text before they repeat.
 const TEXT_LINES: usize = 24;
+/// The window of snow in pixels, at most.
+const SNOW: (usize, usize) = (320, 160);
+/// Pixels of prepared snow, out of which each line is cut at another place.
+const SNOW_PIXELS: usize = 1 << 15;
 /// Pixels that the bars and the gradient slide with each picture.
 const BARS_STEP: usize = 4;
 const GRADIENT_STEP: usize = 2;
@@ -36,6 +41,7 @@ pub struct Pattern {
     gradient: Vec<u8>,
     /// `TEXT_LINES` lines of text at the picture's width.
     text: Vec<u8>,
+    snow: Vec<u8>,
     /// The box's place in the last picture of the still pattern.
     last_box: (usize, usize),
 }
@@ -53,6 +59,7 @@ impl Pattern {
             bars: twice(&|x| BARS[x * BARS.len() / width]),
             gradient: twice(&|x| gradient(x, width)),
             text: text(width),
+            snow: snow(),
             last_box: (0, 0),
         }
     }
@@ -84,8 +91,21 @@ impl Pattern {
             };
             put(bgrx, y * self.width, line);
         }
+        self.paint_snow(bgrx, number, (bars_end, gradient_end));
         let place = self.box_place(number);
         self.paint_box(bgrx, place);
+    }
+
+    /// In the middle of the gradient.
+    fn paint_snow(&self, bgrx: &mut [u8], number: usize, (top, bottom): (usize, usize)) {
+        let wide = SNOW.0.min(self.width / 2);
+        let left = (self.width - wide) / 2;
+        let high = SNOW.1.min(bottom - top);
+        for y in top..top + high {
+            let cut = scramble((number * 8191 + y) as u32) as usize % (SNOW_PIXELS - SNOW.0);
+            let line = &self.snow[cut * PIXEL..][..wide * PIXEL];
+            put(bgrx, y * self.width + left, line);
+        }
     }
 
     /// Only a box moves; `whole` paints the rest as well.
@@ -187,6 +207,13 @@ fn text(width: usize) -> Vec<u8> {
         }
     }
     bgrx
+}
+
+/// Grey pixels without any order, the same in every run.
+fn snow() -> Vec<u8> {
+    (0..SNOW_PIXELS as u32)
+        .flat_map(|pixel| [64 + (scramble(pixel) >> 25) as u8; PIXEL])
+        .collect()
 }
 
 /// A fixed scrambling of small numbers (the finaliser of a well-known 32-bit hash family).
