@@ -1,4 +1,5 @@
 //! Where log lines go: the journal when systemd started us, else standard error.
+use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Set up logging for the whole process. `PUNKTFUNK_LOG` (or `RUST_LOG`) filters, default `info`.
@@ -20,6 +21,7 @@ pub fn start() {
         .with(
             tracing_subscriber::fmt::layer()
                 .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
                 .with_target(false),
         )
         .init();

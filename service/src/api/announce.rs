@@ -9,12 +9,16 @@ use punktfunk_dbus::names::ROOT_PATH;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 const MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How soon the end of a pairing window is told.
+const WINDOW_GRAIN: Duration = Duration::from_secs(1);
 
 /// Asks the announcing task for a round now.
 pub(super) struct Announcer(mpsc::Sender<oneshot::Sender<()>>);
@@ -60,6 +64,8 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
     loop {
         let waiting = tokio::select! {
             () = any_changed(&mut sources) => None,
+            // A window that runs out changes by the clock alone.
+            () = tokio::time::sleep(WINDOW_GRAIN), if host.pairings.window_open() => None,
             waiting = wanted.recv() => match waiting {
                 Some(waiting) => Some(waiting),
                 None => return,
