@@ -29,4 +29,8 @@ pub use violation::Violation;
 pub use wire::{DecodeError, EncodeError};
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the tests make up their own small numbers"
+)]
 mod tests;
