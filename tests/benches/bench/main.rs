@@ -6,11 +6,13 @@
 //! Another part of the product joins as a module here with a `run(&mut Table)`, and a line in `main`.
 mod fec;
 mod ratio;
+mod ring;
 mod video;
 
 fn main() {
     let mut table = ratio::Table::from_args();
     fec::run(&mut table);
     video::run(&mut table);
+    ring::run(&mut table);
     table.finish();
 }

@@ -93,6 +93,11 @@ impl Table {
         let a = turns[TURNS / 2].0;
         turns.sort_by_key(|turn| turn.1);
         let b = turns[TURNS / 2].1;
+        self.line(what, a, reference_name, b);
+    }
+
+    /// Prints a row that was measured elsewhere.
+    pub fn line(&mut self, what: &str, a: Duration, reference_name: &str, b: Duration) {
         let group = what.split(' ').next().unwrap_or(what);
         if group != self.group {
             self.group = group.to_owned();

@@ -1,0 +1,245 @@
+//! The hand-over of a frame from agent to service: the service's copy and its checks alone, then the whole way between
+//! two threads that sleep in between, as they do between two frames.
+//!
+//! The producer here writes with `pwrite` where the agent writes to its mapping: a little slower, and no `unsafe`.
+use super::ratio::{Clock, Table};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+    time::ClockId,
+};
+use punktfunk_dbus::channel::{
+    Consumer, Endpoint, Event, Geometry, Limits, Producer, Received, Ring, ToAgent, ToService,
+    message::MAX_MESSAGE, producer::Written, socket,
+};
+use std::{
+    fs::File,
+    hint::black_box,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+const FRAME: usize = 100 << 10;
+const GEOMETRY: Geometry = Geometry {
+    slots: 3,
+    slot_size: 1 << 20,
+};
+const LIMITS: Limits = Limits {
+    geometry: GEOMETRY,
+    // The benches are faster than any stream.
+    max_frame_rate: u32::MAX,
+    max_audio_bytes: 1400,
+};
+/// Frames of one hand-over run, and the time between two: as at 240 fps, so that both threads sleep in between.
+const FRAMES: usize = 250;
+const INTERVAL: Duration = Duration::from_micros(4167);
+
+pub fn run(table: &mut Table) {
+    read(table);
+    announce(table);
+    hand_over(table);
+}
+
+fn now_ns() -> u64 {
+    let now = ClockId::CLOCK_MONOTONIC.now().expect("the kernel has it");
+    Duration::from(now).as_nanos() as u64
+}
+
+fn wait(fd: impl AsFd) {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::NONE).expect("poll");
+}
+
+/// An agent, as far as the ring is concerned.
+struct Agent {
+    endpoint: Endpoint,
+    memory: File,
+    producer: Producer,
+}
+
+impl Agent {
+    /// Both ends of a new stream.
+    fn and_service() -> (Self, Ring, Consumer) {
+        let ring = Ring::create(GEOMETRY).expect("a ring");
+        let (service, agent) = socket::pair().expect("a pair");
+        let agent = Self {
+            endpoint: Endpoint::new(agent),
+            memory: ring.agent_fd().expect("a descriptor").into(),
+            producer: Producer::new(GEOMETRY),
+        };
+        let consumer = Consumer::new(Arc::new(Endpoint::new(service)), LIMITS);
+        (agent, ring, consumer)
+    }
+
+    /// Write a frame and announce it, once a slot is free.
+    fn hand_over(&mut self, frame: &[u8]) {
+        let began_ns = now_ns();
+        let slot = loop {
+            self.hear();
+            match self.producer.reserve() {
+                Some(slot) => break slot,
+                None => wait(&self.endpoint),
+            }
+        };
+        let at = GEOMETRY.offset(slot.slot()).expect("a slot of the ring");
+        self.memory.write_all_at(frame, at).expect("pwrite");
+        let written = Written {
+            len: frame.len() as u32,
+            flags: 0,
+            pts_ns: began_ns,
+            capture_ns: began_ns,
+            encoded_ns: began_ns,
+        };
+        let announcement = self.producer.announce(slot, written);
+        assert!(
+            self.endpoint
+                .send_to_service(&announcement)
+                .expect("the service is there")
+        );
+    }
+
+    fn hear(&mut self) {
+        while let Received::Message(message) =
+            self.endpoint.receive_from_service().expect("a message")
+        {
+            if let ToAgent::SlotFree { slot } = message {
+                self.producer.freed(slot).expect("an announced slot");
+            }
+        }
+    }
+}
+
+/// Take one announced frame and give its slot back; answers when the agent began with it.
+fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> u64 {
+    loop {
+        match consumer.receive(now_ns()).expect("no violation") {
+            Event::Message(ToService::FrameReady(frame)) => {
+                ring.read(frame.slot, frame.len, into).expect("pread");
+                assert_eq!(consumer.release(frame.slot), Ok(true));
+                return frame.capture_ns;
+            }
+            Event::Empty => wait(consumer.endpoint().as_fd()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn read(table: &mut Table) {
+    let ring = Ring::create(GEOMETRY).expect("a ring");
+    let frame = vec![7; FRAME];
+    let memory = File::from(ring.agent_fd().expect("a descriptor"));
+    memory.write_all_at(&frame, 0).expect("pwrite");
+    let (mut into, mut copy) = (Vec::new(), frame.clone());
+    table.row(
+        Clock::Cpu,
+        "ring read 100 KiB",
+        || {
+            ring.read(0, FRAME as u32, black_box(&mut into))
+                .expect("pread");
+        },
+        "memcpy of the frame",
+        || {
+            copy.copy_from_slice(black_box(&frame));
+            black_box(&mut copy);
+        },
+    );
+}
+
+fn announce(table: &mut Table) {
+    let (mut agent, _ring, mut consumer) = Agent::and_service();
+    let (a, b) = plain_pair();
+    let message = [0; 46];
+    table.row(
+        Clock::Cpu,
+        "ring announce, check, release",
+        || {
+            agent.hand_over(&[1]);
+            let Ok(Event::Message(ToService::FrameReady(frame))) = consumer.receive(now_ns())
+            else {
+                panic!("the announcement is there");
+            };
+            assert_eq!(consumer.release(frame.slot), Ok(true));
+        },
+        "46 bytes there and back, unchecked",
+        || {
+            let mut buffer = [0; MAX_MESSAGE];
+            for (from, to) in [(&a, &b), (&b, &a)] {
+                send(from.as_raw_fd(), &message, MsgFlags::empty()).expect("send");
+                recv(to.as_raw_fd(), &mut buffer, MsgFlags::empty()).expect("recv");
+            }
+        },
+    );
+}
+
+/// One way, from the first byte written to the last byte copied out by the other thread. Wall time, medians.
+fn hand_over(table: &mut Table) {
+    let what = "ring hand-over 100 KiB (wall, one way)";
+    if !table.wants(what) {
+        return;
+    }
+    let mut ours = through_the_ring();
+    let mut plain = through_the_socket();
+    ours.sort_unstable();
+    plain.sort_unstable();
+    let median = |sorted: &[u64]| Duration::from_nanos(sorted[sorted.len() / 2]);
+    table.line(what, median(&ours), "SEQPACKET, 1 datagram", median(&plain));
+    let high = |sorted: &[u64]| Duration::from_nanos(sorted[sorted.len() * 95 / 100]);
+    table.line(
+        "ring hand-over 100 KiB, 95 of 100 (wall)",
+        high(&ours),
+        "SEQPACKET, 1 datagram",
+        high(&plain),
+    );
+}
+
+fn through_the_ring() -> Vec<u64> {
+    let (mut agent, ring, mut consumer) = Agent::and_service();
+    let producer = thread::spawn(move || {
+        let frame = vec![7; FRAME];
+        for _ in 0..FRAMES {
+            agent.hand_over(&frame);
+            thread::sleep(INTERVAL);
+        }
+    });
+    let mut into = Vec::new();
+    let latencies = (0..FRAMES).map(|_| {
+        let began_ns = take(&ring, &mut consumer, &mut into);
+        now_ns() - began_ns
+    });
+    let latencies = latencies.collect();
+    producer.join().expect("the producer");
+    latencies
+}
+
+fn plain_pair() -> (OwnedFd, OwnedFd) {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).expect("a pair")
+}
+
+/// The whole frame as one datagram, its time in front: what a socket alone can do.
+fn through_the_socket() -> Vec<u64> {
+    let (service, agent) = plain_pair();
+    let producer = thread::spawn(move || {
+        let mut frame = vec![7; FRAME];
+        for _ in 0..FRAMES {
+            frame[..8].copy_from_slice(&now_ns().to_le_bytes());
+            send(agent.as_raw_fd(), &frame, MsgFlags::empty()).expect("send");
+            thread::sleep(INTERVAL);
+        }
+    });
+    let mut into = vec![0; FRAME];
+    let latencies = (0..FRAMES).map(|_| {
+        let len = recv(service.as_raw_fd(), &mut into, MsgFlags::empty()).expect("recv");
+        assert_eq!(len, FRAME);
+        let began: [u8; 8] = into[..8].try_into().expect("eight bytes");
+        now_ns() - u64::from_le_bytes(began)
+    });
+    let latencies = latencies.collect();
+    producer.join().expect("the producer");
+    latencies
+}
