@@ -28,6 +28,7 @@ pub struct Packet {
 }
 
 /// floor((data * percent + 99) / 100), the client's own computation of the parity count.
+#[expect(clippy::manual_div_ceil, reason = "spelt as in the wire description")]
 pub fn parity_count(data: u16, percent: u8) -> u16 {
     ((u32::from(data) * u32::from(percent) + 99) / 100) as u16
 }
