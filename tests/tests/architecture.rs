@@ -40,7 +40,11 @@ fn rust_files() -> Vec<PathBuf> {
     for member in ["core", "dbus", "service", "agent", "tests"] {
         walk(&root().join(member), &mut files);
     }
-    assert!(files.len() > 50, "the walk found only {} files", files.len());
+    assert!(
+        files.len() > 50,
+        "the walk found only {} files",
+        files.len()
+    );
     files
 }
 
@@ -70,12 +74,20 @@ fn unsafe_code_lives_in_the_agents_glue_alone() {
     let allowed = ["agent/src/"];
     let word = concat!("un", "safe");
     for file in rust_files() {
-        let path = file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
+        let path = file
+            .strip_prefix(root())
+            .expect("inside")
+            .to_string_lossy()
+            .into_owned();
         if allowed.iter().any(|a| path.starts_with(a)) {
             continue;
         }
         let text = fs::read_to_string(&file).expect("source");
-        for form in [format!("{word} {{"), format!("{word} fn"), format!("{word} impl")] {
+        for form in [
+            format!("{word} {{"),
+            format!("{word} fn"),
+            format!("{word} impl"),
+        ] {
             assert!(!text.contains(&form), "{path} holds {form:?}");
         }
     }
