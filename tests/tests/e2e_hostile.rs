@@ -347,7 +347,7 @@ fn key_frames_come_when_asked_for() {
 }
 
 /// Two agents: one client watches the honest one, then a second client is given the one that misbehaves.
-fn beside_a_bad_agent(behaviour: Behaviour, judge: impl FnOnce(&mut Host, Running)) {
+fn beside_a_bad_agent(behaviour: Behaviour, judge: impl FnOnce(&mut Host, &FakeAgent, Running)) {
     let mut host = Setup::default().without_agent().start();
     // Of equals, the session that sorts first is taken.
     let _honest = host
@@ -359,14 +359,14 @@ fn beside_a_bad_agent(behaviour: Behaviour, judge: impl FnOnce(&mut Host, Runnin
         .stream(&small(&host, &bystander), false)
         .expect("stream");
     assert!(watching.wait_decoded(10, SOON));
-    let _bad = host
+    let bad = host
         .block(FakeAgent::register(host.connect(), "a", behaviour))
         .expect("registration");
     let victims = victim
         .stream(&small(&host, &victim), false)
         .expect("stream");
     assert!(victims.wait_decoded(20, SOON), "it was good for a while");
-    judge(&mut host, victims);
+    judge(&mut host, &bad, victims);
     assert_unharmed(watching);
     host.service().assert_alive();
 }
@@ -384,38 +384,42 @@ fn assert_ended_for(host: &mut Host, running: Running, word: &str) {
 
 #[test]
 fn an_agent_that_lies_about_a_slot_loses_its_stream_and_no_other() {
-    beside_a_bad_agent(Behaviour::SlotOutOfRange { after: 40 }, |host, running| {
-        assert_ended_for(host, running, "PF-V");
-        let again = host.block(FakeAgent::register(host.connect(), "a", Behaviour::Honest));
-        assert!(again.is_err(), "its account has to wait");
-    });
+    beside_a_bad_agent(
+        Behaviour::SlotOutOfRange { after: 40 },
+        |host, _, running| {
+            assert_ended_for(host, running, "PF-V");
+            let again = host.block(FakeAgent::register(host.connect(), "a", Behaviour::Honest));
+            assert!(again.is_err(), "its account has to wait");
+        },
+    );
 }
 
 #[test]
 fn an_agent_that_announces_more_than_a_slot_holds_loses_its_stream() {
     beside_a_bad_agent(
         Behaviour::LengthBeyondSlot { after: 40 },
-        |host, running| assert_ended_for(host, running, "PF-V"),
+        |host, _, running| assert_ended_for(host, running, "PF-V"),
     );
 }
 
 #[test]
 fn an_agent_that_sends_garbage_loses_its_stream() {
-    beside_a_bad_agent(Behaviour::Garbage { after: 40 }, |host, running| {
+    beside_a_bad_agent(Behaviour::Garbage { after: 40 }, |host, _, running| {
         assert_ended_for(host, running, "PF-V")
     });
 }
 
 #[test]
 fn an_agent_that_fails_ends_its_stream_with_its_own_words_in_the_log() {
-    beside_a_bad_agent(Behaviour::Fails { after: 40 }, |host, running| {
+    beside_a_bad_agent(Behaviour::Fails { after: 40 }, |host, _, running| {
         assert_ended_for(host, running, "picture tube")
     });
 }
 
 #[test]
 fn a_stalled_agent_stalls_its_own_stream_alone() {
-    beside_a_bad_agent(Behaviour::Stalls { after: 40 }, |_, running| {
+    beside_a_bad_agent(Behaviour::Stalls { after: 40 }, |_, agent, running| {
+        assert!(agent.wait(SOON, |seen| seen.stalled));
         // More keys than the channel's socket can hold: the service has to notice, not to block.
         for _ in 0..600 {
             running.input(&input::key(true, 0x41, 0));
@@ -447,13 +451,7 @@ fn a_client_without_an_agent_is_told_so_at_launch() {
     let host = Setup::default().without_agent().start();
     let client = host.client();
     let error = client
-        .launch(
-            &Options {
-                app: 1,
-                ..Options::default()
-            },
-            false,
-        )
+        .launch(&host.options(&client), false)
         .err()
         .expect("nobody can stream")
         .to_string();

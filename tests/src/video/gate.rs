@@ -40,6 +40,8 @@ impl Gate {
     pub fn lost(&mut self) {
         self.waiting_for_key = true;
         self.request_due = true;
+        // The answer may be among what was lost.
+        self.requested = None;
     }
 
     /// Somebody asked for a key frame outside of loss handling: the answer is awaited all the same.
