@@ -77,27 +77,29 @@ impl TryFrom<String> for Compositor {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "u8")]
+#[serde(try_from = "i64")]
 struct Percent(u8);
-impl TryFrom<u8> for Percent {
+impl TryFrom<i64> for Percent {
     type Error = &'static str;
-    fn try_from(value: u8) -> Result<Self, Self::Error> {
-        (value <= 100)
-            .then_some(Self(value))
-            .ok_or("a number from 0 to 100")
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let percent = u8::try_from(value).ok().filter(|percent| *percent <= 100);
+        percent
+            .map(Self)
+            .ok_or("expected a number from 0 to 100 (percent)")
     }
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "u32")]
+#[serde(try_from = "i64")]
 struct PaceRate(u32);
-impl TryFrom<u32> for PaceRate {
+impl TryFrom<i64> for PaceRate {
     type Error = &'static str;
-    fn try_from(value: u32) -> Result<Self, Self::Error> {
-        (10..=100_000)
-            .contains(&value)
-            .then_some(Self(value))
-            .ok_or("a number from 10 to 100000 (Mbit/s)")
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let rate = u32::try_from(value)
+            .ok()
+            .filter(|rate| (10..=100_000).contains(rate));
+        rate.map(Self)
+            .ok_or("expected a number from 10 to 100000 (Mbit/s)")
     }
 }
 
