@@ -11,11 +11,11 @@ pub fn start() {
         // mdns-sd reports every interface it cannot use as an error.
         .unwrap_or_else(|_| EnvFilter::new("info,mdns_sd=warn,zbus=warn"));
     let registry = tracing_subscriber::registry().with(filter);
-    if under_systemd() {
-        if let Ok(journal) = tracing_journald::layer() {
-            registry.with(journal).init();
-            return;
-        }
+    if under_systemd()
+        && let Ok(journal) = tracing_journald::layer()
+    {
+        registry.with(journal).init();
+        return;
     }
     registry
         .with(

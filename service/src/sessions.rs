@@ -201,7 +201,7 @@ async fn properties<'a>(
 async fn read(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<Session> {
     let all = properties(connection, path)
         .await?
-        .get_all(SESSION_INTERFACE.into())
+        .get_all(SESSION_INTERFACE)
         .await?;
     parse(all).ok_or_else(|| {
         zbus::Error::Failure("logind describes the session in an unknown way".into())

@@ -182,7 +182,9 @@ fn ready(host: &Host) {
 
 /// Feed the watchdog for as long as the bus side answers; returns when it does not.
 async fn look_after(api: &Api) -> &'static str {
-    let period = sd_notify::watchdog_enabled().map_or(CHECKUP, |limit| limit / 3);
+    let period = sd_notify::watchdog_enabled()
+        .and_then(|limit| limit.checked_div(3))
+        .unwrap_or(CHECKUP);
     loop {
         tokio::time::sleep(period).await;
         if !api.is_alive() {

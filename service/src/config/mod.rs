@@ -123,7 +123,7 @@ impl Config {
     /// # Errors
     /// A file that was named but is missing, and any value that is not understood. A missing default file is not an error.
     pub fn load(cli: &Cli) -> Result<Self, ConfigError> {
-        Self::load_with(cli, |name| std::env::var_os(name))
+        Self::load_with(cli, std::env::var_os)
     }
 
     /// [`Config::load`] with the environment passed in.
