@@ -5,7 +5,7 @@ use super::{
     media::Command,
     registry::Registry,
 };
-use crate::{agents::AgentHandle, net::udp::Expectation};
+use crate::{agents::AgentHandle, ids::StreamId, net::udp::Expectation};
 use punktfunk_core::control::termination;
 use punktfunk_dbus::channel::message::SourceState;
 use std::{sync::Arc, time::Duration};
@@ -14,8 +14,6 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// How long a client may take to show where its video goes, and then the agent to make a first frame.
-const FIRST: Duration = Duration::from_secs(10);
 /// How long the media thread may take to end.
 const THREAD_END: Duration = Duration::from_secs(1);
 /// How long the client may take to acknowledge the end.
@@ -61,13 +59,13 @@ impl Actor {
     async fn watch(&mut self) -> StopReason {
         let stream = self.link.id();
         let mut seen = Seen::default();
-        let mut deadline = from_now(FIRST);
+        let mut deadline = from_now(self.registry.patience);
         loop {
             let happening = tokio::select! {
                 biased;
                 happening = self.happenings.recv() => happening,
                 () = self.agent.gone() => return self.last_word().unwrap_or(StopReason::AgentLost),
-                () = sleep_until(deadline), if !seen.frame => return late(&seen, stream),
+                () = sleep_until(deadline), if !seen.frame => return late(&seen, stream, self.registry.patience),
             };
             let was_ready = seen.video && seen.control;
             match happening {
@@ -92,7 +90,7 @@ impl Actor {
                 Some(Happening::Source(state)) => seen.source = Some(state),
             }
             if seen.video && seen.control && !was_ready {
-                deadline = from_now(FIRST);
+                deadline = from_now(self.registry.patience);
             }
             self.registry.set_state(stream, seen.state());
         }
@@ -124,19 +122,19 @@ impl Actor {
     }
 }
 
-fn late(seen: &Seen, stream: crate::ids::StreamId) -> StopReason {
+fn late(seen: &Seen, stream: StreamId, patience: Duration) -> StopReason {
+    let seconds = patience.as_secs();
     if !seen.video {
         tracing::warn!(
             %stream,
-            "no ping arrived on the video port within {} s: is UDP blocked between the client and this host?",
-            FIRST.as_secs()
+            "no ping arrived on the video port within {seconds} s: is UDP blocked between the client and this host?"
         );
         StopReason::NoPing
     } else if !seen.control {
-        tracing::warn!(%stream, "the client sent video pings but did not connect to the control port within {} s", FIRST.as_secs());
+        tracing::warn!(%stream, "the client sent video pings but did not connect to the control port within {seconds} s");
         StopReason::ControlLost
     } else {
-        tracing::warn!(%stream, "no frame was produced within {} s: the agent's source or encoder is stuck", FIRST.as_secs());
+        tracing::warn!(%stream, "no frame was produced within {seconds} s: the agent's source or encoder is stuck");
         StopReason::AgentFailed("it produced no frame".into())
     }
 }

@@ -46,6 +46,8 @@ use tokio::{
 
 /// Streams at one time: threads, sockets and rings are bounded by this.
 const MAX_STREAMS: usize = 32;
+/// How long a client may take until its first ping, and then the agent until the first frame.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
 /// How long an older stream of the same client may take to end before the new one is refused.
 const REPLACE_LIMIT: Duration = Duration::from_secs(4);
 /// How long the end of all streams may take.
@@ -138,9 +140,15 @@ impl Streams {
     /// # Errors
     /// A port that cannot be bound; the text names it.
     pub fn new(config: Arc<Config>) -> std::io::Result<Self> {
+        Self::with_patience(config, FIRST_LIMIT)
+    }
+
+    fn with_patience(config: Arc<Config>, patience: Duration) -> std::io::Result<Self> {
         let control = control::spawn(&config)?;
         let pings = Pings::spawn(&config)?;
-        Ok(Self(Arc::new(Registry::new(config, pings, control))))
+        Ok(Self(Arc::new(Registry::new(
+            config, pings, control, patience,
+        ))))
     }
 
     /// Open the agent's source, make the sockets, start the thread. The client's pings and control connection come after.
@@ -195,27 +203,29 @@ impl Streams {
             perf: config.perf,
             on_violation: Box::new(move |violation| agent.violation(violation)),
         };
-        // From here on nothing fails but the thread's start, and then everything made so far goes by itself.
+        media::spawn(media, finished)?;
+        // From here on the actor answers for everything, whatever becomes of the caller.
+        let actor = Actor {
+            link: Arc::clone(&link),
+            registry: Arc::clone(registry),
+            agent: launch.agent.clone(),
+            happenings: happened,
+            media_finished,
+            pings: self.expect_pings(&setup, &link),
+        };
+        registry.insert(Arc::clone(&link), info(&setup, bitrate_kbps));
+        tokio::spawn(actor.run());
         let control = ControlStream {
             connect_data: launch.connect_data,
             key: launch.key.clone(),
             iv: plan::control_iv(params),
             link: Arc::clone(&link),
         };
-        media::spawn(media, finished)?;
-        registry.control.expect(control)?;
-        let pings = self.expect_pings(&setup, &link);
-        registry.insert(Arc::clone(&link), info(&setup, bitrate_kbps));
-        let actor = Actor {
-            link,
-            registry: Arc::clone(registry),
-            agent: launch.agent.clone(),
-            happenings: happened,
-            media_finished,
-            pings,
-        };
-        tokio::spawn(actor.run());
-        Ok(())
+        let expected = registry.control.expect(control).await;
+        if expected.is_err() {
+            link.end(StopReason::ControlLost);
+        }
+        Ok(expected?)
     }
 
     /// End the older streams of the client, and refuse where there is no room.

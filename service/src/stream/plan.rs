@@ -72,7 +72,11 @@ pub(super) fn limits(params: &StreamParams, geometry: Geometry) -> Limits {
 
 pub(super) fn packetizer(setup: &StreamSetup, config: &Config) -> PacketizerConfig {
     let params = &setup.params;
-    let most = (MAX_SHARDS * 100) / u32::from(config.fec_percent).saturating_add(100);
+    let whole = u32::from(config.fec_percent).saturating_add(100);
+    let most = MAX_SHARDS
+        .saturating_mul(100)
+        .checked_div(whole)
+        .unwrap_or(1);
     PacketizerConfig {
         packet_size: params.packet_size,
         fec_percent: config.fec_percent,

@@ -8,6 +8,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -16,6 +17,8 @@ pub(super) struct Registry {
     pub(super) config: Arc<Config>,
     pub(super) pings: Pings,
     pub(super) control: Control,
+    /// How long a client may take to show where its video goes, and then the agent to make a first frame.
+    pub(super) patience: Duration,
     streams: Mutex<BTreeMap<StreamId, Entry>>,
     pub(super) changed: watch::Sender<u64>,
 }
@@ -26,8 +29,14 @@ struct Entry {
 }
 
 impl Registry {
-    pub(super) fn new(config: Arc<Config>, pings: Pings, control: Control) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        pings: Pings,
+        control: Control,
+        patience: Duration,
+    ) -> Self {
         Self {
+            patience,
             config,
             pings,
             control,

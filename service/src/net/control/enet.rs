@@ -214,10 +214,10 @@ impl ControlTransport for EnetTransport {
 
     fn send(&mut self, peer: PeerId, channel: u8, payload: Vec<u8>) {
         self.guarded(|this| {
-            if let Some(connection) = this.host.get_peer_mut(PeerID(peer.0)) {
-                if let Err(error) = connection.send(channel, &Packet::reliable(payload)) {
-                    tracing::debug!(?error, "a control message could not be queued");
-                }
+            if let Some(connection) = this.host.get_peer_mut(PeerID(peer.0))
+                && let Err(error) = connection.send(channel, &Packet::reliable(payload))
+            {
+                tracing::debug!(?error, "a control message could not be queued");
             }
         });
     }
@@ -233,10 +233,10 @@ impl ControlTransport for EnetTransport {
     fn reset(&mut self, peer: PeerId) {
         self.connected.remove(&peer);
         self.guarded(|this| {
-            if let Some(connection) = this.host.get_peer_mut(PeerID(peer.0)) {
-                if connection.state() != PeerState::Disconnected {
-                    connection.reset();
-                }
+            if let Some(connection) = this.host.get_peer_mut(PeerID(peer.0))
+                && connection.state() != PeerState::Disconnected
+            {
+                connection.reset();
             }
         });
     }

@@ -6,8 +6,6 @@ mod admission;
 mod enet;
 mod input_queue;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use super::wake::Wake;
 use crate::{config::Config, ids::StreamId, net::datagram, stream::StreamLink};
@@ -34,6 +32,8 @@ use tokio::sync::oneshot;
 
 /// How often ENet's own timers (resends, its pings) are looked at while anyone is connected.
 const TICK: Duration = Duration::from_millis(20);
+/// Events handled before commands and timers get their turn.
+const TURN: usize = 1024;
 
 /// A connection of the transport; reused after its end was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +74,7 @@ pub struct ControlStream {
 }
 
 enum Command {
-    Expect(Box<Session>),
+    Expect(Box<Session>, oneshot::Sender<()>),
     Send(StreamId, HostMessage),
     End(StreamId, Option<u32>, oneshot::Sender<()>),
 }
@@ -138,11 +138,13 @@ pub fn spawn(config: &Config) -> io::Result<Control> {
 }
 
 impl Control {
-    /// Let the client of this stream connect.
-    pub fn expect(&self, stream: ControlStream) -> punktfunk_core::Result<()> {
+    /// Let the client of this stream connect. When this answers, a CONNECT is taken.
+    pub async fn expect(&self, stream: ControlStream) -> punktfunk_core::Result<()> {
         let session = Session::new(stream)?;
-        self.command(Command::Expect(Box::new(session)));
-        Ok(())
+        let (done, taken) = oneshot::channel();
+        self.command(Command::Expect(Box::new(session), done));
+        let gone = |_| std::io::Error::other("the control thread is gone").into();
+        taken.await.map_err(gone)
     }
 
     /// Send a message; lost if the client is not connected.
@@ -191,17 +193,22 @@ impl<T: ControlTransport> Plane<T> {
     fn run(mut self) {
         while self.obey() {
             let now = Instant::now();
-            while let Some(event) = self.transport.service() {
-                self.handle(event, now);
-            }
+            self.serve(now);
             self.tick(now);
             // What the ticks queued leaves now, not at the next turn.
-            while let Some(event) = self.transport.service() {
-                self.handle(event, now);
-            }
+            self.serve(now);
             if let Err(error) = self.wait() {
                 tracing::error!("the control thread cannot wait for its socket: {error}");
                 return;
+            }
+        }
+    }
+
+    fn serve(&mut self, now: Instant) {
+        for _ in 0..TURN {
+            match self.transport.service() {
+                Some(event) => self.handle(event, now),
+                None => return,
             }
         }
     }
@@ -210,9 +217,10 @@ impl<T: ControlTransport> Plane<T> {
     fn obey(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Expect(session)) => {
+                Ok(Command::Expect(session, taken)) => {
                     self.transport.expect(session.connect_data());
                     self.sessions.push(*session);
+                    let _ = taken.send(());
                 }
                 Ok(Command::Send(stream, message)) => {
                     if let Some(session) = self.sessions.iter_mut().find(|s| s.stream() == stream) {

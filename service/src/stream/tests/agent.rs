@@ -1,0 +1,184 @@
+//! An agent in the same process: it does what the test says, word by word.
+use crate::{
+    agents::{AgentHandle, AgentInfo, Agents, Opening, StreamSource},
+    ids::{SessionId, Uid},
+};
+use nix::poll::{PollFd, PollFlags, poll};
+use punktfunk_dbus::{
+    channel::{
+        Endpoint, Geometry, Producer, Received, ToAgent, ToService,
+        message::{FRAME_KEY, FrameReady},
+        producer::Written,
+    },
+    open_stream::{OpenStream, OpenedStream},
+};
+use std::{
+    fs::File,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Hands what was opened to the test.
+struct Source(Mutex<Sender<Opened>>);
+type Opened = (OpenStream, OwnedFd, OwnedFd);
+
+impl StreamSource for Source {
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
+        self.0
+            .lock()
+            .unwrap()
+            .send((options, ring, channel))
+            .unwrap();
+        Box::pin(std::future::ready(Ok(OpenedStream {
+            encoder: "fake".into(),
+            source: "fake".into(),
+        })))
+    }
+}
+
+/// Register an agent for a user of its own.
+pub fn register(agents: &Agents, uid: u32) -> (AgentHandle, Receiver<Opened>) {
+    let (opened, receiver) = mpsc::channel();
+    let info = AgentInfo {
+        session: SessionId(format!("c{uid}")),
+        uid: Uid(uid),
+        seat: String::new(),
+        active: true,
+        compositor: "none".into(),
+        encoders: vec!["fake".into()],
+        codecs: vec!["h264".into()],
+        locked: false,
+        greeter: false,
+        version: "1".into(),
+    };
+    let handle = agents
+        .admit(info, Arc::new(Source(Mutex::new(opened))))
+        .unwrap();
+    (handle, receiver)
+}
+
+/// The agent's side of one stream.
+pub struct FakeAgent {
+    pub options: OpenStream,
+    ring: File,
+    pub endpoint: Endpoint,
+    producer: Producer,
+    geometry: Geometry,
+}
+
+impl FakeAgent {
+    pub fn new((options, ring, channel): Opened) -> Self {
+        let geometry = Geometry {
+            slots: options.slots.try_into().unwrap(),
+            slot_size: options.slot_size,
+        };
+        Self {
+            options,
+            ring: ring.into(),
+            endpoint: Endpoint::new(channel),
+            producer: Producer::new(geometry),
+            geometry,
+        }
+    }
+
+    /// Encode a frame of these bytes.
+    pub fn frame(&mut self, bytes: &[u8], flags: u32) {
+        let reserved = loop {
+            match self.producer.reserve() {
+                Some(reserved) => break reserved,
+                None => assert!(
+                    matches!(self.hear(), ToAgent::SlotFree { .. }),
+                    "no slot comes back"
+                ),
+            }
+        };
+        self.ring
+            .write_all_at(bytes, self.geometry.offset(reserved.slot()).unwrap())
+            .unwrap();
+        let now = crate::stream::media::now_ns();
+        let len = u32::try_from(bytes.len()).unwrap();
+        let written = Written {
+            len,
+            flags,
+            pts_ns: now,
+            capture_ns: now,
+            encoded_ns: now,
+        };
+        let message = self.producer.announce(reserved, written);
+        self.say(&message);
+    }
+
+    pub fn key_frame(&mut self, bytes: &[u8]) {
+        self.frame(bytes, FRAME_KEY);
+    }
+
+    pub fn sound(&mut self, opus: &[u8]) {
+        let message = self.producer.audio(opus.to_vec());
+        self.say(&message);
+    }
+
+    /// Announce a slot that does not exist.
+    pub fn lie(&mut self) {
+        self.say(&ToService::FrameReady(FrameReady {
+            slot: 9999,
+            seq: 0,
+            len: 1,
+            flags: 0,
+            pts_ns: 1,
+            capture_ns: 1,
+            encoded_ns: 1,
+        }));
+    }
+
+    pub fn say(&self, message: &ToService) {
+        assert!(
+            self.endpoint.send_to_service(message).unwrap(),
+            "the service does not read"
+        );
+    }
+
+    /// The next word of the service.
+    pub fn hear(&mut self) -> ToAgent {
+        self.try_hear().expect("the service hung up")
+    }
+
+    /// `None`: the service hung up.
+    pub fn try_hear(&mut self) -> Option<ToAgent> {
+        let mut fds = [PollFd::new(self.endpoint.as_fd(), PollFlags::POLLIN)];
+        let patience = u16::try_from(PATIENCE.as_millis()).unwrap();
+        assert_eq!(
+            poll(&mut fds, patience).unwrap(),
+            1,
+            "the service says nothing"
+        );
+        match self.endpoint.receive_from_service().unwrap() {
+            Received::Message(message) => {
+                if let ToAgent::SlotFree { slot } = message {
+                    self.producer.freed(slot).unwrap();
+                }
+                Some(message)
+            }
+            Received::Empty => panic!("readable, but empty"),
+            Received::Closed => None,
+        }
+    }
+
+    /// The next word that is not about a slot.
+    pub fn hear_order(&mut self) -> ToAgent {
+        loop {
+            match self.hear() {
+                ToAgent::SlotFree { .. } => {}
+                other => return other,
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The control plane: who gets in, what garbage does, what a client's words lead to.
+use super::*;
+use client::Heard;
+use punktfunk_core::{control::ClientMessage, input::InputEvent};
+use punktfunk_dbus::channel::ToAgent;
+use std::{io::ErrorKind, net::UdpSocket};
+
+fn key_press(code: u16) -> InputEvent {
+    InputEvent::Key {
+        down: true,
+        code,
+        modifiers: 0,
+        flags: 0,
+    }
+}
+
+fn press(client: &mut Client, agent: &mut FakeAgent, code: u16) {
+    let event = key_press(code);
+    client.say(&ClientMessage::Input(&event.encode()));
+    assert_eq!(agent.hear_order(), ToAgent::Input(event));
+}
+
+#[test]
+fn a_connect_with_unknown_data_gets_no_answer() {
+    let rig = Rig::new();
+    let (_agent, mut client) = rig.start(1);
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut connect = vec![
+        0x8F, 0xFF, 0, 0, 0x82, 0xFF, 0, 1, 0, 0, 0xFF, 0xFF, 0, 0, 3, 132, 0, 1, 0, 0, 0, 0, 0, 48,
+    ];
+    connect.resize(52, 1);
+    for data in 0..200u32 {
+        connect.truncate(48);
+        connect.extend_from_slice(&data.to_be_bytes());
+        stranger
+            .send_to(&connect, (Ipv4Addr::LOCALHOST, rig.ports.control))
+            .unwrap();
+    }
+    // The host takes datagrams in order: when this client is in, the stranger has been judged.
+    client.connect(connect_data(1));
+    stranger.set_nonblocking(true).unwrap();
+    assert_eq!(
+        stranger.recv(&mut [0; 100]).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+    // The same bytes with the right data are answered: it was the data.
+    let (_agent, _client) = rig.start(2);
+    connect.truncate(48);
+    connect.extend_from_slice(&connect_data(2).to_be_bytes());
+    stranger.set_nonblocking(false).unwrap();
+    stranger
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    stranger
+        .send_to(&connect, (Ipv4Addr::LOCALHOST, rig.ports.control))
+        .unwrap();
+    assert!(stranger.recv(&mut [0; 100]).is_ok());
+}
+
+#[test]
+fn connect_data_serves_one_connection() {
+    let rig = Rig::new();
+    let (_agent, _client) = rig.start_connected(1);
+    let (_other_agent, mut other) = rig.start(2);
+    let mut second = Client::new(rig.ports, &Key([1; 16]));
+    second.dial(connect_data(1));
+    other.connect(connect_data(2));
+    second.video.set_nonblocking(true).unwrap();
+    assert!(rig.streams.list().iter().all(|info| info.state != "ending"));
+}
+
+#[test]
+fn garbage_on_the_control_port_disturbs_nobody() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // A fixed sequence of bytes without pattern.
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for round in 0..3000u64 {
+        let mut bytes: Vec<u8> = (0..next() % 160)
+            .map(|_| u8::try_from(next() & 0xFF).unwrap())
+            .collect();
+        if let (1.., Some(head)) = (round % 3, bytes.first_chunk_mut::<2>()) {
+            // Something that looks like a datagram of connection 0.
+            *head = [0x80, 0];
+        }
+        stranger
+            .send_to(&bytes, (Ipv4Addr::LOCALHOST, rig.ports.control))
+            .unwrap();
+        if round % 100 == 0 {
+            press(&mut client, &mut agent, u16::try_from(round % 200).unwrap());
+        }
+    }
+    press(&mut client, &mut agent, 65);
+}
+
+#[test]
+fn garbage_from_a_clients_own_address_costs_at_most_its_own_connection() {
+    let rig = Rig::new();
+    let (_bad_agent, bad) = rig.start_connected(1);
+    let (mut agent, mut client) = rig.start_connected(2);
+    let mut state = 88_172_645_463_325_252u64;
+    for round in 0..3000u64 {
+        let mut bytes: Vec<u8> = (0..40 + round % 60)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                u8::try_from(state & 0xFF).unwrap()
+            })
+            .collect();
+        // Every command that a connection knows, in both session ids.
+        bytes[0] = if round % 2 == 0 { 0x80 } else { 0x90 };
+        bytes[1] = 0;
+        bytes[4] = 0x80 | u8::try_from(round % 13).unwrap();
+        bad.inject(&bytes);
+        if round % 100 == 0 {
+            press(&mut client, &mut agent, u16::try_from(round % 200).unwrap());
+        }
+    }
+    press(&mut client, &mut agent, 65);
+}
+
+#[test]
+fn messages_that_cannot_be_opened_are_counted_and_dropped() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    let event = key_press(66).encode();
+    let mut sealed = punktfunk_core::control::Sealer::new(
+        &Key([9; 16]),
+        punktfunk_core::control::Iv::V2,
+        punktfunk_core::Role::Client,
+    )
+    .unwrap();
+    client.say_raw(0, &sealed.seal(0x0206, &event).unwrap());
+    client.say_raw(0, b"");
+    client.say_raw(0x10, &[1; 700]);
+    client.say_raw(2, &[2; 3000]);
+    // On the same channel as the first: when it is heard, those were dropped.
+    press(&mut client, &mut agent, 65);
+    assert!(rig.figure(1, "control_refused") >= 2);
+}
+
+#[test]
+fn a_replayed_message_is_dropped() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    let mut sealer = punktfunk_core::control::Sealer::starting_at(
+        &Key([1; 16]),
+        punktfunk_core::control::Iv::V2,
+        punktfunk_core::Role::Client,
+        100,
+    )
+    .unwrap();
+    let once = sealer.seal(0x0206, &key_press(70).encode()).unwrap();
+    client.say_raw(0, &once);
+    client.say_raw(0, &once);
+    client.say_raw(0, &sealer.seal(0x0206, &key_press(71).encode()).unwrap());
+    assert_eq!(agent.hear_order(), ToAgent::Input(key_press(70)));
+    assert_eq!(agent.hear_order(), ToAgent::Input(key_press(71)));
+}
+
+#[test]
+fn requests_for_key_frames_become_one_until_it_comes() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    agent.key_frame(b"one");
+    assert_eq!(client.receive_frame().index, 1);
+    for _ in 0..5 {
+        client.say(&ClientMessage::RequestIdr);
+    }
+    assert_eq!(agent.hear_order(), ToAgent::Idr);
+    agent.key_frame(b"two");
+    assert_eq!(client.receive_frame().index, 2);
+    // A report of loss from before the key frame that answers it, then one from after.
+    client.say(&ClientMessage::InvalidateReferences { first: 1, last: 1 });
+    press(&mut client, &mut agent, 65);
+    client.say(&ClientMessage::InvalidateReferences { first: 2, last: 2 });
+    assert_eq!(agent.hear_order(), ToAgent::Idr);
+    assert_eq!(rig.figure(1, "rfi_requests"), 2);
+    assert_eq!(rig.figure(1, "idr_requests"), 5);
+    assert!(rig.figure(1, "idr_asked") <= 4);
+}
+
+#[test]
+fn a_clients_good_bye_is_acknowledged_and_the_agent_released() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    client.hang_up();
+    assert_eq!(agent.hear_order(), ToAgent::ReleaseAll);
+    assert_eq!(agent.hear_order(), ToAgent::Stop);
+    assert_eq!(agent.try_hear(), None);
+    rig.wait_until_gone();
+}
+
+#[test]
+fn a_client_is_told_why_before_it_is_disconnected() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    assert!(rig.streams.stop(StreamId(1), StopReason::Administrator));
+    let told = Heard::Message(punktfunk_core::control::HostMessage::Termination {
+        reason: 0x8003_0023,
+    });
+    assert_eq!(client.hear(), told);
+    assert_eq!(client.hear(), Heard::Disconnected);
+    assert_eq!(agent.hear_order(), ToAgent::ReleaseAll);
+    rig.wait_until_gone();
+}
