@@ -4,6 +4,8 @@
 //! it started stays running, so that the client can resume.
 mod negotiation;
 mod offer;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     agents::AgentHandle,
@@ -164,6 +166,13 @@ impl Launches {
             .retain(|other| other.launch().client.id != *client);
     }
 
+    /// RTSP is through with this launch: its stream needs no more of it. Later requests fit no launch.
+    pub fn finish(&self, launch: &Launch) {
+        self.lock()
+            .pending
+            .retain(|other| other.launch().stream != launch.stream);
+    }
+
     /// Whether this is still the client's latest launch, neither cancelled nor replaced.
     #[must_use]
     pub fn is_current(&self, launch: &Launch) -> bool {
@@ -220,9 +229,12 @@ impl Launches {
 
     /// The launches that have not expired.
     fn live(&self) -> Vec<Arc<Negotiation>> {
-        let now = Instant::now();
-        let mut state = self.lock();
-        state.pending.retain(|negotiation| {
+        self.expire(Instant::now());
+        self.lock().pending.clone()
+    }
+
+    fn expire(&self, now: Instant) {
+        self.lock().pending.retain(|negotiation| {
             let limit = if negotiation.started() {
                 STARTED_LIMIT
             } else {
@@ -230,7 +242,6 @@ impl Launches {
             };
             !negotiation.unused_since(now, limit)
         });
-        state.pending.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

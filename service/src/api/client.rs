@@ -10,6 +10,8 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
         "Unpair" => {
             call.no_arguments()?;
             host.clients.remove(&client.id)?;
+            // The launch first: what is just starting finds itself cancelled.
+            host.launches.cancel(&client.id);
             host.streams.stop_client(&client.id, StopReason::Unpaired);
             tracing::info!(client = %client.id, by = call.caller.uid.0, "unpaired");
         }
@@ -17,6 +19,7 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
             let uid: u32 = call.arguments()?;
             must_exist(uid).await?;
             host.clients.set_owner(&client.id, Uid(uid))?;
+            host.launches.cancel(&client.id);
             host.streams
                 .stop_client(&client.id, StopReason::Administrator);
             tracing::info!(client = %client.id, owner = uid, by = call.caller.uid.0, "given to another account");

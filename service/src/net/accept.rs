@@ -10,6 +10,22 @@ use tokio::{
 /// deadline, so places come free without any client's help.
 const MAX_CONNECTIONS: usize = 768;
 
+/// How long a client may take to say what it wants. Without limits a few silent connections would occupy a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// From the connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From there to the end of the request.
+    pub request: Duration,
+}
+
+impl Deadlines {
+    pub const STANDARD: Self = Self {
+        handshake: Duration::from_secs(5),
+        request: Duration::from_secs(10),
+    };
+}
+
 /// Pause after a failed `accept` (no descriptors left): accepting again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

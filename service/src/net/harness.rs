@@ -6,7 +6,7 @@ use crate::{
     identity::Identity,
     ids::{SessionId, Uid},
     launch::Launches,
-    net::{nvhttp, rtsp},
+    net::{accept::Deadlines, nvhttp, rtsp},
     pairings::Pairings,
     store::{ClientRecord, ClientStore},
     stream::Streams,
@@ -84,6 +84,10 @@ impl TestHost {
     }
 
     pub async fn with(edit: impl FnOnce(&mut Config)) -> Self {
+        Self::within(edit, Deadlines::STANDARD).await
+    }
+
+    pub async fn within(edit: impl FnOnce(&mut Config), deadlines: Deadlines) -> Self {
         let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let (http, https, rtsp) = (
             listen().await.unwrap(),
@@ -125,17 +129,24 @@ impl TestHost {
             state_dir,
             _running: running.clone(),
         };
-        tokio::spawn(nvhttp::serve_http(
+        tokio::spawn(nvhttp::serve_http_within(
             Arc::clone(&host),
             http,
             running.subscribe(),
+            deadlines,
         ));
-        tokio::spawn(nvhttp::serve_https(
+        tokio::spawn(nvhttp::serve_https_within(
             Arc::clone(&host),
             https,
             running.subscribe(),
+            deadlines,
         ));
-        tokio::spawn(rtsp::serve(host, rtsp, running.subscribe()));
+        tokio::spawn(rtsp::serve_within(
+            host,
+            rtsp,
+            running.subscribe(),
+            deadlines,
+        ));
         this
     }
 

@@ -84,3 +84,42 @@ fn no_such_family(error: &io::Error) -> bool {
             || code == nix::errno::Errno::EADDRNOTAVAIL as i32
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv6Addr;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn one_wildcard_listener_serves_both_address_families_or_ipv4_alone() {
+        let listener = listen("HTTP", Ipv6Addr::UNSPECIFIED.into(), 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+                .await
+                .is_ok()
+        );
+        if listener.local_addr().unwrap().is_ipv6() {
+            assert!(
+                TcpStream::connect((Ipv6Addr::LOCALHOST, port))
+                    .await
+                    .is_ok()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_what_to_do() {
+        let first = listen("HTTP", Ipv4Addr::LOCALHOST.into(), 0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let error = listen("RTSP", Ipv4Addr::LOCALHOST.into(), port)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("RTSP")
+                && error.contains(&port.to_string())
+                && error.contains("another program")
+        );
+    }
+}

@@ -2,7 +2,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::accept::accept_loop;
+use super::accept::{Deadlines, accept_loop};
 use crate::{
     agents::AgentError,
     config::Encryption,
@@ -22,7 +22,6 @@ use tokio::{
     time::timeout,
 };
 
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
 /// How long a closed connection is read on, so that bytes still under way do not turn the close into a reset that
 /// takes the reply with it.
@@ -32,15 +31,24 @@ const READ_STEP: usize = 4096;
 
 /// Serve RTSP until `shutdown` turns true.
 pub async fn serve(host: Arc<Host>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
+    serve_within(host, listener, shutdown, Deadlines::STANDARD).await;
+}
+
+pub(super) async fn serve_within(
+    host: Arc<Host>,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+    deadlines: Deadlines,
+) {
     accept_loop("rtsp", listener, shutdown, |stream, _local, peer| {
         let host = Arc::clone(&host);
-        async move { connection(&host, stream, peer).await }
+        async move { connection(&host, stream, peer, deadlines).await }
     })
     .await;
 }
 
-async fn connection(host: &Host, mut stream: TcpStream, peer: SocketAddr) {
-    let message = match timeout(REQUEST_LIMIT, read_message(&mut stream)).await {
+async fn connection(host: &Host, mut stream: TcpStream, peer: SocketAddr, deadlines: Deadlines) {
+    let message = match timeout(deadlines.request, read_message(&mut stream)).await {
         Ok(Ok(Some(message))) => message,
         // Clients test the port by opening and closing a connection: that is no event.
         Ok(Ok(None)) => return,
@@ -171,7 +179,10 @@ async fn respond(host: &Host, negotiation: &Negotiation, request: &Request) -> R
         Some(Method::Setup) => setup(host, negotiation, request),
         Some(Method::Announce) => announce(host, negotiation, request).await,
         // Answered at once: the client's video pings only come after this.
-        Some(Method::Play) if negotiation.started() => Response::ok(cseq),
+        Some(Method::Play) if negotiation.started() => {
+            host.launches.finish(negotiation.launch());
+            Response::ok(cseq)
+        }
         Some(Method::Play) => Response::status(cseq, 455),
         None => Response::status(cseq, 405),
     }

@@ -8,6 +8,10 @@ use zbus::{
 };
 
 const BUS_NAME: &str = "org.freedesktop.Avahi";
+/// The name is taken on this very machine: known at once, without a look at the network.
+const LOCAL_COLLISION: &str = "org.freedesktop.Avahi.CollisionError";
+/// Names tried before giving up.
+const MAX_NAMES: usize = 20;
 /// Every interface, every address family.
 const ANY: i32 = -1;
 /// `AVAHI_ENTRY_GROUP_COLLISION` and `..._FAILURE`.
@@ -78,8 +82,7 @@ pub(super) async fn publish(name: &str, port: u16) -> Result<(), Failure> {
         .build()
         .await?;
     let mut states = group.receive_state_changed().await?;
-    let mut name = name.to_owned();
-    add(&group, &name, port).await?;
+    let mut name = add(&server, &group, name.to_owned(), port).await?;
     tracing::info!(name, port, "announced through Avahi");
     loop {
         tokio::select! {
@@ -96,9 +99,9 @@ pub(super) async fn publish(name: &str, port: u16) -> Result<(), Failure> {
                 match *signal.args()?.state() {
                     COLLISION => {
                         name = server.get_alternative_service_name(&name).await?;
-                        tracing::info!(name, "the name was taken on the network; announced under another");
                         group.reset().await?;
-                        add(&group, &name, port).await?;
+                        name = add(&server, &group, name, port).await?;
+                        tracing::info!(name, "the name was taken on the network; announced under another");
                     }
                     FAILURE => {
                         let error = signal.args()?.error().to_string();
@@ -145,9 +148,27 @@ async fn running(bus: &Connection) -> bool {
     }
 }
 
-async fn add(group: &EntryGroupProxy<'_>, name: &str, port: u16) -> zbus::Result<()> {
-    group
-        .add_service(ANY, ANY, 0, name, SERVICE, "", "", port, &[])
-        .await?;
-    group.commit().await
+/// Add and commit, under the first free name; answers that name.
+async fn add(
+    server: &ServerProxy<'_>,
+    group: &EntryGroupProxy<'_>,
+    mut name: String,
+    port: u16,
+) -> zbus::Result<String> {
+    for _ in 1..MAX_NAMES {
+        match group
+            .add_service(ANY, ANY, 0, &name, SERVICE, "", "", port, &[])
+            .await
+        {
+            Err(zbus::Error::MethodError(error, ..)) if error.as_str() == LOCAL_COLLISION => {
+                name = server.get_alternative_service_name(&name).await?;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                group.commit().await?;
+                return Ok(name);
+            }
+        }
+    }
+    Err(zbus::Error::Failure("every name is taken".to_owned()))
 }

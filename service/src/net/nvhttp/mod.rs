@@ -11,7 +11,10 @@ mod serverinfo;
 mod tests;
 mod xml;
 
-use super::{accept::accept_loop, tls};
+use super::{
+    accept::{Deadlines, accept_loop},
+    tls,
+};
 use crate::{host::Host, store::ClientRecord};
 use http_body_util::Full;
 use hyper::{
@@ -23,7 +26,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use query::Query;
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -33,8 +36,6 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use xml::Xml;
 
-const TLS_LIMIT: Duration = Duration::from_secs(5);
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// Largest request head. The longest real one carries a certificate as hex, about 2.5 kB.
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 32;
@@ -59,6 +60,15 @@ impl Caller {
 
 /// Serve plain HTTP until `shutdown` turns true.
 pub async fn serve_http(host: Arc<Host>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
+    serve_http_within(host, listener, shutdown, Deadlines::STANDARD).await;
+}
+
+pub(super) async fn serve_http_within(
+    host: Arc<Host>,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+    deadlines: Deadlines,
+) {
     accept_loop("http", listener, shutdown, |stream, local, peer| {
         let host = Arc::clone(&host);
         async move {
@@ -68,7 +78,7 @@ pub async fn serve_http(host: Arc<Host>, listener: TcpListener, shutdown: watch:
                 local,
                 peer,
             };
-            serve_connection(host, caller, stream).await;
+            serve_connection(host, caller, stream, deadlines).await;
         }
     })
     .await;
@@ -80,6 +90,15 @@ pub async fn serve_https(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    serve_https_within(host, listener, shutdown, Deadlines::STANDARD).await
+}
+
+pub(super) async fn serve_https_within(
+    host: Arc<Host>,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+    deadlines: Deadlines,
+) -> io::Result<()> {
     let config = tls::server_config(&host.identity).map_err(|e| {
         io::Error::other(format!(
             "the host's certificate and key cannot be used for TLS: {e}"
@@ -89,7 +108,7 @@ pub async fn serve_https(
     accept_loop("https", listener, shutdown, |stream, local, peer| {
         let host = Arc::clone(&host);
         let acceptor = acceptor.clone();
-        async move { serve_tls(host, acceptor, stream, local, peer).await }
+        async move { serve_tls(host, acceptor, stream, local, peer, deadlines).await }
     })
     .await;
     Ok(())
@@ -101,8 +120,9 @@ async fn serve_tls(
     stream: TcpStream,
     local: SocketAddr,
     peer: SocketAddr,
+    deadlines: Deadlines,
 ) {
-    match timeout(TLS_LIMIT, acceptor.accept(stream)).await {
+    match timeout(deadlines.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let certificate = stream
                 .get_ref()
@@ -116,7 +136,7 @@ async fn serve_tls(
                 local,
                 peer,
             };
-            serve_connection(host, caller, stream).await;
+            serve_connection(host, caller, stream, deadlines).await;
         }
         // Clients test addresses by opening and closing a connection: that is no event.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
@@ -125,7 +145,7 @@ async fn serve_tls(
     }
 }
 
-async fn serve_connection<S>(host: Arc<Host>, caller: Caller, stream: S)
+async fn serve_connection<S>(host: Arc<Host>, caller: Caller, stream: S, deadlines: Deadlines)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -139,7 +159,7 @@ where
     let served = http1::Builder::new()
         .keep_alive(false)
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_LIMIT)
+        .header_read_timeout(deadlines.request)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .title_case_headers(true)

@@ -137,6 +137,14 @@ async fn run(
         return no_agent(host, client.owner).await;
     };
     let (name, id) = (client.name.clone(), client.id.clone());
+    // The wait for the agent was long enough for a change of mind.
+    if host
+        .clients
+        .get(&id)
+        .is_none_or(|now| now.owner != client.owner)
+    {
+        return Xml::error(401, "This device is not paired with this host");
+    }
     host.streams.stop_client(&id, StopReason::Replaced);
     let launch = host.launches.create(LaunchRequest {
         client,

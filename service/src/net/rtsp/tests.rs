@@ -201,6 +201,73 @@ async fn out_of_order_unknown_and_malformed_requests_get_an_error_status() {
     }
 }
 
+fn announce(mode: &str, codec: u8) -> String {
+    let (size, fps) = mode.split_once('@').unwrap();
+    let (width, height) = size.split_once('x').unwrap();
+    let body = format!(
+        "v=0\r\na=x-nv-video[0].clientViewportWd:{width} \r\na=x-nv-video[0].clientViewportHt:{height} \r\n\
+         a=x-nv-video[0].maxFPS:{fps} \r\na=x-nv-video[0].packetSize:1392 \r\na=x-ss-general.encryptionEnabled:1 \r\n\
+         a=x-nv-vqos[0].bitStreamFormat:{codec} \r\na=x-ml-general.featureFlags:3 \r\nt=0 0\r\nm=video 47998\r\n"
+    );
+    format!(
+        "ANNOUNCE streamid=control/13/0 RTSP/1.0\r\nCSeq: 6\r\nContent-type: application/sdp\r\n\
+         Content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn impossible_wishes_and_an_agent_that_refuses_end_the_attempt_with_a_number() {
+    let host = TestHost::new().await;
+    launch(&host, "a", KEY, false);
+    for (request, status) in [
+        (announce("1281x720@60", 0), "400"),
+        (announce("1280x720@500", 0), "400"),
+        (announce("1280x720@60", 1), "415"),
+        (announce("1280x720@60", 0), "503"),
+        // The launch was not used up by the failure.
+        (announce("1280x720@60", 0), "503"),
+    ] {
+        let reply = plain(&host, &request).await;
+        assert!(
+            reply.starts_with(&format!("RTSP/1.0 {status} ")),
+            "{request}: {reply}"
+        );
+    }
+    assert!(
+        plain(&host, "PLAY / RTSP/1.0\r\nCSeq: 7\r\n\r\n")
+            .await
+            .starts_with("RTSP/1.0 455 ")
+    );
+}
+
+#[tokio::test]
+async fn silent_and_slow_connections_are_closed_at_their_deadline() {
+    let short = Deadlines {
+        handshake: Duration::from_millis(300),
+        request: Duration::from_millis(300),
+    };
+    let host = TestHost::within(|_| {}, short).await;
+    let beginnings: [(SocketAddr, &[u8]); 8] = [
+        (host.http, b""),
+        (host.http, b"GET /serverinfo HTTP/1.1\r\nHost:"),
+        (host.https, b""),
+        (host.https, b"\x16\x03\x01\x02\x00\x01\x00"),
+        (host.rtsp, b""),
+        (host.rtsp, b"OPTIONS rtsp://x RTSP/1.0\r\n"),
+        (host.rtsp, b"\x80\x00\x01\x00\x00\x00"),
+        (
+            host.rtsp,
+            b"ANNOUNCE x RTSP/1.0\r\nContent-length: 60000\r\n\r\na=",
+        ),
+    ];
+    for (address, bytes) in beginnings {
+        // Ends only because the host closes.
+        let reply = exchange_bytes(TcpStream::connect(address).await.unwrap(), bytes).await;
+        assert!(!reply.starts_with(b"RTSP/1.0 200") && !reply.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
 #[tokio::test]
 async fn requests_that_arrive_in_pieces_or_too_large_are_handled() {
     let host = TestHost::new().await;

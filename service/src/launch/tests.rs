@@ -1,0 +1,133 @@
+#![allow(clippy::arithmetic_side_effects, reason = "test data")]
+use super::*;
+use crate::{
+    agents::{AgentError, AgentInfo, Agents, Opening, StreamSource},
+    config::Encryption,
+    ids::{SessionId, Uid},
+};
+use punktfunk_core::sdp::Offer;
+use punktfunk_dbus::open_stream::OpenStream;
+use std::os::fd::OwnedFd;
+
+struct Nothing;
+impl StreamSource for Nothing {
+    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: OwnedFd) -> Opening<'_> {
+        Box::pin(async { Err(AgentError::Gone) })
+    }
+}
+
+fn info(codecs: &[&str]) -> AgentInfo {
+    AgentInfo {
+        session: SessionId("c1".into()),
+        uid: Uid(1),
+        seat: String::new(),
+        compositor: String::new(),
+        encoders: Vec::new(),
+        codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
+        active: true,
+        locked: false,
+        greeter: false,
+        version: String::new(),
+    }
+}
+
+fn request(client: &str, sealed: bool) -> LaunchRequest {
+    let agent = Agents::new()
+        .admit(info(&["h264"]), Arc::new(Nothing))
+        .unwrap();
+    let client = ClientRecord {
+        id: ClientId(client.into()),
+        name: client.into(),
+        certificate_der: Vec::new(),
+        owner: Uid(1),
+        paired_at: 0,
+        last_seen: 0,
+        permissions: Vec::new(),
+    };
+    let peer = IpAddr::from([10, 0, 0, 1]);
+    LaunchRequest {
+        client,
+        agent,
+        app: 5,
+        key: Key([1; 16]),
+        key_id: 0,
+        peer,
+        local: peer,
+        play_on_host: false,
+        sealed,
+    }
+}
+
+#[test]
+fn an_unused_launch_expires_and_its_app_stays_running() {
+    let launches = Launches::new();
+    let launch = launches.create(request("a", false)).unwrap();
+    let negotiation = launches.by_source(launch.peer).unwrap();
+    let now = Instant::now();
+    assert!(!negotiation.unused_since(now, UNUSED_LIMIT));
+    assert!(negotiation.unused_since(now + UNUSED_LIMIT + Duration::from_secs(1), UNUSED_LIMIT));
+    launches.expire(now + UNUSED_LIMIT + Duration::from_secs(1));
+    assert!(matches!(
+        launches.by_source(launch.peer),
+        Err(SourceError::Unknown)
+    ));
+    assert!(!launches.is_current(&launch));
+    assert_eq!(launches.running_app(&launch.client.id), 5);
+}
+
+#[test]
+fn a_launch_whose_agent_is_being_asked_does_not_expire_and_starts_once() {
+    let launches = Launches::new();
+    let launch = launches.create(request("a", false)).unwrap();
+    let negotiation = launches.by_source(launch.peer).unwrap();
+    assert!(negotiation.begin_start() && !negotiation.begin_start());
+    launches.expire(Instant::now() + Duration::from_secs(3600));
+    assert!(launches.is_current(&launch));
+    negotiation.end_start(true);
+    assert!(negotiation.started() && !negotiation.begin_start());
+    launches.finish(&launch);
+    assert!(matches!(
+        launches.by_source(launch.peer),
+        Err(SourceError::Unknown)
+    ));
+}
+
+#[test]
+fn every_launch_has_fresh_secrets_and_a_number_of_its_own() {
+    let launches = Launches::new();
+    let one = launches.create(request("a", true)).unwrap();
+    let two = launches.create(request("b", true)).unwrap();
+    let all = [
+        one.video_ping,
+        one.audio_ping,
+        two.video_ping,
+        two.audio_ping,
+    ];
+    for (i, ping) in all.iter().enumerate() {
+        assert!(ping.iter().all(u8::is_ascii_alphanumeric));
+        assert!(!all[i + 1..].contains(ping));
+    }
+    assert!(one.connect_data != two.connect_data && one.connect_data != 0);
+    assert!(one.stream != two.stream);
+    assert_ne!(launches.next_sequence(), launches.next_sequence());
+}
+
+#[test]
+fn the_offer_follows_the_agent_and_the_policy() {
+    let mask = |codecs: &[&str]| codec_mask(&offer_for(Some(&info(codecs)), Encryption::Offered));
+    assert_eq!(codec_mask(&offer_for(None, Encryption::Offered)), 1);
+    assert_eq!(mask(&[]), 1);
+    assert_eq!(mask(&["h264", "h265"]), 0x101);
+    assert_eq!(mask(&["av1", "h265", "vp9"]), 0x1_0101);
+    let policy = |encryption| {
+        let Offer {
+            encryption_supported,
+            encryption_required,
+            ..
+        } = offer_for(None, encryption);
+        (encryption_supported, encryption_required)
+    };
+    assert_eq!(policy(Encryption::Off), (1, 0));
+    assert_eq!(policy(Encryption::Offered), (7, 0));
+    assert_eq!(policy(Encryption::Required), (7, 7));
+}
