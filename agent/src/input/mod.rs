@@ -98,6 +98,27 @@ impl State {
 pub struct InputHandle(Arc<Mutex<State>>);
 
 impl InputHandle {
+    /// Move the pointer a little, so that the compositor has something to paint: first by a pixel (one way in even
+    /// `attempt`s, back in odd ones), later, in case the pointer is on another output, to the middle of this one.
+    pub fn nudge(&self, attempt: u32) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let even = attempt.is_multiple_of(2);
+        if let Some(backend) = &mut state.backend {
+            backend.apply(if attempt < 2 {
+                Action::Move {
+                    dx: if even { 1.0 } else { -1.0 },
+                    dy: 0.0,
+                }
+            } else {
+                Action::MoveTo {
+                    x: if even { 0.5 } else { 0.51 },
+                    y: 0.5,
+                }
+            });
+        }
+        state.flush();
+    }
+
     /// Let go of everything and close the way in; events that still come are dropped.
     pub fn close(self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

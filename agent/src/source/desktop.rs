@@ -22,6 +22,10 @@ use crate::{
 /// How long closing a session may take before it is left to the bus (which closes it when the connection goes).
 pub const CLOSE_LIMIT: Duration = Duration::from_millis(750);
 
+/// How long the first picture may take before the compositor is given something to paint, and how often.
+const FIRST_PICTURE: Duration = Duration::from_millis(400);
+const NUDGES: u32 = 6;
+
 /// What an opened session offers.
 #[derive(Debug)]
 pub struct Opened {
@@ -193,6 +197,9 @@ where
             (None, None)
         }
     };
+    if let Some(handle) = &handle {
+        wake(&slot, handle);
+    }
     Ok(Box::new(Desktop {
         name,
         input,
@@ -201,6 +208,23 @@ where
         slot,
         _keeper: keeper,
     }))
+}
+
+/// Wait for the first picture, and move the pointer when none comes.
+///
+/// Compositors paint on damage only. The one picture of a still screen can be handed over before this end of the link
+/// runs, and is then lost (seen in two of three sessions of sway 1.12 with xdg-desktop-portal-wlr 0.8.4).
+fn wake(slot: &PictureSlot, input: &InputHandle) {
+    for attempt in 0..NUDGES {
+        if slot.wait(FIRST_PICTURE) {
+            return;
+        }
+        tracing::debug!(
+            attempt,
+            "no picture of a still screen yet, moving the pointer"
+        );
+        input.nudge(attempt);
+    }
 }
 
 impl Source for Desktop {
