@@ -41,6 +41,8 @@ pub struct Video {
     pub height: usize,
     pub frames_received: u64,
     pub frames_decoded: u64,
+    /// Decoded pictures that showed something new.
+    pub distinct_pictures: u64,
     pub frames_lost: u64,
     /// Complete frames thrown away while waiting for a key frame.
     pub frames_discarded: u64,
@@ -152,6 +154,7 @@ impl Report {
                 height,
                 frames_received: s.frames_complete,
                 frames_decoded: s.frames_decoded,
+                distinct_pictures: s.distinct_pictures,
                 frames_lost: s.frames_lost,
                 frames_discarded: s.frames_discarded,
                 decode_failures: s.decode_failures,

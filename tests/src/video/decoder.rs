@@ -1,6 +1,6 @@
 //! Access units to pictures, on a thread of its own so that decoding never costs packets.
 
-use super::{counter, frame::Frame, statistics::Statistics};
+use super::{change::ChangeDetector, counter, frame::Frame, statistics::Statistics};
 use anyhow::{Context, Result};
 use openh264::formats::YUVSource;
 use std::{
@@ -140,6 +140,7 @@ fn run(
 ) -> Result<Option<Decoded>> {
     let mut decoder = openh264::decoder::Decoder::new()?;
     let mut last = None;
+    let mut change = ChangeDetector::default();
     let mut waiting: Option<Frame> = None;
     while let Some(frame) = waiting.take().or_else(|| queue.recv().ok()) {
         if let Some(file) = file.as_mut() {
@@ -154,9 +155,11 @@ fn run(
             Ok(Some(picture)) => {
                 let (width, height) = picture.dimensions();
                 let counter = counter::read(picture.y(), picture.strides().0, width, height);
+                let changed = change.changed(picture.y(), picture.strides().0, width, height);
                 let spent = frame.arrived.elapsed().as_micros() as u32;
                 shared.update(|statistics| {
                     statistics.frames_decoded += 1;
+                    statistics.distinct_pictures += u64::from(changed);
                     statistics.picture = Some((width, height));
                     statistics.counters.note(counter);
                     statistics.receive_to_decoded_us.push(spent);

@@ -1,6 +1,7 @@
 //! The video plane of the client: packets, FEC blocks, frames, key-frame discipline, pictures.
 
 pub mod block;
+pub mod change;
 pub mod counter;
 pub mod decoder;
 pub mod frame;

@@ -22,6 +22,8 @@ pub struct Statistics {
     /// Complete, but thrown away while waiting for a key frame.
     pub frames_discarded: u64,
     pub frames_decoded: u64,
+    /// Decoded pictures that showed something new.
+    pub distinct_pictures: u64,
     pub decode_failures: u64,
     pub key_frames: u64,
     pub repaired_shards: u64,
