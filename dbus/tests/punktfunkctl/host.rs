@@ -191,6 +191,13 @@ impl FakeClient {
         self.calls.note(format!("unpair {}", self.name));
         Ok(())
     }
+    fn set_owner(&self, uid: u32) {
+        self.calls.note(format!("owner {uid}"));
+    }
+    fn set_permissions(&self, permissions: Vec<String>) {
+        self.calls
+            .note(format!("permissions {}", permissions.join(" ")));
+    }
     #[zbus(property)]
     fn name(&self) -> &str {
         &self.name

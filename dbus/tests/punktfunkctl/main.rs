@@ -130,6 +130,8 @@ async fn commands_reach_the_object_that_was_named() {
     let (_host, calls) = serve(&bus, Vec::new()).await;
     for arguments in [
         &["clients", "remove", "ab"][..],
+        &["clients", "owner", "ab", "root"],
+        &["clients", "permissions", "ab", "view", "audio"],
         &["streams", "stop", "7"],
         &["streams", "keyframe", "7"],
         &["streams", "bitrate", "7", "9000"],
@@ -140,7 +142,14 @@ async fn commands_reach_the_object_that_was_named() {
     }
     assert_eq!(
         calls.log(),
-        ["unpair TV\u{1b}[2J", "stop", "keyframe", "bitrate 9000"]
+        [
+            "unpair TV\u{1b}[2J",
+            "owner 0",
+            "permissions view audio",
+            "stop",
+            "keyframe",
+            "bitrate 9000"
+        ]
     );
     assert_eq!(calls.closed.load(Ordering::SeqCst), 1);
 }

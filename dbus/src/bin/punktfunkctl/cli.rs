@@ -35,7 +35,7 @@ pub enum Command {
     Status,
     /// Pair a device: wait for it, then enter the PIN that it shows
     Pair(PairArguments),
-    /// List paired devices, or forget one
+    /// List paired devices, forget or change one
     Clients(ClientArguments),
     /// List running streams, watch or change one
     Streams(StreamArguments),
@@ -77,6 +77,28 @@ pub struct ClientArguments {
 pub enum ClientCommand {
     /// Forget a device; it has to be paired again
     Remove { id: String },
+    /// Give a device to another account; it watches that account's sessions
+    Owner {
+        id: String,
+        /// Name or uid
+        account: String,
+    },
+    /// Say what a device may do: view, input, gamepad, audio, unlock
+    Permissions {
+        id: String,
+        /// The whole new set; none: nothing at all
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+    },
+}
+
+impl ClientCommand {
+    /// The client that is meant.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Remove { id } | Self::Owner { id, .. } | Self::Permissions { id, .. } => id,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,21 +6,40 @@ use crate::{
     cli::{ClientArguments, ClientCommand},
     failure::Failure,
     report::Report,
-    snapshot::{Client, Snapshot},
+    snapshot::{Account, Client, Snapshot},
     table::{printable, table},
 };
 use serde_json::json;
 
 pub async fn run(bus: &Bus, arguments: &ClientArguments) -> Result<Report, Failure> {
     let snapshot = bus.snapshot().await?;
-    match &arguments.command {
-        None => Report::new(human(&snapshot, age::now()), &snapshot.clients),
-        Some(ClientCommand::Remove { id }) => {
-            let client = named(&snapshot.clients, id)?;
-            let _agent = TerminalAgent::start().await;
-            bus.client(&client.path).await?.unpair().await?;
-            let text = format!("Forgot {} ({}).", printable(&client.name), client.id);
+    let Some(command) = &arguments.command else {
+        return Report::new(human(&snapshot, age::now()), &snapshot.clients);
+    };
+    let client = named(&snapshot.clients, command.id())?;
+    let _agent = TerminalAgent::start().await;
+    let proxy = bus.client(&client.path).await?;
+    let name = printable(&client.name);
+    match command {
+        ClientCommand::Remove { .. } => {
+            proxy.unpair().await?;
+            let text = format!("Forgot {name} ({}).", client.short_id());
             Report::new(text, &json!({ "removed": client }))
+        }
+        ClientCommand::Owner { account, .. } => {
+            let account = Account::named(account)?;
+            proxy.set_owner(account.uid).await?;
+            let text = format!("{name} belongs to {account} now.");
+            Report::new(text, &json!({ "client": client.id, "owner": account }))
+        }
+        ClientCommand::Permissions { words, .. } => {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            proxy.set_permissions(&words).await?;
+            let text = match words.as_slice() {
+                [] => format!("{name} may do nothing now."),
+                words => format!("{name} may {} now.", words.join(", ")),
+            };
+            Report::new(text, &json!({ "client": client.id, "permissions": words }))
         }
     }
 }
@@ -31,7 +50,7 @@ fn human(snapshot: &Snapshot, now: u64) -> String {
     }
     let row = |client: &Client| {
         [
-            client.id.clone(),
+            client.short_id().to_owned(),
             client.name.clone(),
             client.owner.to_string(),
             age::ago(client.paired_at, now),

@@ -23,6 +23,7 @@ use zbus::fdo::ObjectManagerProxy;
 const COMPLETION: Duration = Duration::from_secs(60);
 /// Between two looks, should a signal have been missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const STANDARD_HTTP_PORT: u16 = 47989;
 
 pub async fn run(bus: &Bus, arguments: &PairArguments) -> Result<Report, Failure> {
     let _agent = TerminalAgent::start().await;
@@ -75,9 +76,10 @@ async fn pair(bus: &Bus, arguments: &PairArguments, granted: u32) -> Result<Repo
     let client = snapshot.clients.iter().find(|client| client.id == id);
     let text = match client {
         Some(client) => format!(
-            "Paired {} with the account {} (client {id}).",
+            "Paired {} with the account {} (client {}).",
             printable(&client.name),
-            client.owner
+            client.owner,
+            client.short_id()
         ),
         None => format!("Paired (client {id})."),
     };
@@ -134,7 +136,15 @@ async fn reject(bus: &Bus, arguments: &PairArguments) -> Result<Report, Failure>
 }
 
 fn invite(snapshot: &Snapshot, granted: u32) -> String {
-    let addresses = prompt::own_addresses();
+    // Clients take the standard port for granted.
+    let port = match snapshot.host.ports.get("http") {
+        Some(&port) if port != STANDARD_HTTP_PORT => format!(":{port}"),
+        _ => String::new(),
+    };
+    let addresses: Vec<String> = prompt::own_addresses()
+        .iter()
+        .map(|address| format!("{address}{port}"))
+        .collect();
     let addresses = if addresses.is_empty() {
         String::new()
     } else {

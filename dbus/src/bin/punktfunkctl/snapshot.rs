@@ -106,6 +106,22 @@ impl Account {
     }
 }
 
+impl Account {
+    /// By name or by uid.
+    pub fn named(text: &str) -> Result<Self, Failure> {
+        let unknown = || Failure::not_found(format!("there is no account {text}"));
+        if let Ok(uid) = text.parse() {
+            return Ok(Self::of(uid));
+        }
+        let user = nix::unistd::User::from_name(text).ok().flatten();
+        let user = user.ok_or_else(unknown)?;
+        Ok(Self {
+            uid: user.uid.as_raw(),
+            name: Some(user.name),
+        })
+    }
+}
+
 impl std::fmt::Display for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.name {
@@ -159,6 +175,17 @@ impl Snapshot {
 }
 
 impl Host {
+    /// Every plane with its port, by port.
+    pub fn ports_in_order(&self) -> Vec<(&str, u16)> {
+        let mut ports: Vec<(&str, u16)> = self
+            .ports
+            .iter()
+            .map(|(name, port)| (name.as_str(), *port))
+            .collect();
+        ports.sort_by_key(|(_, port)| *port);
+        ports
+    }
+
     fn read(mut from: Reader) -> Result<Self, Failure> {
         Ok(Self {
             version: from.take("Version")?,
@@ -191,6 +218,11 @@ impl Pairing {
 }
 
 impl Client {
+    /// As much of the id as a person needs; the commands take the beginning of an id.
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+
     fn read(path: &OwnedObjectPath, mut from: Reader) -> Result<Self, Failure> {
         Ok(Self {
             path: path.to_string(),

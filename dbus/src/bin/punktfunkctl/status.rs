@@ -11,8 +11,8 @@ pub async fn run(bus: &Bus) -> Result<Report, Failure> {
 fn human(snapshot: &Snapshot) -> String {
     let host = &snapshot.host;
     let ports: Vec<String> = host
-        .ports
-        .iter()
+        .ports_in_order()
+        .into_iter()
         .map(|(name, port)| format!("{name} {port}"))
         .collect();
     let pairing = match (host.pairing_window_open, snapshot.pairings.len()) {

@@ -65,7 +65,8 @@ impl Facts {
     pub async fn gather(bus_address: Option<&str>) -> Self {
         let pipewire = pipewire_socket(|name| std::env::var_os(name).map(PathBuf::from));
         let mut facts = Self {
-            private_bus: bus_address.is_some(),
+            private_bus: bus_address.is_some()
+                || redirected(std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok()),
             bus: Ok(()),
             service: false,
             unit: None,
@@ -104,6 +105,15 @@ impl Facts {
             self.snapshot = Some(bus.snapshot().await);
         }
     }
+}
+
+/// Whether "the system bus" is another one than the system's.
+fn redirected(address: Option<String>) -> bool {
+    const SYSTEM: [&str; 2] = [
+        "unix:path=/run/dbus/system_bus_socket",
+        "unix:path=/var/run/dbus/system_bus_socket",
+    ];
+    address.is_some_and(|address| !SYSTEM.contains(&address.as_str()))
 }
 
 /// What systemd knows of the unit.
@@ -154,6 +164,15 @@ fn device_node(path: &Path) -> Option<DeviceNode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_bus_elsewhere_belongs_to_a_development_host() {
+        assert!(!redirected(None));
+        assert!(!redirected(Some(
+            "unix:path=/run/dbus/system_bus_socket".into()
+        )));
+        assert!(redirected(Some("unix:path=/tmp/x/bus".into())));
+    }
 
     #[test]
     fn pipewire_is_looked_for_where_its_clients_look() {

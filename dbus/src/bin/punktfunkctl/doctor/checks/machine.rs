@@ -15,23 +15,19 @@ pub fn ports(facts: &Facts) -> Finding {
     let Some(listening) = &facts.listening else {
         return Finding::skip(check, "/proc/net cannot be read here");
     };
-    let closed: Vec<String> = snapshot
-        .host
-        .ports
+    let ports = snapshot.host.ports_in_order();
+    let closed: Vec<String> = ports
         .iter()
         .filter_map(|(name, port)| {
-            let udp = UDP_PLANES.contains(&name.as_str());
+            let udp = UDP_PLANES.contains(name);
             let open = if udp { &listening.udp } else { &listening.tcp };
             let protocol = if udp { "udp" } else { "tcp" };
             (!open.contains(port)).then(|| format!("{name} ({protocol} {port})"))
         })
         .collect();
     if closed.is_empty() {
-        let all: Vec<String> = snapshot.host.ports.values().map(u16::to_string).collect();
-        return Finding::ok(
-            check,
-            format!("{} are open on this machine", all.join(", ")),
-        );
+        let all: Vec<String> = ports.iter().map(|(_, port)| port.to_string()).collect();
+        return Finding::ok(check, format!("bound here: {}", all.join(", ")));
     }
     Finding::fail(
         check,
