@@ -35,6 +35,9 @@ pub enum SourceError {
     /// No source has this name.
     #[error("there is no source named \"{0}\"; the sources are: auto, {names}", names = NAMES.join(", "))]
     Unknown(String),
+    /// No compositor has this name.
+    #[error("there is no compositor named \"{0}\"; those known are: auto, {names}", names = COMPOSITORS.map(|(name, _)| name).join(", "))]
+    UnknownCompositor(String),
     /// This session cannot offer the source at all (no compositor, no portal, no PipeWire); the text says what to do.
     #[error("{name}: not available here: {why}")]
     Unavailable { name: &'static str, why: String },
@@ -53,6 +56,31 @@ pub const NAMES: &[&str] = &[
     portal::NAME,
     mutter::NAME,
 ];
+
+/// The compositors that can be asked for by name, and the source that captures each.
+const COMPOSITORS: [(&str, &str); 5] = [
+    ("mutter", mutter::NAME),
+    ("gnome", mutter::NAME),
+    ("sway", portal::NAME),
+    ("wlroots", portal::NAME),
+    ("kwin", portal::NAME),
+];
+
+/// The source for a stream that asks for `name` and `compositor` (`auto`, or a compositor's name): a source by name
+/// stands, `auto` becomes what captures that compositor.
+///
+/// # Errors
+/// [`SourceError::UnknownCompositor`].
+pub fn choose<'a>(name: &'a str, compositor: &str) -> Result<&'a str, SourceError> {
+    if compositor == "auto" {
+        return Ok(name);
+    }
+    let (_, source) = COMPOSITORS
+        .into_iter()
+        .find(|(known, _)| *known == compositor)
+        .ok_or_else(|| SourceError::UnknownCompositor(compositor.to_owned()))?;
+    Ok(if name == "auto" { source } else { name })
+}
 
 /// A running source; dropping it ends the capture and removes the virtual output.
 ///
@@ -153,6 +181,19 @@ mod tests {
         for name in NAMES {
             assert!(text.contains(name), "{text} does not name {name}");
         }
+    }
+
+    #[test]
+    fn a_compositor_decides_what_auto_means_and_nothing_else() {
+        assert_eq!(choose("auto", "auto").unwrap(), "auto");
+        assert_eq!(choose("auto", "mutter").unwrap(), "mutter");
+        assert_eq!(choose("auto", "sway").unwrap(), "portal");
+        assert_eq!(choose("synthetic", "sway").unwrap(), "synthetic");
+        let text = choose("auto", "enlightenment").unwrap_err().to_string();
+        assert!(
+            text.contains("enlightenment") && text.contains("mutter"),
+            "{text}"
+        );
     }
 
     #[test]

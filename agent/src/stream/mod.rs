@@ -281,7 +281,7 @@ fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStr
     // the encoder first: it refuses at once, where a source may ask the user
     let encoder = encode::open(&options.codec, &settings)?;
     let mut source = source::open(
-        &options.source,
+        source::choose(&options.source, &options.compositor)?,
         &SourceRequest {
             width: options.width,
             height: options.height,

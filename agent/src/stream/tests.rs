@@ -247,6 +247,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
     };
     refused(&|o| o.codec = "vp9".to_owned(), "vp9");
     refused(&|o| o.source = "webcam".to_owned(), "webcam");
+    refused(&|o| o.compositor = "twm".to_owned(), "twm");
     refused(&|o| o.slots = 1, "slots");
     refused(&|o| o.slots = 60, "smaller than its slots");
     refused(&|o| o.slot_size = 12, "slot_size");
