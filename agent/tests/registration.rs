@@ -367,3 +367,56 @@ async fn a_service_that_changes_hands_gets_a_new_registration() {
     );
     assert!(agent.terminate().success());
 }
+
+/// A stand-in for logind: one user, whose display session can change.
+struct Logind;
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl Logind {
+    fn get_user(&self, _uid: u32) -> OwnedObjectPath {
+        ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/user/self").into()
+    }
+    #[zbus(signal)]
+    async fn session_removed(
+        emitter: &zbus::object_server::SignalEmitter<'_>,
+        id: &str,
+        path: ObjectPath<'_>,
+    ) -> zbus::Result<()>;
+}
+
+struct User(Arc<std::sync::Mutex<String>>);
+
+#[zbus::interface(name = "org.freedesktop.login1.User")]
+impl User {
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn display(&self) -> (String, OwnedObjectPath) {
+        let path = ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/session/x");
+        (self.0.lock().unwrap().clone(), path.into())
+    }
+}
+
+#[tokio::test]
+async fn after_a_new_login_the_new_session_is_offered() {
+    let bus = Bus::start();
+    let display = Arc::new(std::sync::Mutex::new("c1".to_owned()));
+    let logind = bus.connect().await;
+    let server = logind.object_server();
+    let manager = "/org/freedesktop/login1";
+    server.at(manager, Logind).await.unwrap();
+    server
+        .at("/org/freedesktop/login1/user/self", User(Arc::clone(&display)))
+        .await
+        .unwrap();
+    logind.request_name("org.freedesktop.login1").await.unwrap();
+    let (_service, mut registrations) = serve(&bus).await;
+    let mut agent = Agent::start(&bus.address, &[]);
+    assert_eq!(next(&mut registrations).await.session, "c1");
+    let emitter = zbus::object_server::SignalEmitter::new(&logind, manager).unwrap();
+    let gone = ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/session/x");
+    // another user's session changes nothing
+    Logind::session_removed(&emitter, "c9", gone.clone()).await.unwrap();
+    *display.lock().unwrap() = "c2".to_owned();
+    Logind::session_removed(&emitter, "c1", gone).await.unwrap();
+    assert_eq!(next(&mut registrations).await.session, "c2");
+    assert!(agent.terminate().success());
+}

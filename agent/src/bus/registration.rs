@@ -13,7 +13,7 @@ use punktfunk_dbus::{
     proxies::Host1Proxy,
 };
 use sd_notify::NotifyState;
-use std::{pin::pin, time::Duration};
+use std::{cell::RefCell, convert::Infallible, pin::pin, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::{Connection, fdo, names::BusName, zvariant::ObjectPath};
 
@@ -58,43 +58,58 @@ async fn serve(args: &RunArgs, streams: Streams) -> anyhow::Result<()> {
     let mut changes = bus
         .receive_name_owner_changed_with_args(&[(0, BUS_NAME)])
         .await?;
+    let mut removals = session::removals(&connection).await;
     ready("waiting for a session");
-    let session = session::find(&connection, args).await?;
+    // fails early where no session can ever be found, service or not
+    session::find(&connection, args).await?;
     let mut present = bus.name_has_owner(service).await?;
-    if !present {
-        tracing::info!("punktfunkd is not running; the session is offered as soon as it is");
-        ready("waiting for punktfunkd");
-    }
     loop {
-        let registered = pin!(register_when(present, &connection, &session));
-        let change = tokio::select! {
-            change = changes.next() => change,
-            never = registered => match never {},
-        };
-        let Some(change) = change else {
-            bail!("the system bus went away");
-        };
-        present = change.args()?.new_owner().is_some();
         if !present {
-            tracing::info!("punktfunkd went away; the session is offered again when it is back");
+            tracing::info!("punktfunkd is not running; the session is offered as soon as it is");
             ready("waiting for punktfunkd");
+        }
+        let offered = RefCell::new(None);
+        let mut registered = pin!(register_when(present, &connection, args, &offered));
+        // until there is a reason to register anew
+        loop {
+            tokio::select! {
+                change = changes.next() => {
+                    let Some(change) = change else {
+                        bail!("the system bus went away");
+                    };
+                    present = change.args()?.new_owner().is_some();
+                    break;
+                }
+                Some(id) = removals.next() => {
+                    if offered.borrow().as_ref() == Some(&id) {
+                        tracing::info!(session = id, "the session has ended; waiting for the next one");
+                        break;
+                    }
+                }
+                result = &mut registered => match result? {},
+            }
         }
     }
 }
 
-/// Register until it succeeds, then do nothing: the caller drops this when the service's owner changes.
+/// Register until it succeeds, then do nothing: the caller drops this when there is a reason to begin anew. The session
+/// that is being offered stands in `offered`.
 async fn register_when(
     present: bool,
     connection: &Connection,
-    session: &str,
-) -> std::convert::Infallible {
+    args: &RunArgs,
+    offered: &RefCell<Option<String>>,
+) -> anyhow::Result<Infallible> {
     if !present {
         return std::future::pending().await;
     }
     let mut wait = RETRY.0;
     let mut said = None;
     loop {
-        match register(connection, session).await {
+        // asked again each time: the user may have logged out and in
+        let session = session::find(connection, args).await?;
+        offered.replace(Some(session.clone()));
+        match register(connection, &session).await {
             Ok(path) => {
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));

@@ -2,9 +2,13 @@
 
 use crate::cli::RunArgs;
 use anyhow::{Context, bail};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use std::time::Duration;
 use zbus::{
-    Connection, fdo,
+    Connection, MatchRule, MessageStream, fdo,
     zvariant::{ObjectPath, OwnedObjectPath},
 };
 
@@ -46,6 +50,33 @@ pub async fn find(connection: &Connection, args: &RunArgs) -> anyhow::Result<Str
             Err(error) => return Err(error).context("logind did not name this user's session"),
         }
     }
+}
+
+/// The ids of sessions as they end. Never anything where logind cannot be watched.
+pub async fn removals(connection: &Connection) -> BoxStream<'static, String> {
+    match watch_removals(connection).await {
+        Ok(removals) => removals.boxed(),
+        Err(error) => {
+            tracing::debug!("the end of the session will not be noticed: {error}");
+            stream::pending().boxed()
+        }
+    }
+}
+
+async fn watch_removals(
+    connection: &Connection,
+) -> zbus::Result<impl Stream<Item = String> + Send + 'static> {
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(LOGIND)?
+        .interface("org.freedesktop.login1.Manager")?
+        .member("SessionRemoved")?
+        .build();
+    let messages = MessageStream::for_match_rule(rule, connection, None).await?;
+    Ok(messages.filter_map(|message| async {
+        let (id, _path): (String, OwnedObjectPath) = message.ok()?.body().deserialize().ok()?;
+        Some(id)
+    }))
 }
 
 /// logind's idea of the session that shows this user's desktop.
