@@ -404,7 +404,10 @@ async fn after_a_new_login_the_new_session_is_offered() {
     let manager = "/org/freedesktop/login1";
     server.at(manager, Logind).await.unwrap();
     server
-        .at("/org/freedesktop/login1/user/self", User(Arc::clone(&display)))
+        .at(
+            "/org/freedesktop/login1/user/self",
+            User(Arc::clone(&display)),
+        )
         .await
         .unwrap();
     logind.request_name("org.freedesktop.login1").await.unwrap();
@@ -414,7 +417,9 @@ async fn after_a_new_login_the_new_session_is_offered() {
     let emitter = zbus::object_server::SignalEmitter::new(&logind, manager).unwrap();
     let gone = ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/session/x");
     // another user's session changes nothing
-    Logind::session_removed(&emitter, "c9", gone.clone()).await.unwrap();
+    Logind::session_removed(&emitter, "c9", gone.clone())
+        .await
+        .unwrap();
     *display.lock().unwrap() = "c2".to_owned();
     Logind::session_removed(&emitter, "c1", gone).await.unwrap();
     assert_eq!(next(&mut registrations).await.session, "c2");

@@ -154,13 +154,12 @@ fn parameter_sets_never_change_and_state_level_and_colour() {
     for colour in [2, 3, 4].map(Colour::from_csc_mode) {
         settings.colour = colour.unwrap();
         let mut encoder = open("h264", &settings).unwrap();
-        let (unit, _) = encode(
-            encoder.as_mut(),
-            painter.as_mut(),
-            &mut Picture::default(),
-        );
+        let (unit, _) = encode(encoder.as_mut(), painter.as_mut(), &mut Picture::default());
         let sps = nal_units(&unit).next().unwrap().to_vec();
-        assert!(!described.contains(&sps), "the colour is described in the stream");
+        assert!(
+            !described.contains(&sps),
+            "the colour is described in the stream"
+        );
         described.push(sps);
     }
 }
