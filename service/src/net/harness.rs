@@ -40,7 +40,8 @@ pub const OWNER: Uid = Uid(4242);
 pub const CLIENT_PEM: &str = include_str!("../../../core/src/pairing/fixtures/client.pem");
 pub const CLIENT_V1_PEM: &str =
     include_str!("../../../core/src/pairing/fixtures/client_v1_serial0.pem");
-const CLIENT_KEY: &[u8] = include_bytes!("../../../core/src/pairing/fixtures/client_key.pkcs8.der");
+pub const CLIENT_KEY: &[u8] =
+    include_bytes!("../../../core/src/pairing/fixtures/client_key.pkcs8.der");
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -195,6 +196,16 @@ impl TestHost {
         certificate: Option<&str>,
         version: &'static rustls::SupportedProtocolVersion,
     ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        self.tls_signed(certificate, CLIENT_KEY, version).await
+    }
+
+    /// The certificate shown need not belong to the key that signs.
+    pub async fn tls_signed(
+        &self,
+        certificate: Option<&str>,
+        key: &[u8],
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
@@ -203,7 +214,7 @@ impl TestHost {
             .with_custom_certificate_verifier(Arc::new(AnyServer));
         let config = match certificate {
             Some(pem) => {
-                let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(CLIENT_KEY.to_vec()));
+                let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
                 // Not `with_client_auth_cert`: that refuses certificates of version 1, which real clients have.
                 let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
                 let certified = CertifiedKey::new(vec![CertificateDer::from(der(pem))], key);

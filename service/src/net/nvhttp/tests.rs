@@ -2,11 +2,12 @@
 use super::{query::Query, run::*, xml::Xml};
 use crate::{
     config::Encryption,
-    net::harness::{CLIENT_PEM, CLIENT_V1_PEM, OWNER, TestHost, exchange, http_get},
+    net::harness::{CLIENT_KEY, CLIENT_PEM, CLIENT_V1_PEM, OWNER, TestHost, exchange, http_get},
 };
 use std::net::IpAddr;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
+const OTHER_KEY: &[u8] = include_bytes!("../../../../core/src/pairing/fixtures/host_key.pkcs8.der");
 const LAUNCH: &str = "rikey=000102030405060708090a0b0c0d0e0f&rikeyid=-1234567&mode=1280x720x60\
                       &surroundAudioInfo=196610&localAudioPlayMode=0&corever=1";
 
@@ -111,6 +112,30 @@ async fn a_paired_client_is_known_by_its_certificate_on_both_versions_of_tls() {
             .await
             .contains("status_code=\"401\"")
     );
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_opens_nothing() {
+    let host = TestHost::new().await;
+    host.paired();
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (certificate, key) in [(CLIENT_PEM, OTHER_KEY), (CLIENT_V1_PEM, OTHER_KEY)] {
+            // A client of TLS 1.3 learns of the refusal only when it reads.
+            if let Ok(stream) = host.tls_signed(Some(certificate), key, version).await {
+                let reply = exchange(stream, b"GET /serverinfo HTTP/1.1\r\nHost: x\r\n\r\n").await;
+                assert_eq!(reply, "");
+            }
+        }
+        let stream = host
+            .tls_signed(Some(CLIENT_PEM), CLIENT_KEY, version)
+            .await
+            .unwrap();
+        assert!(
+            http_get(stream, "/applist")
+                .await
+                .contains("status_code=\"200\"")
+        );
+    }
 }
 
 #[tokio::test]

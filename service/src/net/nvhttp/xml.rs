@@ -49,7 +49,7 @@ impl Xml {
         if !self.message.is_empty() {
             let _ = write!(text, " status_message=\"{}\"", escape(&self.message));
         }
-        let _ = write!(text, ">{}</root>\n", self.children);
+        let _ = writeln!(text, ">{}</root>", self.children);
         text
     }
 }
