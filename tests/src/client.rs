@@ -74,6 +74,8 @@ pub struct Options {
     /// Send the short `PING` instead of the payload.
     pub legacy_ping: bool,
     pub impairment: Impairment,
+    /// Host and client run on one machine: time stamps are compared with our own clock.
+    pub same_machine: bool,
     /// Decode pictures and sound.
     pub decode: bool,
     /// Where to write the elementary stream.
@@ -101,6 +103,7 @@ impl Default for Options {
             no_ping: false,
             legacy_ping: false,
             impairment: Impairment::default(),
+            same_machine: false,
             decode: true,
             write_h264: None,
             write_png: None,

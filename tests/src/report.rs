@@ -71,6 +71,8 @@ pub struct Video {
     pub frames_per_second: f64,
     /// Capture to send, as the frame header tells it.
     pub host_latency_ms: Spread,
+    /// Capture to the last needed packet, by the time stamps; only with host and client on one machine.
+    pub capture_to_received_ms: Option<Spread>,
     /// Deviation of arrival intervals from time stamp intervals.
     pub arrival_jitter_ms: Spread,
     /// First packet on our socket to decoded picture.
@@ -181,6 +183,9 @@ impl Report {
                 megabits_per_second: rate(s.bytes as f64 * 8.0 / 1e6),
                 frames_per_second: rate(s.frames_complete.saturating_sub(1) as f64),
                 host_latency_ms: Spread::of(&s.host_latency, 0.1),
+                capture_to_received_ms: options
+                    .same_machine
+                    .then(|| Spread::of(&s.stamp_to_complete_us, 0.001)),
                 arrival_jitter_ms: Spread::of(&s.jitter_us, 0.001),
                 receive_to_decoded_ms: Spread::of(&s.receive_to_decoded_us, 0.001),
                 counters: s.counters.clone(),
@@ -279,6 +284,9 @@ impl fmt::Display for Report {
             v.unrepaired_though_repairable
         )?;
         writeln!(f, "host        {}", spread(&v.host_latency_ms))?;
+        if let Some(received) = &v.capture_to_received_ms {
+            writeln!(f, "received    {}", spread(received))?;
+        }
         writeln!(f, "arrival     {}", spread(&v.arrival_jitter_ms))?;
         writeln!(f, "decoding    {}", spread(&v.receive_to_decoded_ms))?;
         let c = &v.counters;

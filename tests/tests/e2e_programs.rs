@@ -2,7 +2,10 @@
 
 mod fixture;
 
-use fixture::{Host, Setup, process::{binary, wait_until}};
+use fixture::{
+    Host, Setup,
+    process::{binary, wait_until},
+};
 use punktfunk_tests::{Ending, Options, control::End};
 use std::{
     fs,
@@ -21,15 +24,29 @@ fn ctl(host: &Host, arguments: &[&str]) -> Command {
 fn test_client(host: &Host, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_punktfunk-testclient"));
     let address = format!("{}:{}", host.address().ip, host.address().http_port);
-    command.args(arguments).args(["--host", &address]).arg("--state").arg(host.directory().join("client"));
+    command
+        .args(arguments)
+        .args(["--host", &address])
+        .arg("--state")
+        .arg(host.directory().join("client"));
     command
 }
 
 #[track_caller]
 fn succeeds(mut command: Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("a program that starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{command:?}: {status}\n{stdout}\n{stderr}");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("a program that starts");
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    assert!(
+        status.success(),
+        "{command:?}: {status}\n{stdout}\n{stderr}"
+    );
     stdout.into_owned()
 }
 
@@ -40,9 +57,13 @@ fn json(text: &str) -> serde_json::Value {
 #[test]
 fn a_device_is_paired_streams_is_seen_and_forgotten_with_the_programs_alone() {
     let host = Setup::default().start();
-    let mut approving = ctl(&host, &["pair", "--pin", "0042", "--name", "the tester"]).spawn().expect("punktfunkctl");
+    let mut approving = ctl(&host, &["pair", "--pin", "0042", "--name", "the tester"])
+        .spawn()
+        .expect("punktfunkctl");
     let proxy = host.proxy();
-    assert!(wait_until(SOON, || host.block(proxy.pairing_window_open()).unwrap_or(false)));
+    assert!(wait_until(SOON, || host
+        .block(proxy.pairing_window_open())
+        .unwrap_or(false)));
     let paired = succeeds(test_client(&host, &["pair", "--pin", "0042"]));
     assert!(paired.contains("paired as"), "{paired}");
     assert!(approving.wait().expect("punktfunkctl").success());
@@ -50,17 +71,44 @@ fn a_device_is_paired_streams_is_seen_and_forgotten_with_the_programs_alone() {
     let apps = succeeds(test_client(&host, &["list"]));
     assert!(apps.lines().count() >= 1 && apps.contains('\t'), "{apps}");
     let file = |name: &str| host.directory().join(name).display().to_string();
-    let (report, stream, picture) = (file("report.json"), file("stream.h264"), file("picture.png"));
+    let (report, stream, picture) = (
+        file("report.json"),
+        file("stream.h264"),
+        file("picture.png"),
+    );
     let shown = succeeds(test_client(
         &host,
-        &["stream", "--seconds", "3", "--expect-counters", "--report", &report, "--out", &stream, "--png", &picture],
+        &[
+            "stream",
+            "--seconds",
+            "3",
+            "--expect-counters",
+            "--report",
+            &report,
+            "--out",
+            &stream,
+            "--png",
+            &picture,
+        ],
     ));
-    assert!(shown.contains("0 skipped") || shown.contains("skip"), "{shown}");
+    assert!(
+        shown.contains("0 skipped") || shown.contains("skip"),
+        "{shown}"
+    );
     let report = json(&fs::read_to_string(report).expect("report"));
-    assert!(report["video"]["frames_decoded"].as_u64() >= Some(180), "{report}");
-    assert_eq!(report["breaches"].as_array().map(Vec::len), Some(0), "{report}");
+    assert!(
+        report["video"]["frames_decoded"].as_u64() >= Some(180),
+        "{report}"
+    );
+    assert_eq!(
+        report["breaches"].as_array().map(Vec::len),
+        Some(0),
+        "{report}"
+    );
     assert!(fs::read(stream).expect("stream").starts_with(&[0, 0, 0, 1]));
-    let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(picture).expect("picture")));
+    let decoder = png::Decoder::new(std::io::BufReader::new(
+        fs::File::open(picture).expect("picture"),
+    ));
     let reader = decoder.read_info().expect("PNG");
     assert_eq!((reader.info().width, reader.info().height), (1280, 720));
 
@@ -76,16 +124,29 @@ fn a_device_is_paired_streams_is_seen_and_forgotten_with_the_programs_alone() {
 fn a_running_stream_is_listed_told_to_send_a_key_frame_and_stopped() {
     let host = Setup::default().start();
     let client = host.client();
-    let options = Options { width: 640, height: 480, ..host.options(&client) };
+    let options = Options {
+        width: 640,
+        height: 480,
+        ..host.options(&client)
+    };
     let running = client.stream(&options, false).expect("stream");
     assert!(running.wait_decoded(30, SOON));
     let streams = json(&succeeds(ctl(&host, &["--json", "streams"])));
-    let listed = streams.as_array().and_then(|list| list.first()).unwrap_or_else(|| panic!("one stream: {streams}"));
+    let listed = streams
+        .as_array()
+        .and_then(|list| list.first())
+        .unwrap_or_else(|| panic!("one stream: {streams}"));
     assert!(listed.to_string().contains("640"), "{listed}");
-    let id = listed["id"].as_str().map_or_else(|| listed["id"].to_string(), str::to_owned);
+    let id = listed["id"]
+        .as_str()
+        .map_or_else(|| listed["id"].to_string(), str::to_owned);
     let before = running.shared.snapshot().key_frames;
     succeeds(ctl(&host, &["streams", "keyframe", &id]));
-    assert!(running.shared.wait(SOON, |statistics| statistics.key_frames > before));
+    assert!(
+        running
+            .shared
+            .wait(SOON, |statistics| statistics.key_frames > before)
+    );
     succeeds(ctl(&host, &["streams", "stop", &id]));
     assert_eq!(running.wait_end(SOON), Some(End::Terminated(0x8003_0023)));
     let report = running.finish(Ending::Disconnect).expect("report");
@@ -97,9 +158,21 @@ fn a_running_stream_is_listed_told_to_send_a_key_frame_and_stopped() {
 fn unpairing_a_device_ends_its_stream() {
     let host = Setup::default().start();
     let client = host.client();
-    let running = client.stream(&Options { width: 640, height: 480, ..host.options(&client) }, false).expect("stream");
+    let running = client
+        .stream(
+            &Options {
+                width: 640,
+                height: 480,
+                ..host.options(&client)
+            },
+            false,
+        )
+        .expect("stream");
     assert!(running.wait_decoded(10, SOON));
-    succeeds(ctl(&host, &["clients", "remove", &client.identity.fingerprint()]));
+    succeeds(ctl(
+        &host,
+        &["clients", "remove", &client.identity.fingerprint()],
+    ));
     assert!(matches!(running.wait_end(SOON), Some(End::Terminated(_))));
     running.finish(Ending::Vanish).expect("report");
     assert!(client.server_info(true).is_err(), "401");
@@ -112,7 +185,11 @@ fn the_test_client_says_what_is_wrong_when_there_is_no_host_or_no_pairing() {
     assert_eq!(unpaired.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unpaired.stderr).contains("punktfunk-testclient pair"));
     let mut nobody = Command::new(env!("CARGO_BIN_EXE_punktfunk-testclient"));
-    let nobody = nobody.args(["info", "--host", "127.0.0.1:1", "--state"]).arg(host.directory().join("client")).output().expect("test client");
+    let nobody = nobody
+        .args(["info", "--host", "127.0.0.1:1", "--state"])
+        .arg(host.directory().join("client"))
+        .output()
+        .expect("test client");
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("cannot connect"));
 }

@@ -217,8 +217,10 @@ impl Worker {
                             let came_us = frame.arrived.duration_since(arrived).as_micros() as i64;
                             u32::try_from((came_us - sent_us).abs()).unwrap_or(u32::MAX)
                         });
+                    let age = age_us(frame.timestamp);
                     self.shared.update(|statistics| {
                         statistics.frames_complete += 1;
+                        statistics.stamp_to_complete_us.push(age);
                         statistics.key_frames += u64::from(verdict.key);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);
@@ -242,4 +244,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// How long ago a 90 kHz time stamp was, if it was taken from this machine's monotonic clock.
+fn age_us(timestamp: u32) -> u32 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec() as u128 * 1_000_000_000 + now.tv_nsec() as u128
+    });
+    let ticks = (now * 9 / 100_000) as u32;
+    u32::try_from(u64::from(ticks.wrapping_sub(timestamp)) * 100 / 9).unwrap_or(u32::MAX)
 }

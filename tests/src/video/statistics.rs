@@ -40,6 +40,9 @@ pub struct Statistics {
     pub host_latency: Vec<u16>,
     /// |difference between arrival interval and timestamp interval| of consecutive frames, in µs.
     pub jitter_us: Vec<u32>,
+    /// From the time stamp of a frame to the arrival of its last needed packet, in µs; means something only when both
+    /// ends read one monotonic clock.
+    pub stamp_to_complete_us: Vec<u32>,
     /// From the first packet of a frame on the socket to the decoded picture, in µs.
     pub receive_to_decoded_us: Vec<u32>,
     pub counters: Counters,

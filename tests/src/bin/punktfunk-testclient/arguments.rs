@@ -120,6 +120,9 @@ pub struct Stream {
     packet_size: u16,
     #[arg(long, default_value = "2", value_parser = ["2", "6", "8"])]
     audio_channels: String,
+    /// Host and client run on this machine: report capture to arrival by the time stamps.
+    #[arg(long)]
+    same_machine: bool,
     /// Never send a video ping: the host has to give up after 10 s.
     #[arg(long)]
     pub no_ping: bool,
@@ -152,6 +155,7 @@ impl Stream {
             core_version: u32::from(!self.plain_rtsp),
             audio_channels: self.audio_channels.parse().unwrap_or(2),
             no_ping: self.no_ping,
+            same_machine: self.same_machine,
             impairment: Impairment {
                 loss_percent: self.loss,
                 reorder_percent: self.reorder,

@@ -1,20 +1,24 @@
 //! A stream from launch to end: HTTPS launch, RTSP, control, video and audio, in the order that clients keep.
 
+mod launch;
+mod setup;
+
+pub use launch::Launched;
+
 use crate::{
-    announce::{Agreement, Offer, surround_audio_info},
+    announce::{Agreement, Offer},
     audio,
     breach::Breaches,
     client::{Client, Options},
     control::{self, Control},
-    crypto::{Gcm, Key, random},
     impairment::Impairment,
     input::{Input, Step, enable_haptics, mouse_relative},
     pings::Pings,
     report::Report,
-    rtsp::{Response, Rtsp},
     video::{self, decoder::Shared},
 };
 use anyhow::{Context, Result, bail};
+use setup::{parse_number, ping_payload, server_port};
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
@@ -24,15 +28,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What `launch` or `resume` gave.
-pub struct Launched {
-    pub key: Key,
-    pub key_id: i32,
-    /// `rtsp://…` or `rtspenc://…`.
-    pub session_url: String,
-    pub rtsp_port: u16,
-    pub sealed_rtsp: bool,
-}
+const SINCE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+const TRANSPORT: (&str, &str) = ("Transport", "unicast;X-GS-ClientPort=50000-50001");
 
 /// Everything that RTSP settled.
 pub struct Negotiated {
@@ -54,91 +51,6 @@ pub enum Ending {
 }
 
 impl Client {
-    /// `launch`, or `resume` of what is running.
-    pub fn launch(&self, options: &Options, resume: bool) -> Result<Launched> {
-        let key: Key = random();
-        let key_id = i32::from_be_bytes(random());
-        let mode = format!("{}x{}x{}", options.width, options.height, options.fps);
-        let surround = surround_audio_info(options.audio_channels).to_string();
-        let (app, key_text, key_id_text, core) = (
-            options.app.to_string(),
-            hex::encode(key),
-            key_id.to_string(),
-            options.core_version.to_string(),
-        );
-        let parameters = [
-            ("appid", app.as_str()),
-            ("mode", &mode),
-            ("additionalStates", "1"),
-            ("sops", "0"),
-            ("rikey", &key_text),
-            ("rikeyid", &key_id_text),
-            ("localAudioPlayMode", "0"),
-            ("surroundAudioInfo", &surround),
-            ("remoteControllersBitmap", "0"),
-            ("gcmap", "0"),
-            ("gcpersist", "0"),
-            ("corever", &core),
-        ];
-        let (endpoint, element, timeout) = if resume {
-            ("resume", "resume", 30)
-        } else {
-            ("launch", "gamesession", 120)
-        };
-        let answer = self
-            .request(true, endpoint, &parameters, Duration::from_secs(timeout))?
-            .accepted()?;
-        let granted = answer
-            .text(element)
-            .is_some_and(|value| value != "0" && !value.is_empty());
-        self.breaches
-            .require(granted, "3.4", "launch-without-session", || {
-                format!("{endpoint}: <{element}> is {:?}", answer.text(element))
-            });
-        let session_url = answer
-            .text("sessionUrl0")
-            .with_context(|| format!("{endpoint}: no sessionUrl0"))?;
-        let sealed_rtsp = session_url.starts_with("rtspenc://");
-        self.breaches.require(
-            sealed_rtsp || session_url.starts_with("rtsp://"),
-            "3.4",
-            "session-url-scheme",
-            || session_url.clone(),
-        );
-        self.breaches.require(
-            !sealed_rtsp || options.core_version >= 1,
-            "3.4",
-            "rtspenc-for-old-client",
-            || session_url.clone(),
-        );
-        let rtsp_port = session_url
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.trim_end_matches('/').parse().ok())
-            .unwrap_or(48010);
-        Ok(Launched {
-            key,
-            key_id,
-            session_url,
-            rtsp_port,
-            sealed_rtsp,
-        })
-    }
-
-    /// An RTSP client for this launch.
-    pub fn rtsp(&self, launched: &Launched) -> Rtsp {
-        let host = launched
-            .session_url
-            .split_once("://")
-            .map_or("", |(_, host)| host)
-            .to_owned();
-        Rtsp::new(
-            self.address(launched.rtsp_port),
-            launched.sealed_rtsp.then(|| Gcm::new(&launched.key)),
-            host,
-            self.breaches.clone(),
-        )
-    }
-
     /// Launch (or resume) and start streaming.
     pub fn stream(&self, options: &Options, resume: bool) -> Result<Running> {
         let launched = self.launch(options, resume)?;
@@ -312,46 +224,6 @@ impl Client {
         };
         Ok(UdpSocket::bind(any)?)
     }
-}
-
-const SINCE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
-const TRANSPORT: (&str, &str) = ("Transport", "unicast;X-GS-ClientPort=50000-50001");
-
-fn parse_number(text: &str) -> Option<u32> {
-    match text.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-fn server_port(response: &Response, default: u16, breaches: &Breaches) -> u16 {
-    let transport = response.header("Transport").unwrap_or_default();
-    let port = transport.split_once("server_port=").and_then(|(_, rest)| {
-        rest.split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse()
-            .ok()
-    });
-    breaches.require(port.is_some(), "6.5", "setup-server-port", || {
-        format!("Transport {transport:?}")
-    });
-    port.unwrap_or(default)
-}
-
-fn ping_payload(response: &Response, options: &Options, breaches: &Breaches) -> Option<[u8; 16]> {
-    let text = response.header("X-SS-Ping-Payload").unwrap_or_default();
-    let payload: Option<[u8; 16]> = text
-        .as_bytes()
-        .try_into()
-        .ok()
-        .filter(|payload: &[u8; 16]| payload[0] != 0);
-    breaches.require(
-        payload.is_some(),
-        "6.5",
-        "ping-payload-not-16-characters",
-        || format!("{text:?}"),
-    );
-    payload.filter(|_| !options.legacy_ping)
 }
 
 /// As large a receive buffer as the system grants.
