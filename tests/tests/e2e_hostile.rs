@@ -2,10 +2,7 @@
 
 mod fixture;
 
-use fixture::{
-    Host, Setup,
-    fake_agent::{Behaviour, FakeAgent},
-};
+use fixture::{Host, Setup};
 use punktfunk_tests::{
     Client, Ending, Identity, Options, Running, http,
     impairment::Random,
