@@ -4,6 +4,7 @@
 use crate::{
     agents::{AdmitError, AgentError, AgentHandle, AgentInfo, Agents, Opening, StreamSource},
     ids::{SessionId, Uid},
+    logging::Rarely,
     sessions::{Class, Session, SessionError, SessionWatch, Sessions},
 };
 use futures_util::StreamExt;
@@ -11,13 +12,15 @@ use punktfunk_dbus::{
     open_stream::{AgentOffer, OpenStream},
     proxies::Agent1Proxy,
 };
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 use zbus::{
     Connection, fdo,
     names::OwnedUniqueName,
     zvariant::{Fd, OwnedObjectPath},
 };
 
+/// Callers decide how often they are refused; the log hears of it at most once in this time.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 /// Longest session id, name of a compositor, encoder or codec, in bytes.
 const MAX_WORD: usize = 64;
 /// Most encoders or codecs in an offer.
@@ -134,7 +137,10 @@ fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionE
 
 fn check_session(id: &SessionId, session: &Session, caller: Uid) -> Result<(), AdmissionError> {
     if session.user != caller {
-        tracing::warn!(session = %id, user = session.user.0, caller = caller.0, "refused an agent for another user's session");
+        static SAID: Rarely = Rarely::new(LOG_PAUSE);
+        if SAID.now() {
+            tracing::warn!(session = %id, user = session.user.0, caller = caller.0, "refused an agent for another user's session");
+        }
         return Err(AdmissionError::NotYours {
             session: id.clone(),
             user: session.user,

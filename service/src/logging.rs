@@ -1,5 +1,9 @@
 //! Where log lines go: the journal when systemd started us, else standard error.
-use std::io::IsTerminal;
+use std::{
+    io::IsTerminal,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Set up logging for the whole process. `PUNKTFUNK_LOG` (or `RUST_LOG`) filters, default `info`.
@@ -39,4 +43,49 @@ fn journal_is_stderr(stream: &std::ffi::OsStr) -> bool {
         return false;
     };
     stream.to_str() == Some(&format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// Lets one line through in a while, where strangers decide how often there is something to say.
+pub struct Rarely {
+    last: Mutex<Option<Instant>>,
+    pause: Duration,
+}
+
+impl Rarely {
+    pub const fn new(pause: Duration) -> Self {
+        Self {
+            last: Mutex::new(None),
+            pause,
+        }
+    }
+
+    /// Whether to say it this time.
+    pub fn now(&self) -> bool {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, now: Instant) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.saturating_duration_since(last) >= self.pause);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_let_through_once_in_a_while() {
+        let rarely = Rarely::new(Duration::from_secs(1));
+        let start = Instant::now();
+        let said = |millis| rarely.at(start + Duration::from_millis(millis));
+        assert_eq!(
+            [0, 500, 999, 1000, 1500, 2000].map(said),
+            [true, false, false, true, false, true]
+        );
+    }
 }

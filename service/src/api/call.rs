@@ -48,6 +48,13 @@ impl Call<'_> {
         Ok(Message::method_return(&self.header)?.build(body)?)
     }
 
+    /// Whether the caller is still connected. Asked after something was noted in its name: if it is, the end of the
+    /// connection is still to come and takes the note away.
+    pub(super) async fn still_there(&self) -> bool {
+        let authority = &self.context.authority;
+        authority.uid_of(&self.caller.name).await.is_ok()
+    }
+
     /// Everything that was just changed is on the bus before the answer is.
     pub(super) async fn announced(&self) {
         self.context.announcer.flush().await;

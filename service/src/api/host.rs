@@ -42,6 +42,9 @@ async fn open_pairing(call: &Call<'_>) -> Result<Message, ApiError> {
     let granted = call.context.host.pairings.open_window(uid, wanted);
     let windows = &call.context.windows;
     windows.opened(uid, call.caller.name.clone(), granted);
+    if !call.still_there().await && windows.opener_left(&call.caller.name).is_some() {
+        call.context.host.pairings.close_window(uid);
+    }
     call.announced().await;
     call.answer(&u32::try_from(granted.as_secs()).unwrap_or(u32::MAX))
 }

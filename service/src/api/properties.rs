@@ -73,6 +73,9 @@ pub(super) async fn manager(call: &Call<'_>) -> Result<Message, ApiError> {
     let context = call.context;
     // Before looking: a change in between is signalled rather than missed.
     context.listeners.add(&call.caller.name, call.caller.uid);
+    if !call.still_there().await {
+        context.listeners.forget(&call.caller.name);
+    }
     let mut sight = Sight::default();
     let mut objects: HashMap<OwnedObjectPath, HashMap<&str, Properties>> = HashMap::new();
     for object in Object::all(&context.host) {

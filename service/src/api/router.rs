@@ -8,14 +8,11 @@ use punktfunk_dbus::names::ROOT_PATH;
 use zbus::{Message, fdo, message::Flags};
 
 /// Answer one call. `slot` is missing when the sender has too many already.
-pub(super) async fn answer(context: &Context, message: &Message, slot: Option<Slot>) {
+pub(super) async fn answer(context: &Context, message: &Message, mut slot: Option<Slot>) {
     let header = message.header();
-    let outcome = match &slot {
-        Some(_) => route(context, message).await,
-        None => Err(fdo::Error::LimitsExceeded(
-            "too many calls in progress; wait for answers".into(),
-        )
-        .into()),
+    let outcome = match &mut slot {
+        Some(slot) => route(context, message, slot).await,
+        None => Err(too_many()),
     };
     let reply = match outcome {
         Ok(reply) => Ok(reply),
@@ -36,7 +33,11 @@ pub(super) async fn answer(context: &Context, message: &Message, slot: Option<Sl
     }
 }
 
-async fn route(context: &Context, message: &Message) -> Result<Message, ApiError> {
+fn too_many() -> ApiError {
+    fdo::Error::LimitsExceeded("too many calls in progress; wait for answers".into()).into()
+}
+
+async fn route(context: &Context, message: &Message, slot: &mut Slot) -> Result<Message, ApiError> {
     let header = message.header();
     let text = |part: Option<&str>| {
         part.map(str::to_owned)
@@ -46,6 +47,9 @@ async fn route(context: &Context, message: &Message) -> Result<Message, ApiError
     let interface = text(header.interface().map(|interface| interface.as_str()))?;
     let member = text(header.member().map(|member| member.as_str()))?;
     let caller = context.authority.caller(&header).await?;
+    if !slot.belongs_to(caller.uid) {
+        return Err(too_many());
+    }
     let call = Call {
         context,
         message,

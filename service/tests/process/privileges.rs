@@ -157,3 +157,34 @@ fn in_development_root_becomes_the_owner_of_the_state_directory() {
         user.uid.as_raw()
     );
 }
+
+#[tokio::test]
+async fn in_development_another_account_is_refused_everything() {
+    let Some(user) = account() else { return };
+    let bus = Bus::start();
+    let scratch = Scratch::new();
+    let state = scratch.0.join("state");
+    fs::create_dir(&state).unwrap();
+    chown(&state, Some(user.uid), Some(user.gid)).unwrap();
+    let _service = Service::start(crate::daemon::development(&bus, &scratch));
+    // This test is root's: on the bus, and to polkit, that would be enough for anything.
+    let builder = zbus::connection::Builder::address(bus.address.as_str()).unwrap();
+    let root = builder.build().await.unwrap();
+    for (interface, member) in [
+        ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"),
+        ("org.freedesktop.DBus.Introspectable", "Introspect"),
+        ("org.punktfunk.Host1", "ClosePairing"),
+    ] {
+        let name = "org.punktfunk.Host1";
+        let path = "/org/punktfunk/Host1";
+        let outcome = root
+            .call_method(Some(name), path, Some(interface), member, &())
+            .await;
+        match outcome {
+            Err(zbus::Error::MethodError(name, ..)) => {
+                assert_eq!(name.as_str(), "org.freedesktop.DBus.Error.AccessDenied");
+            }
+            other => panic!("{member}: {other:?}"),
+        }
+    }
+}
