@@ -7,11 +7,12 @@ mod rules;
 
 pub use rules::{RULES, Rule, rule};
 
-use crate::ids::Uid;
+use crate::{ids::Uid, logging::Rarely};
 use polkit::{Polkit, Verdict};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 use zbus::{Connection, fdo, message::Header, names::OwnedUniqueName};
 
@@ -49,6 +50,8 @@ enum Way {
     OwnAccount(Uid),
 }
 
+/// Callers decide how often polkit is asked; the log hears of its absence at most once in this time.
+const LOG_PAUSE: Duration = Duration::from_secs(5);
 /// Names whose uid is remembered; beyond that all are asked for again.
 const MAX_REMEMBERED: usize = 512;
 
@@ -161,9 +164,17 @@ impl Authority {
             Verdict::Challenge | Verdict::Refused => Err(fdo::Error::AccessDenied(format!(
                 "not authorised for {action}"
             ))),
-            Verdict::Unavailable(why) => Err(fdo::Error::AccessDenied(format!(
-                "polkit cannot be asked about {action}: {why}"
-            ))),
+            Verdict::Unavailable(why) => {
+                static SAID: Rarely = Rarely::new(LOG_PAUSE);
+                if SAID.now() {
+                    tracing::warn!(
+                        "polkit did not decide about {action}, so it was refused: {why}"
+                    );
+                }
+                Err(fdo::Error::AccessDenied(format!(
+                    "polkit cannot be asked about {action}: {why}"
+                )))
+            }
         }
     }
 

@@ -1,5 +1,4 @@
 //! One question to polkit, bounded in time.
-use crate::logging::Rarely;
 use std::{collections::HashMap, time::Duration};
 use zbus::{
     Connection,
@@ -8,8 +7,6 @@ use zbus::{
 };
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
 
-/// Callers decide how often polkit is asked; the log hears of its absence at most once in this time.
-const LOG_PAUSE: Duration = Duration::from_secs(5);
 /// polkit answers from memory unless somebody is asked.
 const SILENT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a person may take to type a password.
@@ -68,10 +65,8 @@ impl Polkit {
             Ok(Ok(answer)) if answer.is_challenge => Verdict::Challenge,
             Ok(Ok(_)) => Verdict::Refused,
             Ok(Err(error)) => {
-                static SAID: Rarely = Rarely::new(LOG_PAUSE);
-                if SAID.now() {
-                    tracing::warn!(%error, action, "polkit did not decide");
-                }
+                // Also said when the caller left before polkit looked at it.
+                tracing::debug!("polkit did not decide about {action}: {error}");
                 Verdict::Unavailable(error.to_string())
             }
             Err(_) => Verdict::Unavailable("no answer in time".into()),
