@@ -1,5 +1,6 @@
 //! Where log lines go: the journal when systemd started us, standard error otherwise.
 
+use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Set up once, at the start of `main`. `RUST_LOG` chooses what is logged, `info` by default (of zbus errors only: it
@@ -14,7 +15,11 @@ pub fn start() {
     match journal {
         Some(journal) => registry.with(journal).init(),
         None => registry
-            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
             .init(),
     }
 }

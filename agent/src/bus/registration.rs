@@ -5,7 +5,7 @@ use super::{
     session,
 };
 use crate::{cli::RunArgs, encode};
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 use punktfunk_dbus::{
     names::{AGENT_PATH, BUS_NAME},
@@ -45,9 +45,13 @@ async fn connect(streams: Streams) -> anyhow::Result<Connection> {
         .serve_at(AGENT_PATH, Agent1::new(streams))?
         .build()
         .await
-        .context(
-            "no connection to the system bus; is D-Bus running, and does DBUS_SYSTEM_BUS_ADDRESS (if set) name its socket?",
-        )
+        // the bus library's text already holds its cause
+        .map_err(|error| {
+            anyhow!(
+                "no connection to the system bus; is D-Bus running, and does DBUS_SYSTEM_BUS_ADDRESS (if set) name its \
+                 socket? ({error})"
+            )
+        })
 }
 
 async fn serve(args: &RunArgs, streams: Streams) -> anyhow::Result<()> {
