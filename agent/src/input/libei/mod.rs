@@ -2,6 +2,9 @@
 //!
 //! A thread reads what the compositor says about its devices; actions are written from the caller's thread.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     net::Shutdown,
     os::{fd::AsFd, fd::OwnedFd, unix::net::UnixStream},

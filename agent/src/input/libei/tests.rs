@@ -1,0 +1,203 @@
+//! Against a compositor's side of the protocol (reis has one), over a socket pair.
+
+use std::{os::unix::net::UnixStream, thread::JoinHandle};
+
+use reis::{
+    PendingRequestResult,
+    eis::{self, device::DeviceType},
+    handshake::EisHandshaker,
+    request::{Connection, DeviceCapability as Capability, EisRequest, EisRequestConverter, Seat},
+};
+
+use super::*;
+
+/// The outputs of the pretended compositor: mapping id, x, y, width, height.
+const OUTPUTS: [(&str, [u32; 4]); 2] = [
+    ("left", [0, 0, 1920, 1080]),
+    ("right", [1920, 0, 1280, 720]),
+];
+
+/// Offers a keyboard, a pointer and a place to point at, and answers what it was told when its client has gone.
+fn compositor(socket: UnixStream) -> JoinHandle<Vec<EisRequest>> {
+    std::thread::spawn(move || {
+        let context = eis::Context::new(socket).unwrap();
+        let mut handshaker = EisHandshaker::new(&context, 1);
+        let mut converter: Option<EisRequestConverter> = None;
+        let mut heard = Vec::new();
+        loop {
+            let mut fds = [PollFd::new(context.as_fd(), PollFlags::POLLIN)];
+            nix::poll::poll(&mut fds, PollTimeout::NONE).unwrap();
+            if context.read().is_err() {
+                return heard;
+            }
+            while let Some(message) = context.pending_request() {
+                let PendingRequestResult::Request(request) = message else {
+                    panic!("not a request");
+                };
+                match &mut converter {
+                    Some(converter) => converter.handle_request(request).unwrap(),
+                    None => {
+                        if let Some(greeting) = handshaker.handle_request(request).unwrap() {
+                            let greeted = EisRequestConverter::new(&context, greeting, 1);
+                            offer_seat(greeted.handle());
+                            converter = Some(greeted);
+                        }
+                    }
+                }
+            }
+            let Some(converter) = &mut converter else {
+                continue;
+            };
+            while let Some(request) = converter.next_request() {
+                if let EisRequest::Bind(bind) = &request {
+                    offer_devices(&bind.seat);
+                }
+                heard.push(request);
+            }
+            let _ = converter.handle().flush();
+        }
+    })
+}
+
+fn offer_seat(connection: &Connection) {
+    let everything = Capability::Keyboard
+        | Capability::Pointer
+        | Capability::PointerAbsolute
+        | Capability::Button
+        | Capability::Scroll;
+    let _ = connection.add_seat(Some("seat"), everything);
+    connection.flush().unwrap();
+}
+
+fn offer_devices(seat: &Seat) {
+    let keyboard = seat.add_device(
+        Some("keys"),
+        DeviceType::Virtual,
+        Capability::Keyboard.into(),
+        |_| {},
+    );
+    let pointer = seat.add_device(
+        Some("mouse"),
+        DeviceType::Virtual,
+        Capability::Pointer | Capability::Button | Capability::Scroll,
+        |_| {},
+    );
+    let place = seat.add_device(
+        Some("tablet"),
+        DeviceType::Virtual,
+        Capability::PointerAbsolute.into(),
+        |device| {
+            for (name, [x, y, width, height]) in OUTPUTS {
+                device.device().region_mapping_id(name);
+                device.device().region(x, y, width, height, 1.0);
+            }
+        },
+    );
+    for device in [keyboard, pointer, place] {
+        device.resumed();
+    }
+}
+
+/// What the compositor hears of `actions`, without binding, frames and the like.
+fn told(target: Target, actions: &[Action]) -> Vec<String> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let compositor = compositor(theirs);
+    let mut libei = Libei::connect(ours.into(), target).unwrap();
+    for action in actions {
+        libei.apply(*action);
+    }
+    libei.flush().unwrap();
+    drop(libei);
+    compositor
+        .join()
+        .unwrap()
+        .into_iter()
+        .filter_map(|request| match request {
+            EisRequest::KeyboardKey(key) => Some(format!("key {} {:?}", key.key, key.state)),
+            EisRequest::Button(button) => {
+                Some(format!("button {:#x} {:?}", button.button, button.state))
+            }
+            EisRequest::PointerMotion(motion) => Some(format!("by {} {}", motion.dx, motion.dy)),
+            EisRequest::PointerMotionAbsolute(at) => {
+                Some(format!("at {} {}", at.dx_absolute, at.dy_absolute))
+            }
+            EisRequest::ScrollDiscrete(scroll) => Some(format!(
+                "notches {} {}",
+                scroll.discrete_dx, scroll.discrete_dy
+            )),
+            EisRequest::ScrollDelta(scroll) => Some(format!("scroll {} {}", scroll.dx, scroll.dy)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn keys_buttons_motion_and_scrolling_reach_the_compositor_in_order() {
+    let actions = [
+        Action::Key {
+            code: 30,
+            down: true,
+        },
+        Action::Key {
+            code: 30,
+            down: false,
+        },
+        Action::Button {
+            code: 0x110,
+            down: true,
+        },
+        Action::Move { dx: 3.0, dy: -2.0 },
+        Action::Scroll { x: 0, y: -240 },
+        Action::Scroll { x: 60, y: 0 },
+    ];
+    assert_eq!(
+        told(Target::default(), &actions),
+        [
+            "key 30 Press",
+            "key 30 Released",
+            "button 0x110 Press",
+            "by 3 -2",
+            "notches 0 -240",
+            "scroll 5 0"
+        ]
+    );
+}
+
+#[test]
+fn a_place_is_on_the_streams_own_output_to_its_last_pixel() {
+    let corners = [
+        Action::MoveTo { x: 0.0, y: 0.0 },
+        Action::MoveTo { x: 1.0, y: 1.0 },
+    ];
+    let named = Target {
+        mapping_id: Some("right".to_owned()),
+        ..Target::default()
+    };
+    assert_eq!(told(named, &corners), ["at 1920 0", "at 3199 719"]);
+    let sized = Target {
+        mapping_id: Some("unknown".to_owned()),
+        size: Some((1280, 720)),
+        ..Target::default()
+    };
+    assert_eq!(told(sized, &corners), ["at 1920 0", "at 3199 719"]);
+    assert_eq!(
+        told(Target::default(), &corners),
+        ["at 0 0", "at 1919 1079"]
+    );
+}
+
+#[test]
+fn a_compositor_that_hangs_up_is_an_error_and_no_panic() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    assert!(Libei::connect(ours.into(), Target::default()).is_err());
+}
+
+#[test]
+fn a_socket_that_speaks_something_else_is_refused() {
+    use std::io::Write;
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(&[0xff; 4096]).unwrap();
+    drop(theirs);
+    assert!(Libei::connect(ours.into(), Target::default()).is_err());
+}
