@@ -123,7 +123,8 @@ fn a_new_stream_of_the_same_client_replaces_the_old_one() {
     assert_eq!(client.hear(), Heard::Disconnected);
     assert_eq!(agent.hear_order(), ToAgent::ReleaseAll);
     rig.runtime.block_on(starting).unwrap().unwrap();
-    assert_eq!(opened.recv().unwrap().0.stream, 2);
+    let new_agent = FakeAgent::new(opened.recv().unwrap());
+    assert_eq!(new_agent.options.stream, 2);
     assert_eq!(rig.streams.list().len(), 1);
 }
 
