@@ -7,6 +7,7 @@
 mod fec;
 mod ratio;
 mod ring;
+mod send;
 mod video;
 
 fn main() {
@@ -14,5 +15,6 @@ fn main() {
     fec::run(&mut table);
     video::run(&mut table);
     ring::run(&mut table);
+    send::run(&mut table);
     table.finish();
 }
