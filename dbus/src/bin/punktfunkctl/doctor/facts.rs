@@ -1,9 +1,9 @@
 //! Everything that the checks look at, gathered once. Nothing here judges.
 use super::listening::Listening;
 use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
-use nix::unistd::{Group, User, geteuid};
+use nix::unistd::{User, geteuid};
 use std::{
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,14 +14,9 @@ const BUS_POLICY: [&str; 3] = [
     "/etc/dbus-1/system.d/org.punktfunk.Host1.conf",
 ];
 const ACTION_FILE: [&str; 3] = [
-    "/usr/share/polkit-1/actions/org.punktfunk.policy",
-    "/usr/local/share/polkit-1/actions/org.punktfunk.policy",
-    "/etc/polkit-1/actions/org.punktfunk.policy",
-];
-const UDEV_RULE: [&str; 3] = [
-    "/usr/lib/udev/rules.d/72-punktfunk.rules",
-    "/usr/local/lib/udev/rules.d/72-punktfunk.rules",
-    "/etc/udev/rules.d/72-punktfunk.rules",
+    "/usr/share/polkit-1/actions/org.punktfunk.host.policy",
+    "/usr/local/share/polkit-1/actions/org.punktfunk.host.policy",
+    "/etc/polkit-1/actions/org.punktfunk.host.policy",
 ];
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -50,15 +45,6 @@ pub struct Facts {
     pub listening: Option<Listening>,
     /// Bytes.
     pub wmem_max: Option<u64>,
-    pub uinput: Option<DeviceNode>,
-    pub uinput_rule: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceNode {
-    pub group: String,
-    /// Permission bits.
-    pub mode: u32,
 }
 
 impl Facts {
@@ -82,8 +68,6 @@ impl Facts {
             pipewire,
             listening: Listening::read(),
             wmem_max: read_number("/proc/sys/net/core/wmem_max"),
-            uinput: device_node(Path::new("/dev/uinput")),
-            uinput_rule: first_present(&UDEV_RULE),
         };
         match Bus::connect(bus_address).await {
             Ok(bus) => facts.ask(&bus).await,
@@ -150,15 +134,6 @@ fn first_present(paths: &[&str]) -> Option<PathBuf> {
 
 fn read_number(path: &str) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-fn device_node(path: &Path) -> Option<DeviceNode> {
-    let metadata = std::fs::metadata(path).ok()?;
-    let group = Group::from_gid(metadata.gid().into()).ok().flatten();
-    Some(DeviceNode {
-        group: group.map_or_else(|| metadata.gid().to_string(), |group| group.name),
-        mode: metadata.mode() & 0o777,
-    })
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ pub fn action_file(facts: &Facts) -> Finding {
         Some(path) => Finding::ok("actions", path.display().to_string()),
         None => Finding::fail(
             "actions",
-            "org.punktfunk.policy is not installed: polkit refuses what it does not know",
+            "org.punktfunk.host.policy is not installed: polkit refuses what it does not know",
             INSTALL_AGAIN,
         ),
     }

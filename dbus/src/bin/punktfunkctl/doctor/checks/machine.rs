@@ -5,7 +5,6 @@ use crate::doctor::{Facts, Finding};
 const SEND_BUFFER: u64 = 4 << 20;
 /// The planes that are UDP; every other port is TCP.
 const UDP_PLANES: [&str; 3] = ["video", "control", "audio"];
-const GROUP_WRITE: u32 = 0o060;
 
 pub fn ports(facts: &Facts) -> Finding {
     let check = "ports";
@@ -46,34 +45,6 @@ pub fn send_buffer(facts: &Facts) -> Finding {
             "sudo sysctl --system (the package's file raises net.core.wmem_max), then restart the service",
         ),
         None => Finding::skip(check, "net.core.wmem_max cannot be read here"),
-    }
-}
-
-pub fn gamepads(facts: &Facts) -> Finding {
-    let check = "gamepads";
-    match (&facts.uinput, &facts.uinput_rule) {
-        (None, _) => Finding::warn(
-            check,
-            "there is no /dev/uinput: clients' gamepads cannot be made",
-            "sudo modprobe uinput",
-        ),
-        (Some(_), None) => Finding::warn(
-            check,
-            "the udev rule 72-punktfunk.rules is not installed: the service may not make gamepads",
-            "install the package again, then `sudo udevadm control --reload && sudo udevadm trigger /dev/uinput`",
-        ),
-        (Some(node), Some(_)) if node.mode & GROUP_WRITE != GROUP_WRITE => Finding::warn(
-            check,
-            format!(
-                "/dev/uinput has mode {:03o} and group {}: the rule is not in effect",
-                node.mode, node.group
-            ),
-            "sudo udevadm control --reload && sudo udevadm trigger /dev/uinput",
-        ),
-        (Some(node), Some(_)) => Finding::ok(
-            check,
-            format!("/dev/uinput belongs to the group {}", node.group),
-        ),
     }
 }
 

@@ -5,7 +5,7 @@ mod session;
 
 use super::{Facts, Finding};
 
-pub const ALL: [fn(&Facts) -> Finding; 15] = [
+pub const ALL: [fn(&Facts) -> Finding; 14] = [
     installation::bus,
     installation::bus_policy,
     installation::service_user,
@@ -15,7 +15,6 @@ pub const ALL: [fn(&Facts) -> Finding; 15] = [
     installation::action_file,
     machine::ports,
     machine::send_buffer,
-    machine::gamepads,
     machine::discovery,
     session::agent,
     session::pipewire,

@@ -1,7 +1,7 @@
 //! A healthy machine has nothing to mend; each fault is found by its own check and comes with a remedy.
 use super::{super::Verdict, *};
 use crate::{
-    doctor::{facts::DeviceNode, listening::Listening},
+    doctor::listening::Listening,
     failure::{Failure, FailureKind},
     snapshot::{Account, Agent, Host, Snapshot},
 };
@@ -65,11 +65,6 @@ fn healthy() -> Facts {
             udp: [47998, 47999, 48000].into(),
         }),
         wmem_max: Some(4 << 20),
-        uinput: Some(DeviceNode {
-            group: "punktfunk".into(),
-            mode: 0o660,
-        }),
-        uinput_rule: Some("/r".into()),
     }
 }
 
@@ -100,7 +95,7 @@ fn a_healthy_machine_has_nothing_to_mend() {
 #[test]
 fn each_fault_is_found_by_its_own_check_alone() {
     type Break = fn(&mut Facts);
-    let faults: [(&str, Verdict, Break); 15] = [
+    let faults: [(&str, Verdict, Break); 12] = [
         ("bus policy", Verdict::Fail, |f| f.bus_policy = None),
         ("account", Verdict::Fail, |f| f.service_user = false),
         ("unit", Verdict::Warn, |f| f.unit = Some("disabled".into())),
@@ -111,11 +106,6 @@ fn each_fault_is_found_by_its_own_check_alone() {
             f.listening.as_mut().unwrap().udp.remove(&48000);
         }),
         ("send buffer", Verdict::Warn, |f| f.wmem_max = Some(212_992)),
-        ("gamepads", Verdict::Warn, |f| f.uinput = None),
-        ("gamepads", Verdict::Warn, |f| f.uinput_rule = None),
-        ("gamepads", Verdict::Warn, |f| {
-            f.uinput.as_mut().unwrap().mode = 0o600
-        }),
         ("agent", Verdict::Fail, |f| {
             snapshot(f).agents[0].user.uid = 1001
         }),
