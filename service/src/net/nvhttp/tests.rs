@@ -277,6 +277,23 @@ fn no_text_breaks_the_xml() {
 }
 
 #[tokio::test]
+async fn silent_connections_in_number_keep_no_client_waiting() {
+    let host = TestHost::new().await;
+    host.paired();
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        for address in [host.http, host.https, host.rtsp] {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+    }
+    let patience = std::time::Duration::from_secs(4);
+    let reply = tokio::time::timeout(patience, host.get_tls("/applist")).await;
+    assert!(reply.is_ok_and(|reply| reply.contains("Desktop")));
+    let reply = tokio::time::timeout(patience, host.get("/serverinfo")).await;
+    assert!(reply.is_ok_and(|reply| reply.contains("status_code=\"200\"")));
+}
+
+#[tokio::test]
 async fn malformed_http_is_answered_or_closed_and_the_host_goes_on() {
     let host = TestHost::new().await;
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
