@@ -210,12 +210,14 @@ impl Report {
         }
     }
 
-    /// Expect the pictures' counters to start at 1 and to run to `frames` without a gap; up to two skips are tolerated, and named.
+    /// Expect the pictures' counters to run from 1 to `frames` without a gap; up to two skips are tolerated, and named.
     pub fn expect_counters(&mut self, frames: u32) {
         let counters = &self.video.counters;
         let mut failed = Vec::new();
-        if counters.first != Some(1) {
-            failed.push(format!("the first counter is {:?}, not 1", counters.first));
+        // A source that was already at 2 when the first picture was encoded has skipped one.
+        let skipped = counters.skipped + u64::from(counters.first.unwrap_or(0).saturating_sub(1));
+        if counters.first.is_none() {
+            failed.push("no picture carried a counter".into());
         }
         if counters.last.is_none_or(|last| last < frames) {
             failed.push(format!(
@@ -223,10 +225,10 @@ impl Report {
                 counters.last
             ));
         }
-        if counters.skipped > 2 || counters.backwards > 0 || counters.unreadable > 0 {
+        if skipped > 2 || counters.backwards > 0 || counters.unreadable > 0 {
             failed.push(format!(
-                "{} counters skipped, {} ran backwards, {} pictures unreadable",
-                counters.skipped, counters.backwards, counters.unreadable
+                "{skipped} counters skipped, {} ran backwards, {} pictures unreadable",
+                counters.backwards, counters.unreadable
             ));
         }
         self.failed_expectations.extend(failed);
@@ -295,6 +297,9 @@ impl fmt::Display for Report {
             "counters    {:?} to {:?}: {} read, {} skipped, {} repeated, {} unreadable",
             c.first, c.last, c.read, c.skipped, c.duplicates, c.unreadable
         )?;
+        if let Some(first) = c.first.filter(|first| *first > 1) {
+            writeln!(f, "  skip      the first counter is {first}")?;
+        }
         for gap in &c.gaps {
             writeln!(f, "  skip      {} is followed by {}", gap.after, gap.next)?;
         }
