@@ -153,7 +153,7 @@ fn now_ns() -> u64 {
 
 fn write_ppm(path: &str, picture: &Picture) -> anyhow::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    write!(file, "P6 {} {} 255\n", picture.width, picture.height)?;
+    writeln!(file, "P6 {} {} 255", picture.width, picture.height)?;
     for row in picture.data.chunks(picture.stride) {
         for pixel in row.chunks(4).take(picture.width as usize) {
             file.write_all(&[pixel[2], pixel[1], pixel[0]])?;

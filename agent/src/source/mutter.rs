@@ -213,13 +213,13 @@ async fn start(
 }
 
 /// The properties of the virtual monitor. `modes` is known from Mutter 47 on and needed there for more than 60 Hz;
-/// older ones ignore it and take size and rate from the consumer's format.
+/// older ones ignore it and take size and rate from the consumer's format. A single mode needs no `is-preferred`
+/// (Mutter 48.7 logs assertions when it reads one).
 fn virtual_monitor(request: &SourceRequest) -> Options<'static> {
     let mode: HashMap<&str, Value> = HashMap::from([
         ("size", Value::from((request.width, request.height))),
         ("refresh-rate", Value::from(f64::from(request.fps))),
         ("preferred-scale", Value::from(1.0_f64)),
-        ("is-preferred", Value::from(true)),
     ]);
     let cursor = if request.cursor {
         CURSOR_EMBEDDED

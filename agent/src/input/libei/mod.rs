@@ -227,6 +227,8 @@ impl Backend for Libei {
 
 impl Drop for Libei {
     fn drop(&mut self) {
+        self.connection.connection().disconnect();
+        let _ = self.connection.flush();
         // Ends the reading thread, and with it the connection.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
