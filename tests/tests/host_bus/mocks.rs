@@ -179,7 +179,7 @@ impl Logind {
         let server = self.connection.object_server();
         server.remove::<SessionObject, _>(path(id)).await.unwrap();
         let emitter = SignalEmitter::new(&self.connection, "/org/freedesktop/login1").unwrap();
-        Manager::session_removed(&emitter, id, path(id).into())
+        Manager::session_removed(&emitter, id, path(id))
             .await
             .unwrap();
     }
