@@ -255,6 +255,9 @@ fn no_trick_with_the_ring_changes_what_the_service_reads_or_stops_it() {
         FcntlArg::F_SETFL(OFlag::O_APPEND | OFlag::O_NONBLOCK),
     )
     .unwrap();
+    let other = ring.agent_fd().unwrap();
+    let flags = OFlag::from_bits_retain(fcntl(&other, FcntlArg::F_GETFL).unwrap());
+    assert!(!flags.intersects(OFlag::O_APPEND | OFlag::O_NONBLOCK));
     let mut into = Vec::new();
     ring.read(1, 4096, &mut into).unwrap();
     assert_eq!(into, [7; 4096]);
