@@ -205,8 +205,13 @@ impl ToService {
             }
             AUDIO => {
                 let seq = reader.u64()?;
-                let opus = reader.rest().to_vec();
-                reader.end(Self::Audio { seq, opus })
+                match reader.rest() {
+                    [] => Err(DecodeError::Length),
+                    opus => Ok(Self::Audio {
+                        seq,
+                        opus: opus.to_vec(),
+                    }),
+                }
             }
             STATE => {
                 let state = match reader.array::<1>()? {
