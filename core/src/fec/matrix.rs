@@ -1,64 +1,104 @@
-//! Small matrices over GF(2^8).
-use reed_solomon_erasure::galois_8::{div, mul};
+//! The matrices of the codes. All are stored input by input: for each input shard one coefficient per output shard.
+use super::field::{ORDER, exp, inverse, log, product};
 
-/// The rows of the Cauchy code; the caller has checked the counts.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "data + parity is at most 255"
-)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "data + parity is at most 255"
-)]
+/// Places of the shards of one repair, in rising order: data shards that are here, parity shards in use, and as many
+/// data shards that are missing.
+#[derive(Debug, Clone, Copy)]
+pub struct Losses<'a> {
+    pub here: &'a [u8],
+    pub used: &'a [u8],
+    pub missing: &'a [u8],
+}
+
+/// The Cauchy code: column i, row j is the inverse of `(parity + i) ^ j`. The caller has checked the counts.
 pub fn cauchy(data: usize, parity: usize) -> Vec<u8> {
-    let (data, parity) = (data as u8, parity as u8);
-    // parity + i is never below parity and j always is: their difference is never zero.
-    (0..parity)
-        .flat_map(|j| (0..data).map(move |i| div(1, (parity + i) ^ j)))
+    let rows = 0..u8::try_from(parity).unwrap_or(u8::MAX);
+    (0..u8::try_from(data).unwrap_or(u8::MAX))
+        .flat_map(|i| {
+            let y = rows.end.saturating_add(i);
+            // y is never below the number of rows and j always is: their sum is never zero.
+            rows.clone().map(move |j| inverse(y ^ j))
+        })
         .collect()
 }
 
-/// The inverse of the `n` by `n` matrix `m` (rows one after the other), or `None` when it has none.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "indices below 2 * n * n, n at most 255"
-)]
-#[expect(
-    clippy::indexing_slicing,
-    reason = "all indices are below the lengths made here"
-)]
-pub fn invert(m: &[u8], n: usize) -> Option<Vec<u8>> {
-    if m.len() != n * n {
-        return None;
+/// The matrix that makes the missing data shards of a Cauchy code from the data shards that are here and the parity
+/// shards in use, in that order.
+///
+/// With x for parity rows and y for data columns the code's coefficients are 1 / (x + y). Where P(z) is the product of
+/// z + y over the missing y, and Q(z) that of z + x over the used x, both without their zero at z itself, the
+/// coefficient of shard z for the missing shard y is `Q(y) / P(y) * P(z) / Q(z) / (y + z)`: Lagrange's interpolation for
+/// quotients. Solving the equations would take a hundred times as long.
+pub fn cauchy_repair(losses: Losses<'_>, parity: usize, out: &mut [u8]) {
+    let base = u8::try_from(parity).unwrap_or(u8::MAX);
+    let data = |place: &u8| place.saturating_add(base);
+    let mut y_missing = [0; ORDER];
+    let mut y_scale = [0; ORDER];
+    let missing = losses.missing.len().min(ORDER);
+    let (y_missing, y_scale) = (
+        y_missing.get_mut(..missing).unwrap_or_default(),
+        y_scale.get_mut(..missing).unwrap_or_default(),
+    );
+    for (y, place) in y_missing.iter_mut().zip(losses.missing) {
+        *y = data(place);
     }
-    let width = 2 * n;
-    let mut work = vec![0; n * width];
-    for (r, row) in work.chunks_exact_mut(width).enumerate() {
-        row[..n].copy_from_slice(&m[r * n..][..n]);
-        row[n + r] = 1;
+    // The logarithm of P(z) / Q(z). log(0) reads as 0, which leaves the zero at z itself out.
+    let quotient = |z: u8| {
+        let sum = |points: &[u8]| -> usize { points.iter().map(|x| log(x ^ z)).sum() };
+        let all = sum(y_missing)
+            .wrapping_add(losses.used.len().wrapping_mul(ORDER))
+            .wrapping_sub(sum(losses.used));
+        all % ORDER
+    };
+    for (scale, y) in y_scale.iter_mut().zip(&*y_missing) {
+        *scale = ORDER.saturating_sub(quotient(*y));
     }
-    for pivot in 0..n {
-        let found = (pivot..n).find(|r| work[r * width + pivot] != 0)?;
-        for k in 0..width {
-            work.swap(pivot * width + k, found * width + k);
-        }
-        let lead = work[pivot * width + pivot];
-        for x in &mut work[pivot * width..][..width] {
-            *x = div(*x, lead);
-        }
-        let pivot_row = work[pivot * width..][..width].to_vec();
-        for (r, row) in work.chunks_exact_mut(width).enumerate() {
-            let factor = row[pivot];
-            if r != pivot && factor != 0 {
-                for (x, p) in row.iter_mut().zip(&pivot_row) {
-                    *x ^= mul(factor, *p);
-                }
-            }
+    let inputs = losses
+        .here
+        .iter()
+        .map(data)
+        .chain(losses.used.iter().copied());
+    for (z, column) in inputs.zip(out.chunks_exact_mut(missing.max(1))) {
+        let scale = quotient(z).saturating_add(ORDER);
+        for ((out, y), y_scale) in column.iter_mut().zip(&*y_missing).zip(&*y_scale) {
+            *out = exp(scale.wrapping_add(*y_scale).wrapping_sub(log(y ^ z)));
         }
     }
-    Some(
-        work.chunks_exact(width)
-            .flat_map(|row| row[n..].iter().copied())
-            .collect(),
-    )
+}
+
+/// As [`cauchy_repair`] for the code whose matrix is `code`, with at most two shards missing. `false` when these shards
+/// do not determine the missing ones, or when there are more.
+pub fn small_repair(code: &[u8], parity: usize, losses: Losses<'_>, out: &mut [u8]) -> bool {
+    let at = |input: u8, row: u8| {
+        let place = usize::from(input).saturating_mul(parity);
+        code.get(place.saturating_add(usize::from(row)))
+            .copied()
+            .unwrap_or(0)
+    };
+    // The inverse of what the used rows say about the missing shards: one row per missing shard.
+    let inverses = match (losses.missing, losses.used) {
+        (&[y], &[x]) => [[inverse(at(y, x)), 0], [0, 0]],
+        (&[y0, y1], &[x0, x1]) => {
+            let [a, b, c, d] = [at(y0, x0), at(y1, x0), at(y0, x1), at(y1, x1)];
+            let scale = inverse(product(a, d) ^ product(b, c));
+            [[d, b], [c, a]].map(|row| row.map(|x| product(scale, x)))
+        }
+        _ => return false,
+    };
+    if inverses.as_flattened().iter().all(|x| *x == 0) {
+        return false;
+    }
+    // A used parity shard says itself and nothing else.
+    let here = losses
+        .here
+        .iter()
+        .map(|&i| [0, 1].map(|r| losses.used.get(r).map_or(0, |&row| at(i, row))));
+    let own = [[1, 0], [0, 1]].into_iter().take(losses.used.len());
+    let columns = out.chunks_exact_mut(losses.missing.len().max(1));
+    for ([first, second], column) in here.chain(own).zip(columns) {
+        for (out, [a, b]) in column.iter_mut().zip(inverses) {
+            *out = product(a, first) ^ product(b, second);
+        }
+    }
+    true
 }

@@ -1,14 +1,31 @@
 //! The erasure codes of GameStream over GF(2^8) with polynomial 0x11D: video's Cauchy code and audio's fixed 4+2 code.
 //!
 //! Owns matrices, encoding and repair of equally long shards that lie at equal strides in one buffer. Knows nothing of
-//! packets. All byte work goes through [`kernel`], the one place where a faster kernel will be put in.
+//! packets. All byte work, encoding and repair alike, is one product of a matrix with shards, by a [`Kernel`]. Nothing is
+//! allocated but the matrices of new shapes.
 mod cache;
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "tables that the compiler fills: out of range does not compile"
+)]
+mod field;
+#[allow(
+    unsafe_code,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "vector instructions, each block says why it is sound; offsets stay below lengths that are checked first"
+)]
 mod kernel;
+#[cfg(test)]
+mod kernel_tests;
 mod matrix;
 #[cfg(test)]
 mod tests;
 
 pub use cache::CodeCache;
+pub use kernel::Kernel;
 
 use crate::{Error, Result};
 
@@ -63,8 +80,17 @@ impl Layout {
 pub struct Code {
     data: usize,
     parity: usize,
-    /// `parity` rows of `data` coefficients.
-    rows: Vec<u8>,
+    /// For each data shard `parity` coefficients.
+    matrix: Vec<u8>,
+    family: Family,
+    kernel: Kernel,
+}
+
+/// How missing shards follow from the others.
+#[derive(Debug, Clone, Copy)]
+enum Family {
+    Cauchy,
+    Audio,
 }
 
 impl Code {
@@ -82,7 +108,9 @@ impl Code {
         Ok(Self {
             data,
             parity,
-            rows: matrix::cauchy(data, parity),
+            matrix: matrix::cauchy(data, parity),
+            family: Family::Cauchy,
+            kernel: Kernel::best(),
         })
     }
 
@@ -91,8 +119,16 @@ impl Code {
         Self {
             data: 4,
             parity: 2,
-            rows: vec![0x77, 0x40, 0x38, 0x0e, 0xc7, 0xa7, 0x0d, 0x6c],
+            matrix: vec![0x77, 0xc7, 0x40, 0xa7, 0x38, 0x0d, 0x0e, 0x6c],
+            family: Family::Audio,
+            kernel: Kernel::best(),
         }
+    }
+
+    /// The same code, calculated by `kernel` instead of the fastest one: for comparisons.
+    #[must_use]
+    pub fn with_kernel(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
     }
 
     /// Data shards of a block.
@@ -105,10 +141,6 @@ impl Code {
         self.parity
     }
 
-    fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        self.rows.chunks_exact(self.data)
-    }
-
     /// Computes the parity shards of `block`, whose first `data` shards are filled. What the parity shards held is
     /// overwritten; bytes outside the layout's window are left alone.
     ///
@@ -117,14 +149,20 @@ impl Code {
     pub fn encode(&self, block: &mut [u8], layout: Layout) -> Result<()> {
         layout.check(block, self.data.saturating_add(self.parity))?;
         let (data, parity) = block.split_at_mut(self.data.saturating_mul(layout.stride));
-        for (row, out) in self.rows().zip(layout.shards_mut(parity)) {
-            kernel::combine(row, layout.shards(data), out);
-        }
+        let mut inputs = Row::new();
+        let mut outputs = Row::new();
+        layout.shards(data).for_each(|shard| inputs.push(shard));
+        layout
+            .shards_mut(parity)
+            .take(self.parity)
+            .for_each(|shard| outputs.push(shard));
+        self.kernel
+            .multiply(&self.matrix, inputs.as_slice(), outputs.as_mut_slice());
         Ok(())
     }
 
     /// Rebuilds the missing data shards of `block` in place. `present[k]` says whether shard k (data first, then parity)
-    /// holds what was sent. Parity shards are used up as scratch. Gives the number of rebuilt shards.
+    /// holds what was sent. Gives the number of rebuilt shards.
     ///
     /// # Errors
     /// [`Error::Unrecoverable`] with fewer parity shards present than data shards missing; [`Error::BadConfig`] when
@@ -139,72 +177,88 @@ impl Code {
                 "FEC needs to know of each shard whether it is present",
             ));
         };
-        let missing: Vec<usize> = indices(data_present, false).collect();
-        if missing.is_empty() {
-            return Ok(0);
-        }
-        let used: Vec<usize> = indices(parity_present, true).take(missing.len()).collect();
-        let lost = Error::Unrecoverable {
-            missing: missing.len(),
-            parity: used.len(),
-        };
-        if used.len() < missing.len() {
-            return Err(lost);
-        }
-        // What the used parity rows say about the missing shards alone, as a square system.
-        let picked: Vec<&[u8]> = used
-            .iter()
-            .filter_map(|&row| self.rows().nth(row))
-            .collect();
-        let system: Vec<u8> = picked
-            .iter()
-            .flat_map(|row| {
-                missing
-                    .iter()
-                    .filter_map(|&column| row.get(column).copied())
-            })
-            .collect();
-        let Some(inverse) = matrix::invert(&system, missing.len()) else {
-            return Err(lost);
-        };
+        let (mut here, mut missing, mut used) = (Row::new(), Row::new(), Row::new());
         let (data, parity) = block.split_at_mut(self.data.saturating_mul(layout.stride));
-        let mut sums: Vec<&mut [u8]> = pick_mut(layout.shards_mut(parity), &used).collect();
-        for (row, sum) in picked.iter().zip(&mut sums) {
-            for ((&c, shard), _) in row
-                .iter()
-                .zip(layout.shards(data))
-                .zip(data_present)
-                .filter(|(_, here)| **here)
-            {
-                kernel::accumulate(c, shard, sum);
+        let mut inputs = Row::new();
+        let mut outputs = Row::new();
+        for ((k, shard), is_here) in (0u8..).zip(layout.shards_mut(data)).zip(data_present) {
+            if *is_here {
+                here.push(k);
+                inputs.push(&*shard);
+            } else {
+                missing.push(k);
+                outputs.push(shard);
             }
         }
-        for (row, out) in inverse
-            .chunks_exact(missing.len())
-            .zip(pick_mut(layout.shards_mut(data), &missing))
-        {
-            kernel::combine(row, sums.iter().map(|sum| &**sum), out);
+        let count = missing.as_slice().len();
+        if count == 0 {
+            return Ok(0);
         }
-        Ok(missing.len())
+        let parity = (0u8..).zip(layout.shards(parity)).zip(parity_present);
+        for ((k, shard), _) in parity.filter(|(_, is_here)| **is_here).take(count) {
+            used.push(k);
+            inputs.push(shard);
+        }
+        let lost = Error::Unrecoverable {
+            missing: count,
+            parity: used.as_slice().len(),
+        };
+        let mut matrix = [0; MAX_REPAIR];
+        let Some(matrix) = matrix.get_mut(..count.saturating_mul(self.data)) else {
+            return Err(lost);
+        };
+        let losses = matrix::Losses {
+            here: here.as_slice(),
+            used: used.as_slice(),
+            missing: missing.as_slice(),
+        };
+        let solvable = losses.used.len() == count
+            && match self.family {
+                Family::Cauchy => {
+                    matrix::cauchy_repair(losses, self.parity, matrix);
+                    true
+                }
+                Family::Audio => matrix::small_repair(&self.matrix, self.parity, losses, matrix),
+            };
+        if !solvable {
+            return Err(lost);
+        }
+        self.kernel
+            .multiply(matrix, inputs.as_slice(), outputs.as_mut_slice());
+        Ok(count)
     }
 }
 
-/// The places where `flags` equals `wanted`.
-fn indices(flags: &[bool], wanted: bool) -> impl Iterator<Item = usize> {
-    flags
-        .iter()
-        .enumerate()
-        .filter(move |(_, flag)| **flag == wanted)
-        .map(|(k, _)| k)
+/// Most coefficients of a repair: no more shards can be repaired than there are parity shards.
+const MAX_REPAIR: usize = 127 * 128;
+
+/// Up to [`MAX_SHARDS`] things on the stack.
+struct Row<T> {
+    items: [T; MAX_SHARDS],
+    len: usize,
 }
 
-/// The items at the given places, which are in rising order.
-fn pick_mut<'a>(
-    items: impl Iterator<Item = &'a mut [u8]>,
-    places: &[usize],
-) -> impl Iterator<Item = &'a mut [u8]> {
-    let mut places = places.iter().copied().peekable();
-    items
-        .enumerate()
-        .filter_map(move |(k, item)| places.next_if_eq(&k).map(|_| item))
+impl<T: Default> Row<T> {
+    fn new() -> Self {
+        Self {
+            items: std::array::from_fn(|_| T::default()),
+            len: 0,
+        }
+    }
+
+    /// Appends `item`; callers have checked that it fits.
+    fn push(&mut self, item: T) {
+        if let Some(free) = self.items.get_mut(self.len) {
+            *free = item;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    fn as_slice(&self) -> &[T] {
+        self.items.get(..self.len).unwrap_or_default()
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        self.items.get_mut(..self.len).unwrap_or_default()
+    }
 }

@@ -16,6 +16,14 @@ fn pattern(data: usize, parity: usize, len: usize) -> Vec<u8> {
     block
 }
 
+/// The coefficients as they are published: one row per parity shard.
+fn rows(code: &Code) -> String {
+    (0..code.parity())
+        .flat_map(|j| code.matrix.iter().skip(j).step_by(code.parity()))
+        .map(|c| format!("{c:02x}"))
+        .collect()
+}
+
 fn parity_of(code: &Code, len: usize) -> Vec<String> {
     let mut block = pattern(code.data(), code.parity(), len);
     code.encode(&mut block, TIGHT(len)).unwrap();
@@ -29,7 +37,7 @@ fn parity_of(code: &Code, len: usize) -> Vec<String> {
 #[test]
 fn four_and_two_match_the_vectors() {
     let code = Code::cauchy(4, 2).unwrap();
-    assert_eq!(hex::encode(&code.rows), "8ef447a7f48ea747");
+    assert_eq!(rows(&code), "8ef447a7f48ea747");
     assert_eq!(
         hex::encode(&pattern(4, 0, 8)[24..]),
         "647586 97a8b9cadb".replace(' ', "")
@@ -44,7 +52,7 @@ fn four_and_two_match_the_vectors() {
 fn ten_and_three_match_the_vectors() {
     let code = Code::cauchy(10, 3).unwrap();
     assert_eq!(
-        hex::encode(&code.rows),
+        rows(&code),
         "f447a77abaad9ddd983d8ea747ba7a9dad98ddaa017aba47a7dd98ad9d5d"
     );
     assert_eq!(
@@ -56,7 +64,7 @@ fn ten_and_three_match_the_vectors() {
 #[test]
 fn one_and_two_match_the_vectors() {
     let code = Code::cauchy(1, 2).unwrap();
-    assert_eq!(code.rows, [0x8e, 0xf4]);
+    assert_eq!(rows(&code), "8ef4");
     assert_eq!(parity_of(&code, 4), ["8d0c9a1d", "f608ec16"]);
 }
 

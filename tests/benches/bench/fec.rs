@@ -2,7 +2,7 @@
 //!
 //! `reed-solomon-erasure` uses another matrix than GameStream, but the work per byte is the same.
 use super::ratio::{Clock, Table};
-use punktfunk_core::fec::{Code, Layout};
+use punktfunk_core::fec::{Code, Kernel, Layout};
 use std::hint::black_box;
 
 /// Bytes of a usual packet.
@@ -16,6 +16,9 @@ pub fn run(table: &mut Table) {
     }
     for (data, parity) in SHAPES {
         decode(table, data, parity);
+    }
+    for kernel in Kernel::available() {
+        with_kernel(table, *kernel);
     }
     set_up(table);
 }
@@ -59,6 +62,45 @@ fn encode(table: &mut Table, data: usize, parity: usize) {
         copy.copy_from_slice(black_box(&source));
         black_box(&mut copy);
     });
+}
+
+/// Each kernel that this CPU can run, at the usual size, at one that is no multiple of any vector, and for repair.
+fn with_kernel(table: &mut Table, kernel: Kernel) {
+    let (data, parity) = (100, 20);
+    let code = Code::cauchy(data, parity)
+        .expect("a valid shape")
+        .with_kernel(kernel);
+    let name = kernel.name();
+    let what = format!("fec kernel {name} {data}+{parity} x {LEN}");
+    if !table.wants(&what) {
+        return;
+    }
+    let mut ours = block(data, parity);
+    let mut other = ours.clone();
+    let mut work = || code.encode(black_box(&mut ours), LAYOUT).expect("it fits");
+    let mut shards: Vec<Vec<u8>> = other.chunks(LEN).map(<[u8]>::to_vec).collect();
+    let fec_rs = fec_rs::ReedSolomon::new(data, parity).expect("a valid shape");
+    table.row(Clock::Cpu, &what, &mut work, "fec-rs", || {
+        fec_rs.encode(black_box(&mut shards)).expect("it fits");
+    });
+    let odd = Layout {
+        len: LEN - 21,
+        ..LAYOUT
+    };
+    let what = format!("fec kernel {name} {data}+{parity} x {}", odd.len);
+    let tail = || code.encode(black_box(&mut other), odd).expect("it fits");
+    table.row(Clock::Cpu, &what, tail, "the same x 1408", &mut work);
+    let mut received = block(data, parity);
+    code.encode(&mut received, LAYOUT).expect("it fits");
+    let present: Vec<bool> = (0..data + parity)
+        .map(|k| k % 5 != 2 || k >= data)
+        .collect();
+    let repair = || {
+        let repaired = code.reconstruct(black_box(&mut received), LAYOUT, &present);
+        assert_eq!(repaired.ok(), Some(parity));
+    };
+    let what = format!("fec kernel {name} {data}+{parity}, {parity} lost");
+    table.row(Clock::Cpu, &what, repair, "encode", &mut work);
 }
 
 /// Repair of as many data shards as there is parity. All sides restore the block first, inside the measured time.
