@@ -38,6 +38,12 @@ impl Cadence {
         self.base_ns + seconds * SECOND_NS + rest * SECOND_NS / self.fps
     }
 
+    /// The next tick is due at `now_ns`, and the grid begins there. Nothing counts as missed.
+    pub fn restart(&mut self, now_ns: u64) {
+        self.base_ns = now_ns;
+        self.served = 0;
+    }
+
     /// Nanoseconds between two ticks, rounded down.
     pub fn interval_ns(&self) -> u64 {
         SECOND_NS / self.fps

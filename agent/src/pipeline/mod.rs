@@ -122,6 +122,12 @@ impl Pipeline {
         }
     }
 
+    /// Begin now, however long ago the pipeline was made.
+    pub fn begin(&mut self, now_ns: u64) {
+        self.cadence.restart(now_ns);
+        self.started_ns = now_ns;
+    }
+
     pub fn totals(&self) -> Totals {
         Totals {
             captured: self.feed.captured(),

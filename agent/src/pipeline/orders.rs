@@ -43,6 +43,20 @@ impl OrdersHandle {
     /// The next picture shall be a key frame.
     pub fn keyframe(&self) {
         self.state().orders.keyframe = true;
+        self.shared.1.notify_all();
+    }
+
+    /// Sleep until a key frame is asked for; the order stays. `false`: stopped.
+    pub fn wait_for_keyframe(&self) -> bool {
+        let mut state = self.state();
+        while !state.stop && !state.orders.keyframe {
+            state = self
+                .shared
+                .1
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        !state.stop
     }
 
     /// Do not refer to these pictures any more.

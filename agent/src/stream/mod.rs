@@ -252,6 +252,9 @@ fn encode_thread(
             options.bitrate_kbps
         );
         let mut sink = RingSink::new(ring, Arc::clone(shared));
+        // The service asks for the first key frame when the client can receive; nobody could use a picture before.
+        shared.orders.wait_for_keyframe();
+        pipeline.begin(clock::now_ns());
         let result = pipeline::run(&mut pipeline, &shared.orders, &mut sink, |totals| {
             *shared.totals() = *totals;
             false

@@ -47,7 +47,17 @@ struct Service {
 }
 
 impl Service {
+    /// With a client that can receive.
     fn open(options: OpenStream) -> (Self, Result<Stream, StreamError>) {
+        let (service, opened) = Self::open_waiting(options);
+        if opened.is_ok() {
+            service.send(&ToAgent::Idr);
+        }
+        (service, opened)
+    }
+
+    /// With a client that is not there yet.
+    fn open_waiting(options: OpenStream) -> (Self, Result<Stream, StreamError>) {
         let ring = Ring::create(GEOMETRY).unwrap();
         let (ours, theirs) = socket::pair().unwrap();
         let consumer = Consumer::new(
@@ -180,6 +190,23 @@ fn without_a_free_slot_nothing_is_encoded_and_the_gap_shows_in_the_numbers() {
         u64::from(number) >= 3 + skipped,
         "{number} after {skipped} skips"
     );
+}
+
+#[test]
+fn nothing_is_encoded_before_the_client_is_there() {
+    let (mut service, stream) = Service::open_waiting(options());
+    let _stream = stream.unwrap();
+    // The sound tells the time: 100 ms are six pictures.
+    for _ in 0..20 {
+        service.receive(|_, event| match event {
+            Event::Message(ToService::Audio { .. }) => Some(()),
+            Event::Message(ToService::FrameReady(_)) => panic!("a picture for nobody"),
+            _ => None,
+        });
+    }
+    service.send(&ToAgent::Idr);
+    let (frame, _) = service.frame();
+    assert_eq!((frame.seq, frame.flags), (0, FRAME_KEY));
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub struct AgentStats {
 pub enum ToAgent {
     /// The slot was copied out and may be written again.
     SlotFree { slot: u16 },
-    /// Make the next picture a key frame.
+    /// Make the next picture a key frame. The first one comes when the client can receive: until then nothing is encoded.
     Idr,
     /// The client lost the frames with these sequence numbers (low 32 bits of `seq`, both ends included).
     InvalidateRefs { first: u32, last: u32 },

@@ -245,3 +245,67 @@ impl ControlTransport for EnetTransport {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// Drive both ends until the host reports something.
+    fn next(host: &mut EnetTransport, client: &mut Host<UdpSocket>) -> Event {
+        let begun = Instant::now();
+        loop {
+            let _ = client.service().unwrap();
+            if let Some(event) = host.service() {
+                return event;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5), "nothing happens");
+            std::thread::yield_now();
+        }
+    }
+
+    fn client() -> Host<UdpSocket> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Host::new(
+            socket,
+            HostSettings {
+                peer_limit: 1,
+                ..HostSettings::default()
+            },
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_panic_in_the_library_costs_its_connections_and_not_the_plane() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut host = EnetTransport::new(socket).unwrap();
+        host.expect(7);
+        host.expect(8);
+        let mut first = client();
+        first.connect(address, CHANNELS, 7).unwrap();
+        let Event::Connected {
+            peer,
+            connect_data: 7,
+        } = next(&mut host, &mut first)
+        else {
+            panic!("not connected");
+        };
+        let answer: Option<()> = host.guarded(|_| panic!("as a bug in the library would"));
+        assert_eq!(answer, None);
+        assert_eq!(next(&mut host, &mut first), Event::Disconnected { peer });
+        // The socket and what may come in by it are as before.
+        let mut second = client();
+        second.connect(address, CHANNELS, 8).unwrap();
+        let event = next(&mut host, &mut second);
+        assert!(matches!(
+            event,
+            Event::Connected {
+                connect_data: 8,
+                ..
+            }
+        ));
+    }
+}

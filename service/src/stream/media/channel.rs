@@ -177,9 +177,9 @@ impl Inlet {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        if self.link.key_frame_wanted.swap(false, Ordering::AcqRel)
-            && self.key_frames.request(now_ns())
-        {
+        // Before the client is ready nobody could use one, and then one is asked for anyway.
+        let wanted = self.link.key_frame_wanted.swap(false, Ordering::AcqRel) && self.ready();
+        if wanted && self.key_frames.request(now_ns()) {
             self.ask_for_key_frame()?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Pictures and sound.
 use super::*;
+use punktfunk_core::{control::ClientMessage, input::InputEvent};
 use punktfunk_dbus::channel::{ToAgent, message::FRAME_REPEATED};
 use std::io::ErrorKind;
 
@@ -13,6 +14,12 @@ fn the_first_frame_sent_is_a_key_frame_with_index_1() {
     agent.frame(b"unseen", 0);
     assert!(matches!(agent.hear(), ToAgent::SlotFree { .. }));
     client.connect(connect_data(1));
+    // Clients ask for a key frame before they say where it is to go.
+    client.say(&ClientMessage::RequestIdr);
+    client.say(&ClientMessage::Input(&InputEvent::Text('x').encode()));
+    assert_eq!(agent.hear(), ToAgent::Input(InputEvent::Text('x')));
+    agent.frame(b"unseen", 0);
+    assert!(matches!(agent.hear(), ToAgent::SlotFree { .. }));
     client.ping_video(video_ping(1));
     assert_eq!(agent.hear(), ToAgent::Idr);
     // Still on its way when the request came.
@@ -28,7 +35,7 @@ fn the_first_frame_sent_is_a_key_frame_with_index_1() {
     // The figures are written after the packets: the next slot says that they are there.
     agent.frame(b"third", 0);
     client.receive_frame();
-    assert_eq!(rig.figure(1, "dropped_before_ping"), 3);
+    assert_eq!(rig.figure(1, "dropped_before_ping"), 4);
     assert_eq!(rig.figure(1, "keyframes"), 1);
     assert!(rig.figure(1, "repeated") == 1 && rig.figure(1, "frames_sent") >= 2);
 }
