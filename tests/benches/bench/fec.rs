@@ -109,7 +109,8 @@ fn decode(table: &mut Table, data: usize, parity: usize) {
     if !table.wants(&what) {
         return;
     }
-    let lost = |k: usize| k < data && k % (data / parity) == 0 && k / (data / parity) < parity;
+    let lost =
+        |k: usize| k < data && k.is_multiple_of(data / parity) && k / (data / parity) < parity;
     let present: Vec<bool> = (0..data + parity).map(|k| !lost(k)).collect();
     let code = Code::cauchy(data, parity).expect("a valid shape");
     let mut sent = block(data, parity);
