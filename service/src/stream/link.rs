@@ -1,7 +1,7 @@
 //! What the other parts of the service hold of a running stream: ways to tell it something, and its figures.
-use super::{StopReason, media::Command, statistics::Statistics};
+use super::{StopReason, media::Command, permits::Permits, statistics::Statistics};
 use crate::{ids::StreamId, net::wake::Wake};
-use punktfunk_dbus::channel::{Endpoint, message::SourceState};
+use punktfunk_dbus::channel::{Endpoint, ToAgent, message::SourceState};
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
@@ -27,6 +27,9 @@ pub(super) enum Happening {
 pub struct StreamLink {
     id: StreamId,
     statistics: Arc<Statistics>,
+    permits: Permits,
+    /// The last input event was let through.
+    input_was_allowed: AtomicBool,
     /// Our end of the channel to the agent.
     endpoint: Arc<Endpoint>,
     commands: Sender<Command>,
@@ -45,10 +48,13 @@ impl StreamLink {
         commands: Sender<Command>,
         wake: Arc<Wake>,
         happenings: UnboundedSender<Happening>,
+        permits: Permits,
     ) -> Self {
         Self {
             id,
             statistics: Arc::default(),
+            permits,
+            input_was_allowed: AtomicBool::new(false),
             endpoint,
             commands,
             wake,
@@ -68,6 +74,26 @@ impl StreamLink {
 
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// Whether an input event may go to the session now. When that ends, everything pressed is let go.
+    pub fn may_input(&self) -> bool {
+        let allowed = self.permits.input();
+        if self.input_was_allowed.swap(allowed, Ordering::AcqRel) && !allowed {
+            // A full socket means that its agent is about to be given up, and then releases by itself.
+            let _ = self.endpoint.send_to_agent(&ToAgent::ReleaseAll);
+        }
+        allowed
+    }
+
+    pub(super) fn may_hear(&self) -> bool {
+        self.permits.audio()
+    }
+
+    pub(super) fn set_permissions(&self, words: &[String]) {
+        self.permits.set(words);
+        // Lets go of what is pressed if input has just been taken away.
+        self.may_input();
     }
 
     /// Ask the agent for a key frame; requests that come together are one.

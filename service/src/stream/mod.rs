@@ -8,6 +8,7 @@ mod key_frames;
 mod link;
 mod media;
 mod pacing;
+mod permits;
 mod plan;
 mod registry;
 mod statistics;
@@ -23,12 +24,14 @@ use crate::{
         udp::{Pings, Plane, Waiting},
         wake::Wake,
     },
+    store::PERMISSION_VIEW,
 };
 use actor::Actor;
 pub use histogram::Histogram;
 pub use link::StreamLink;
 use media::Media;
 pub use pacing::{Pacer, Schedule};
+use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
 use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, socket};
 use registry::Registry;
@@ -185,6 +188,7 @@ impl Streams {
             commands,
             Arc::clone(&wake),
             happenings,
+            Permits::new(launch.agent.clone(), &launch.client.permissions),
         );
         let link = Arc::new(link);
         let (finished, media_finished) = oneshot::channel();
@@ -287,6 +291,21 @@ impl Streams {
     pub fn stop_client(&self, client: &ClientId, reason: StopReason) {
         for id in self.0.of_client(client) {
             self.stop(id, reason.clone());
+        }
+    }
+
+    /// The client's permissions were changed: running streams obey at once; without `view` they end.
+    pub fn set_permissions(&self, client: &ClientId, words: &[String]) {
+        if !words.iter().any(|word| word == PERMISSION_VIEW) {
+            self.stop_client(client, StopReason::Administrator);
+        }
+        for link in self
+            .0
+            .of_client(client)
+            .into_iter()
+            .filter_map(|id| self.0.link(id))
+        {
+            link.set_permissions(words);
         }
     }
 

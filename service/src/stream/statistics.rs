@@ -49,6 +49,7 @@ counters! {
     fec_blocks_repaired,
     fec_blocks_lost,
     input_events,
+    input_refused,
     /// Control messages that could not be opened.
     control_refused,
     /// The agent's own totals.

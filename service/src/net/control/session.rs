@@ -132,6 +132,9 @@ impl Session {
                 };
                 outcome.fetch_add(1, Ordering::Relaxed);
             }
+            Ok(ClientMessage::Input(_)) if !self.link.may_input() => {
+                statistics.input_refused.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(ClientMessage::Input(bytes)) => match input::decode(bytes) {
                 Ok(event) => {
                     statistics.input_events.fetch_add(1, Ordering::Relaxed);

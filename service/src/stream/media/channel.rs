@@ -246,6 +246,9 @@ impl Inlet {
         let Some(socket) = &self.audio_socket else {
             return;
         };
+        if !self.link.may_hear() {
+            return;
+        }
         let statistics = self.link.statistics();
         match self.audio.packetize(opus) {
             Ok(datagrams) => {

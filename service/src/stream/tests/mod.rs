@@ -163,7 +163,9 @@ fn setup(
         owner: Uid(1000 + u32::from(number)),
         paired_at: 0,
         last_seen: 0,
-        permissions: Vec::new(),
+        permissions: crate::store::DEFAULT_PERMISSIONS
+            .map(str::to_owned)
+            .to_vec(),
     };
     let launch = Launch {
         stream: StreamId(number.into()),
