@@ -30,10 +30,11 @@ step "formatting" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "build" cargo build --workspace --bins --locked
 if [ ${#failures[@]} = 0 ]; then
-  step "unit and whole-system tests" cargo test --workspace --locked --no-fail-fast
+  # Whatever hangs fails, instead of holding up everything.
+  step "unit and whole-system tests" timeout 1500 cargo test --workspace --locked --no-fail-fast
   if [ -z "${SKIP_RIGS:-}" ]; then
     for rig in tests/rigs/test-*.sh; do
-      step "$(basename "$rig" .sh)" $as_root env BINDIR="$PWD/target/debug" "$rig"
+      step "$(basename "$rig" .sh)" timeout 900 $as_root env BINDIR="$PWD/target/debug" "$rig"
     done
   else
     echo "skip the rigs: SKIP_RIGS is set"; skipped=$((skipped + 1))

@@ -7,7 +7,7 @@ use nix::{
 };
 use punktfunk_dbus::{
     channel::{
-        Consumer, Endpoint, Geometry, Ring, ToService,
+        Consumer, Endpoint, Geometry, Ring, ToAgent, ToService,
         consumer::{Event, Limits},
         socket,
     },
@@ -267,6 +267,8 @@ async fn only_the_service_may_open_a_stream() {
         max_audio_bytes: 1400,
     };
     let mut consumer = Consumer::new(Arc::clone(&endpoint), limits);
+    // nothing is encoded before the service asks for the first key frame
+    assert!(endpoint.send_to_agent(&ToAgent::Idr).unwrap());
     let first = loop {
         let mut ready = [nix::poll::PollFd::new(
             endpoint.as_fd(),
