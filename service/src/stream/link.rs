@@ -1,6 +1,10 @@
 //! What the other parts of the service hold of a running stream: ways to tell it something, and its figures.
 use super::{StopReason, media::Command, permits::Permits, statistics::Statistics};
-use crate::{ids::StreamId, net::wake::Wake};
+use crate::{
+    ids::StreamId,
+    net::{control::Outbox, wake::Wake},
+};
+use punktfunk_core::control::HostMessage;
 use punktfunk_dbus::channel::{Endpoint, ToAgent, message::SourceState};
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -35,6 +39,8 @@ pub struct StreamLink {
     commands: Sender<Command>,
     wake: Arc<Wake>,
     happenings: UnboundedSender<Happening>,
+    /// What the client is going to be told.
+    outbox: Outbox,
     /// The client wants a key frame.
     pub(super) key_frame_wanted: AtomicBool,
     /// Index of the last key frame sent, 0 before the first.
@@ -48,6 +54,7 @@ impl StreamLink {
         commands: Sender<Command>,
         wake: Arc<Wake>,
         happenings: UnboundedSender<Happening>,
+        outbox: Outbox,
         permits: Permits,
     ) -> Self {
         Self {
@@ -59,6 +66,7 @@ impl StreamLink {
             commands,
             wake,
             happenings,
+            outbox,
             key_frame_wanted: AtomicBool::new(false),
             last_key_frame: AtomicU32::new(0),
         }
@@ -108,6 +116,16 @@ impl StreamLink {
         if last >= self.last_key_frame.load(Ordering::Acquire) {
             self.request_key_frame();
         }
+    }
+
+    /// Tell the client something: rumble, a colour, a rate, HDR. Kept until it is connected; of messages that set the
+    /// same thing the newest counts. Never blocks.
+    pub fn tell(&self, message: HostMessage) {
+        self.outbox.put(message);
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// The client's control connection is up.

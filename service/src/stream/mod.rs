@@ -188,6 +188,7 @@ impl Streams {
             commands,
             Arc::clone(&wake),
             happenings,
+            registry.control.outbox(),
             Permits::new(launch.agent.clone(), &launch.client.permissions),
         );
         let link = Arc::new(link);

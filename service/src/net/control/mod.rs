@@ -5,6 +5,7 @@
 mod admission;
 mod enet;
 mod input_queue;
+mod outbox;
 mod session;
 
 use super::wake::Wake;
@@ -14,10 +15,8 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
-use punktfunk_core::{
-    control::{HostMessage, Iv},
-    crypto::Key,
-};
+pub use outbox::Outbox;
+use punktfunk_core::{control::Iv, crypto::Key};
 use session::Session;
 use std::{
     io,
@@ -75,7 +74,6 @@ pub struct ControlStream {
 
 enum Command {
     Expect(Box<Session>, oneshot::Sender<()>),
-    Send(StreamId, HostMessage),
     End(StreamId, Option<u32>, oneshot::Sender<()>),
 }
 
@@ -147,9 +145,9 @@ impl Control {
         taken.await.map_err(gone)
     }
 
-    /// Send a message; lost if the client is not connected.
-    pub fn send(&self, stream: StreamId, message: HostMessage) {
-        self.command(Command::Send(stream, message));
+    /// The box for what a stream is going to tell its client.
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(Arc::clone(&self.wake))
     }
 
     /// End a stream's control connection; with a reason, the client is told before it is disconnected. The answer comes
@@ -221,11 +219,6 @@ impl<T: ControlTransport> Plane<T> {
                     self.transport.expect(session.connect_data());
                     self.sessions.push(*session);
                     let _ = taken.send(());
-                }
-                Ok(Command::Send(stream, message)) => {
-                    if let Some(session) = self.sessions.iter_mut().find(|s| s.stream() == stream) {
-                        session.send(&mut self.transport, &message);
-                    }
                 }
                 Ok(Command::End(stream, termination, done)) => {
                     // Without a session, dropping `done` answers at once.

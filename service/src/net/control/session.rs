@@ -10,7 +10,7 @@ use crate::{
 use punktfunk_core::{
     Role,
     control::{ClientMessage, HostMessage, Opener, Sealer},
-    input,
+    input::{self, InputEvent},
 };
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -33,6 +33,8 @@ pub(super) struct Session {
     sealer: Sealer,
     input: InputQueue,
     connection: Connection,
+    /// The client has said that it takes rumble, or that it has a controller.
+    motors: bool,
 }
 
 enum Connection {
@@ -60,6 +62,7 @@ impl Session {
             link: stream.link,
             input: InputQueue::default(),
             connection: Connection::Awaited,
+            motors: false,
         })
     }
 
@@ -137,6 +140,7 @@ impl Session {
             }
             Ok(ClientMessage::Input(bytes)) => match input::decode(bytes) {
                 Ok(event) => {
+                    self.motors |= wants_motors(&event);
                     statistics.input_events.fetch_add(1, Ordering::Relaxed);
                     let pushed = self.input.push(event, self.link.endpoint().as_ref(), now);
                     self.judge(pushed);
@@ -152,7 +156,14 @@ impl Session {
         }
     }
 
-    pub(super) fn send(&mut self, transport: &mut impl ControlTransport, message: &HostMessage) {
+    /// Send what others left for the client.
+    fn empty_outbox(&mut self, transport: &mut impl ControlTransport) {
+        while let Some(message) = self.link.outbox().take(self.motors) {
+            self.send(transport, &message);
+        }
+    }
+
+    fn send(&mut self, transport: &mut impl ControlTransport, message: &HostMessage) {
         let Connection::Up { peer, .. } = self.connection else {
             return;
         };
@@ -214,6 +225,7 @@ impl Session {
                     let flushed = self.input.flush(self.link.endpoint().as_ref(), now);
                     self.judge(flushed);
                 }
+                self.empty_outbox(transport);
                 true
             }
         }
@@ -231,4 +243,14 @@ impl Session {
                 .end(StopReason::AgentFailed("it takes no input".into()));
         }
     }
+}
+
+/// Clients announce that they take rumble, and whoever sends a controller's events has one.
+fn wants_motors(event: &InputEvent) -> bool {
+    matches!(
+        event,
+        InputEvent::EnableHaptics { enabled: true }
+            | InputEvent::Controller(_)
+            | InputEvent::ControllerArrival { .. }
+    )
 }
