@@ -34,6 +34,8 @@ pub struct OpenStream {
 pub struct OpenedStream {
     pub encoder: String,
     pub source: String,
+    /// The encoder obeys `InvalidateRefs`; missing = no.
+    pub invalidates_refs: Option<bool>,
 }
 
 /// What an agent says of itself when it registers.
@@ -46,4 +48,6 @@ pub struct AgentOffer {
     pub encoders: Vec<String>,
     /// Codecs that hold the client's rate here: `h264`, ...
     pub codecs: Vec<String>,
+    /// The encoders of every codec offered obey `InvalidateRefs`; missing = no.
+    pub invalidates_refs: Option<bool>,
 }

@@ -105,6 +105,7 @@ impl Admission {
             compositor: offer.compositor,
             encoders: offer.encoders,
             codecs: offer.codecs,
+            invalidates_refs: offer.invalidates_refs.unwrap_or(false),
             active: state.active,
             locked: state.locked,
             greeter: state.class == Class::Greeter,

@@ -149,6 +149,7 @@ fn offer() -> AgentOffer {
             .map_or_else(|_| "unknown".to_owned(), |desktop| desktop.to_lowercase()),
         encoders: names(encode::ENCODERS),
         codecs: names(encode::CODECS),
+        invalidates_refs: Some(encode::INVALIDATES_REFS),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{convert::Colour, source::Picture};
 pub const CODECS: &[&str] = &["h264"];
 /// Back ends of this build, best first.
 pub const ENCODERS: &[&str] = &[openh264::NAME];
+/// Whether every back end can leave lost pictures out of its references.
+pub const INVALIDATES_REFS: bool = false;
 
 /// What a stream wants of its encoder. Sizes in pixels; the rate is that of the video alone.
 #[derive(Debug, Clone)]
@@ -35,6 +37,10 @@ pub struct Tag {
     pub capture_ns: u64,
     /// The last picture encoded once more.
     pub repeated: bool,
+    /// Its number, counted as submitted from 0: what [`Encoder::invalidate_refs`] counts by. It wraps.
+    pub picture: u32,
+    /// The first picture since an invalidation: set by the pipeline, encoders pass it on.
+    pub after_invalidation: bool,
 }
 
 /// One encoded picture.
@@ -111,8 +117,13 @@ pub trait Encoder: Send {
     /// The next submitted picture becomes an IDR.
     fn request_keyframe(&mut self);
 
-    /// Never again refer to pictures `first..=last` (counted as submitted, from 0). False: this encoder cannot, the caller
-    /// asks for a key frame instead.
+    /// Whether [`Self::invalidate_refs`] can ever succeed: clients are told so before the stream begins.
+    fn can_invalidate_refs(&self) -> bool {
+        false
+    }
+
+    /// Never again refer to pictures `first..=last` ([`Tag::picture`]); `last` is the latest one submitted. False: this
+    /// encoder cannot, or has nothing else left to refer to; the caller asks for a key frame instead.
     fn invalidate_refs(&mut self, first: u32, last: u32) -> bool;
 
     /// Aim at this rate from the next picture on.

@@ -69,7 +69,7 @@ fn encode(
     let tag = Tag {
         pts_ns,
         capture_ns: pts_ns,
-        repeated: false,
+        ..Tag::default()
     };
     encoder.submit(picture, tag).unwrap();
     let unit = encoder.poll().unwrap().expect("one access unit a picture");
@@ -225,6 +225,7 @@ fn a_repeated_picture_is_encoded_from_what_is_kept() {
         pts_ns: 5,
         capture_ns: 5,
         repeated: true,
+        ..Tag::default()
     };
     encoder.submit_again(tag).unwrap();
     assert!(

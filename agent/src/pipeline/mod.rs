@@ -6,6 +6,7 @@
 
 mod feed;
 mod orders;
+mod references;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::{
     encode::{AccessUnit, EncodeError, Encoder, Tag},
 };
 use feed::Next;
+use references::References;
 
 /// How long a source may take to its first picture.
 const FIRST_PICTURE_NS: u64 = 10_000_000_000;
@@ -98,6 +100,9 @@ pub struct Pipeline {
     last_pts_ns: Option<u64>,
     /// Access units in a row that were too large; the rate is halved that often.
     too_large: u32,
+    /// Number of the next picture submitted.
+    next_picture: u32,
+    references: References,
     totals: Totals,
 }
 
@@ -118,6 +123,8 @@ impl Pipeline {
             bitrate_kbps,
             last_pts_ns: None,
             too_large: 0,
+            next_picture: 0,
+            references: References::default(),
             totals: Totals::default(),
         }
     }
@@ -147,14 +154,25 @@ impl Pipeline {
             self.bitrate_kbps = kbps;
             self.encoder.set_bitrate(kbps >> self.too_large)?;
         }
-        let invalidated = match orders.invalidate {
-            Some((first, last)) => self.encoder.invalidate_refs(first, last),
-            None => true,
-        };
+        let lost = orders.invalidate.filter(|_| !orders.keyframe);
+        let invalidated = lost.is_none_or(|(first, _)| self.invalidate(first));
         if orders.keyframe || !invalidated {
             self.encoder.request_keyframe();
         }
         Ok(())
+    }
+
+    /// Leave out the picture of frame `first` and all since: they may depend on it.
+    fn invalidate(&mut self, first: u32) -> bool {
+        let Some(first) = self.references.picture(first) else {
+            return false;
+        };
+        let latest = self.next_picture.wrapping_sub(1);
+        let done = self.encoder.invalidate_refs(first, latest);
+        if done {
+            self.references.invalidated(self.next_picture);
+        }
+        done
     }
 
     /// Serve the tick that is due. `now_ns` is CLOCK_MONOTONIC.
@@ -172,6 +190,8 @@ impl Pipeline {
                     pts_ns: later(&mut self.last_pts_ns, picture.capture_ns),
                     capture_ns: picture.capture_ns,
                     repeated: false,
+                    picture: self.next_picture,
+                    after_invalidation: false,
                 };
                 let result = self.encoder.submit(picture, tag);
                 self.feed.done();
@@ -182,6 +202,8 @@ impl Pipeline {
                     pts_ns: later(&mut self.last_pts_ns, now_ns),
                     capture_ns,
                     repeated: true,
+                    picture: self.next_picture,
+                    after_invalidation: false,
                 };
                 self.encoder.submit_again(tag)?;
                 self.totals.repeated += 1;
@@ -192,6 +214,7 @@ impl Pipeline {
             Next::Nothing => return Ok(()),
         }
         self.totals.submitted += 1;
+        self.next_picture = self.next_picture.wrapping_add(1);
         let result = self.drain(sink);
         self.totals.busy_ns += clock::now_ns().saturating_sub(begun_ns);
         result
@@ -204,10 +227,15 @@ impl Pipeline {
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
-        while let Some(unit) = self.encoder.poll()? {
-            let (key, bytes) = (unit.key, unit.data.len());
+        while let Some(mut unit) = self.encoder.poll()? {
+            let (key, bytes, picture) = (unit.key, unit.data.len(), unit.tag.picture);
+            if key {
+                self.references.restarted();
+            }
+            unit.tag.after_invalidation = self.references.spared(picture);
             match sink.deliver(&unit).map_err(PipelineError::Sink)? {
                 Delivered::Taken => {
+                    self.references.announced(picture);
                     self.totals.encoded += 1;
                     self.totals.keyframes += u64::from(key);
                     self.totals.bytes += bytes as u64;

@@ -36,7 +36,7 @@ fn encoder() -> Box<dyn Encoder> {
     crate::encode::open("h264", &settings).unwrap()
 }
 
-fn synthetic() -> Pipeline {
+fn painted() -> Feed {
     let request = SourceRequest {
         width: MODE.0,
         height: MODE.1,
@@ -44,7 +44,11 @@ fn synthetic() -> Pipeline {
         cursor: false,
     };
     let mut source = source::open("synthetic-fast", &request).unwrap();
-    Pipeline::new(Feed::of(source.as_mut()), encoder(), MODE.2, 2000, 0)
+    Feed::of(source.as_mut())
+}
+
+fn synthetic() -> Pipeline {
+    Pipeline::new(painted(), encoder(), MODE.2, 2000, 0)
 }
 
 fn captured() -> (Pipeline, Arc<PictureSlot>) {
@@ -190,4 +194,138 @@ fn stopping_ends_a_wait_at_once() {
     orders.stop();
     assert_eq!(thread.join().unwrap(), Wake::Stop);
     assert!(orders.stopped());
+}
+
+/// An encoder without pictures: it remembers what it was told and can leave references out.
+#[derive(Default)]
+struct Told {
+    ready: Option<Tag>,
+    key: bool,
+    /// Pictures that give no access unit.
+    swallows: Vec<u32>,
+    invalidated: Arc<std::sync::Mutex<Vec<(u32, u32)>>>,
+    /// Refuse to invalidate pictures before this one.
+    window: u32,
+}
+
+impl Encoder for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+    fn submit(&mut self, _: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        self.submit_again(tag)
+    }
+    fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
+        self.ready = (!self.swallows.contains(&tag.picture)).then_some(tag);
+        Ok(())
+    }
+    fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {
+        let key = self.key;
+        let unit = self.ready.take().map(|tag| AccessUnit {
+            data: b"unit",
+            key: key || tag.picture == 0,
+            tag,
+        });
+        self.key &= unit.is_none();
+        Ok(unit)
+    }
+    fn request_keyframe(&mut self) {
+        self.key = true;
+    }
+    fn can_invalidate_refs(&self) -> bool {
+        true
+    }
+    fn invalidate_refs(&mut self, first: u32, last: u32) -> bool {
+        let possible = first >= self.window;
+        if possible {
+            self.invalidated.lock().unwrap().push((first, last));
+        }
+        possible
+    }
+    fn set_bitrate(&mut self, _: u32) -> Result<(), EncodeError> {
+        Ok(())
+    }
+    fn flush(&mut self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+fn told(encoder: Told) -> Pipeline {
+    let feed = painted();
+    Pipeline::new(feed, Box::new(encoder), 60, 2000, 0)
+}
+
+fn lost(first: u32, last: u32) -> Orders {
+    Orders {
+        invalidate: Some((first, last)),
+        ..Orders::default()
+    }
+}
+
+#[test]
+fn an_invalidation_counts_in_pictures_reaches_to_the_latest_and_marks_the_next_frame() {
+    let calls = Arc::<std::sync::Mutex<Vec<(u32, u32)>>>::default();
+    let mut pipeline = told(Told {
+        swallows: vec![2, 3],
+        invalidated: Arc::clone(&calls),
+        ..Told::default()
+    });
+    let mut sink = Recorder::default();
+    for tick in 0..7 {
+        pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+    }
+    // Pictures 0, 1, 4, 5 and 6 became frames 0 to 4; frame 3 was lost.
+    pipeline.obey(&lost(3, 3)).unwrap();
+    for tick in 7..9 {
+        pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+    }
+    assert_eq!(*calls.lock().unwrap(), [(5, 6)]);
+    let marks: Vec<(u32, bool)> = sink.units[4..]
+        .iter()
+        .map(|(_, tag)| (tag.picture, tag.after_invalidation))
+        .collect();
+    assert_eq!(marks, [(6, false), (7, true), (8, false)]);
+    assert!(sink.units.iter().skip(1).all(|(key, _)| !key));
+}
+
+#[test]
+fn what_cannot_be_invalidated_becomes_a_key_frame_without_a_mark() {
+    // Outside of the encoder's references; a frame that never was; together with an order for a key frame.
+    let both = Orders {
+        keyframe: true,
+        ..lost(4, 4)
+    };
+    for orders in [lost(1, 4), lost(9, 9), both] {
+        let mut pipeline = told(Told {
+            window: 2,
+            ..Told::default()
+        });
+        let mut sink = Recorder::default();
+        for tick in 0..5 {
+            pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+        }
+        pipeline.obey(&orders).unwrap();
+        for tick in 5..7 {
+            pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+        }
+        let seen: Vec<_> = sink.units[5..]
+            .iter()
+            .map(|(key, tag)| (*key, tag.after_invalidation))
+            .collect();
+        assert_eq!(seen, [(true, false), (false, false)], "{orders:?}");
+    }
+}
+
+#[test]
+fn a_marked_frame_that_is_lost_on_the_way_is_followed_by_a_key_frame() {
+    let mut pipeline = told(Told::default());
+    let mut sink = Recorder::default();
+    pipeline.tick(0, &mut sink).unwrap();
+    pipeline.tick(TICK_NS, &mut sink).unwrap();
+    pipeline.obey(&lost(1, 1)).unwrap();
+    sink.answer = Some(Delivered::Lost);
+    pipeline.tick(2 * TICK_NS, &mut sink).unwrap();
+    pipeline.tick(3 * TICK_NS, &mut sink).unwrap();
+    let (key, tag) = sink.units[3];
+    assert!(key && !tag.after_invalidation);
 }

@@ -139,6 +139,7 @@ impl Channel {
             encoded: totals.encoded,
             repeated: totals.repeated,
             skipped_no_slot: totals.skipped_no_slot,
+            missed_ticks: totals.missed_ticks,
         };
         let _ = self
             .shared

@@ -295,6 +295,7 @@ fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStr
     let opened = OpenedStream {
         encoder: encoder.name().to_owned(),
         source: source.name().to_owned(),
+        invalidates_refs: Some(encoder.can_invalidate_refs()),
     };
     let feed = Feed::of(source.as_mut());
     let pipeline = Pipeline::new(

@@ -8,7 +8,7 @@ use crate::{
 };
 use punktfunk_dbus::channel::{
     FrameReady, ToService,
-    message::{FRAME_KEY, FRAME_REPEATED},
+    message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED},
 };
 use std::sync::{
     Arc,
@@ -57,6 +57,9 @@ impl Sink for RingSink {
         }
         if unit.tag.repeated {
             flags |= FRAME_REPEATED;
+        }
+        if unit.tag.after_invalidation {
+            flags |= FRAME_AFTER_INVALIDATION;
         }
         let announcement = ToService::FrameReady(FrameReady {
             slot,

@@ -73,6 +73,8 @@ pub struct AgentStats {
     pub encoded: u64,
     pub repeated: u64,
     pub skipped_no_slot: u64,
+    /// Ticks of the encode clock that passed while an earlier one was being served.
+    pub missed_ticks: u64,
 }
 
 /// Service to agent.
@@ -83,7 +85,9 @@ pub enum ToAgent {
     SlotFree { slot: u16 },
     /// Make the next picture a key frame. The first one comes when the client can receive: until then nothing is encoded.
     Idr,
-    /// The client lost the frames with these sequence numbers (low 32 bits of `seq`, both ends included).
+    /// The client lost the frames with these sequence numbers (low 32 bits of `seq`, both ends included). No later picture
+    /// may refer to them, nor to one that was encoded after them until now, as that may depend on them. The first picture
+    /// made so carries [`FRAME_AFTER_INVALIDATION`]; an encoder that has nothing left to refer to makes a key frame instead.
     InvalidateRefs { first: u32, last: u32 },
     /// The new video budget; never 0.
     Bitrate { kbps: u32 },

@@ -181,6 +181,7 @@ impl ToService {
                     stats.encoded,
                     stats.repeated,
                     stats.skipped_no_slot,
+                    stats.missed_ticks,
                 ])?;
                 Ok(out)
             }
@@ -238,6 +239,7 @@ impl ToService {
                     encoded: reader.u64()?,
                     repeated: reader.u64()?,
                     skipped_no_slot: reader.u64()?,
+                    missed_ticks: reader.u64()?,
                 };
                 reader.end(Self::Stats(stats))
             }

@@ -30,6 +30,8 @@ pub struct AgentInfo {
     pub encoders: Vec<String>,
     /// `h264`, ...
     pub codecs: Vec<String>,
+    /// Its encoders can leave lost frames out of their references.
+    pub invalidates_refs: bool,
     /// In front on its seat; a headless session is active as long as it lives.
     pub active: bool,
     pub locked: bool,

@@ -19,6 +19,7 @@ fn info(session: &str, uid: u32, seat: &str, active: bool) -> AgentInfo {
         compositor: "none".into(),
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
+        invalidates_refs: false,
         locked: false,
         greeter: false,
         version: "1".into(),

@@ -23,7 +23,7 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
     Offer {
         hevc: has(Codec::Hevc),
         av1: has(Codec::Av1),
-        invalidates_refs: false,
+        invalidates_refs: agent.is_some_and(|agent| agent.invalidates_refs),
         chroma_444: false,
         hdr: false,
         feature_flags: FEATURE_FLAGS,

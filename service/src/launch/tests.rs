@@ -24,6 +24,7 @@ fn info(codecs: &[&str]) -> AgentInfo {
         compositor: String::new(),
         encoders: Vec::new(),
         codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
+        invalidates_refs: false,
         active: true,
         locked: false,
         greeter: false,

@@ -168,6 +168,7 @@ impl TestHost {
             compositor: "none".into(),
             encoders: Vec::new(),
             codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
+            invalidates_refs: false,
             active: true,
             locked: false,
             greeter: false,

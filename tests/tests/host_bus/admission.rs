@@ -16,6 +16,7 @@ fn offer() -> AgentOffer {
         compositor: "none".into(),
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
+        invalidates_refs: None,
     }
 }
 

@@ -31,14 +31,17 @@ fn to_service() -> impl Strategy<Value = ToService> {
     ]
     .prop_map(ToService::State);
     let failed = "[^\\p{Cc}]{0,128}".prop_map(|reason| ToService::Failed { reason });
-    let stats = any::<[u64; 4]>().prop_map(|[captured, encoded, repeated, skipped_no_slot]| {
-        ToService::Stats(AgentStats {
-            captured,
-            encoded,
-            repeated,
-            skipped_no_slot,
-        })
-    });
+    let stats = any::<[u64; 5]>().prop_map(
+        |[captured, encoded, repeated, skipped_no_slot, missed_ticks]| {
+            ToService::Stats(AgentStats {
+                captured,
+                encoded,
+                repeated,
+                skipped_no_slot,
+                missed_ticks,
+            })
+        },
+    );
     prop_oneof![frame, audio, state, failed, stats]
 }
 

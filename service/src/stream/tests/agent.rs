@@ -28,7 +28,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hands what was opened to the test.
-struct Source(Mutex<Sender<Opened>>);
+struct Source(Mutex<Sender<Opened>>, bool);
 type Opened = (OpenStream, OwnedFd, OwnedFd);
 
 impl StreamSource for Source {
@@ -41,12 +41,17 @@ impl StreamSource for Source {
         Box::pin(std::future::ready(Ok(OpenedStream {
             encoder: "fake".into(),
             source: "fake".into(),
+            invalidates_refs: Some(self.1),
         })))
     }
 }
 
 /// Register an agent for a user of its own.
-pub fn register(agents: &Agents, uid: u32) -> (AgentHandle, Receiver<Opened>) {
+pub fn register(
+    agents: &Agents,
+    uid: u32,
+    invalidates_refs: bool,
+) -> (AgentHandle, Receiver<Opened>) {
     let (opened, receiver) = mpsc::channel();
     let info = AgentInfo {
         session: SessionId(format!("c{uid}")),
@@ -56,12 +61,13 @@ pub fn register(agents: &Agents, uid: u32) -> (AgentHandle, Receiver<Opened>) {
         compositor: "none".into(),
         encoders: vec!["fake".into()],
         codecs: vec!["h264".into()],
+        invalidates_refs,
         locked: false,
         greeter: false,
         version: "1".into(),
     };
     let handle = agents
-        .admit(info, Arc::new(Source(Mutex::new(opened))))
+        .admit(info, Arc::new(Source(Mutex::new(opened), invalidates_refs)))
         .unwrap();
     (handle, receiver)
 }

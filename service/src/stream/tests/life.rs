@@ -110,7 +110,7 @@ fn a_bitrate_is_passed_on() {
 fn a_new_stream_of_the_same_client_replaces_the_old_one() {
     let rig = Rig::new();
     let (mut agent, mut client) = rig.start_connected(1);
-    let (handle, opened) = agent::register(&rig.agents, 2000);
+    let (handle, opened) = agent::register(&rig.agents, 2000, false);
     let mut second = setup(2, handle, |_| {});
     let mut launch = Arc::into_inner(second.launch).unwrap();
     launch.client.id = ClientId("client1".into());

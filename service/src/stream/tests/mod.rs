@@ -23,6 +23,8 @@ struct Rig {
     streams: Arc<Streams>,
     agents: Agents,
     ports: HostPorts,
+    /// What its agents say of their encoders.
+    invalidates_refs: bool,
 }
 
 fn config(edit: impl FnOnce(&mut Config)) -> Arc<Config> {
@@ -69,6 +71,7 @@ impl Rig {
             streams: Arc::new(streams),
             agents: Agents::new(),
             ports,
+            invalidates_refs: false,
         }
     }
 
@@ -78,7 +81,11 @@ impl Rig {
     }
 
     fn start_with(&self, number: u8, edit: impl FnOnce(&mut StreamParams)) -> (FakeAgent, Client) {
-        let (handle, opened) = agent::register(&self.agents, 1000 + u32::from(number));
+        let (handle, opened) = agent::register(
+            &self.agents,
+            1000 + u32::from(number),
+            self.invalidates_refs,
+        );
         let setup = setup(number, handle, edit);
         let key = setup.launch.key.clone();
         self.runtime.block_on(self.streams.start(setup)).unwrap();
