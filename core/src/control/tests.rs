@@ -222,6 +222,130 @@ fn every_host_message_survives_the_wire() {
     }
 }
 
+/// Little-endian but for the reason of a termination; rumble begins with four bytes that clients skip.
+#[test]
+fn every_host_message_has_the_bytes_that_clients_read() {
+    let metadata = HdrMetadata {
+        red: (0x0102, 0x0304),
+        green: (0x0506, 0x0708),
+        blue: (0x090a, 0x0b0c),
+        white: (0x0d0e, 0x0f10),
+        max_display: 1000,
+        min_display: 50,
+        max_content: 900,
+        max_frame_average: 400,
+        max_full_frame: 600,
+    };
+    for (message, kind, bytes) in [
+        (
+            HostMessage::Rumble {
+                controller: 0x0102,
+                low: 0x0304,
+                high: 0x0506,
+            },
+            0x010b,
+            "00000000 0201 0403 0605",
+        ),
+        (
+            HostMessage::TriggerRumble {
+                controller: 1,
+                left: 0x0203,
+                right: 0x0405,
+            },
+            0x5500,
+            "0100 0302 0504",
+        ),
+        (
+            HostMessage::MotionEvents {
+                controller: 3,
+                rate_hz: 0x0102,
+                kind: 2,
+            },
+            0x5501,
+            "0300 0201 02",
+        ),
+        (
+            HostMessage::RgbLed {
+                controller: 4,
+                red: 0xaa,
+                green: 0xbb,
+                blue: 0xcc,
+            },
+            0x5502,
+            "0400 aa bb cc",
+        ),
+        (
+            HostMessage::AdaptiveTriggers {
+                controller: 5,
+                flags: 0x0c,
+                left_kind: 0x21,
+                right_kind: 0x26,
+                left: [1; 10],
+                right: [2; 10],
+            },
+            0x5503,
+            "0500 0c 21 26 01010101010101010101 02020202020202020202",
+        ),
+        (
+            HostMessage::Hdr {
+                enabled: true,
+                metadata,
+            },
+            0x010e,
+            "01 0201 0403 0605 0807 0a09 0c0b 0e0d 100f e803 3200 8403 9001 5802",
+        ),
+        (
+            HostMessage::Termination {
+                reason: 0x800e_9302,
+            },
+            0x0109,
+            "800e9302",
+        ),
+    ] {
+        let (got_kind, payload) = message.encode();
+        assert_eq!(got_kind, kind, "{message:?}");
+        assert_eq!(hex::encode(payload), bytes.replace(' ', ""), "{message:?}");
+    }
+}
+
+/// What is big-endian in a FEC status is little-endian in everything else.
+#[test]
+fn client_messages_are_read_from_the_bytes_of_the_wire() {
+    let parse = |kind, text: &str| {
+        let bytes = hex::decode(text.replace(' ', "")).unwrap();
+        let read = ClientMessage::parse(kind, &bytes).unwrap();
+        format!("{read:?}")
+    };
+    assert_eq!(parse(0x0302, "0000"), "RequestIdr");
+    assert_eq!(parse(0x0307, "00"), "StartB");
+    assert_eq!(parse(0x0200, "0400 00000000 abcd"), "Ping");
+    assert_eq!(
+        parse(
+            0x0301,
+            "01020000 00000000 05020000 000000000000000000000000"
+        ),
+        "InvalidateReferences { first: 513, last: 517 }"
+    );
+    assert_eq!(parse(0x0350, "02010000 00000000"), "LtrAck { frame: 258 }");
+    let status = FecStatus {
+        frame: 0x0102_0304,
+        highest_received: 0x0506,
+        next_contiguous: 0x0708,
+        missing_before_highest: 0x090a,
+        data: 0x0b0c,
+        parity: 0x0d0e,
+        received_data: 0x0f10,
+        received_parity: 0x1112,
+        fec_percent: 0x13,
+        block: 0x14,
+        blocks: 0x15,
+    };
+    assert_eq!(
+        parse(0x5502, "0102030405060708090a0b0c0d0e0f101112131415"),
+        format!("{:?}", ClientMessage::FecStatus(status))
+    );
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_parsers_fail_badly(kind: u16, bytes in proptest::collection::vec(any::<u8>(), 0..1500)) {

@@ -4,6 +4,8 @@
 //! and sealing included, so that a sender can hand runs of them to the kernel as they lie.
 mod assembly;
 mod block;
+#[cfg(test)]
+mod counter_tests;
 mod header;
 mod packet;
 mod packetizer;
