@@ -199,8 +199,13 @@ impl Launches {
         })
     }
 
-    /// Find the one launch that a plain request from this address can mean.
-    pub fn by_source(&self, source: IpAddr) -> Result<Arc<Negotiation>, SourceError> {
+    /// Find the one launch that a plain request from this address can mean. `session` is what the request calls its
+    /// session, from the first SETUP on: it tells the clients behind one address apart.
+    pub fn by_source(
+        &self,
+        source: IpAddr,
+        session: Option<&str>,
+    ) -> Result<Arc<Negotiation>, SourceError> {
         let mut here: Vec<_> = self
             .live()
             .into_iter()
@@ -208,6 +213,12 @@ impl Launches {
             .collect();
         let any = !here.is_empty();
         here.retain(|negotiation| !negotiation.is_sealed());
+        if here
+            .iter()
+            .any(|negotiation| Some(negotiation.session()) == session)
+        {
+            here.retain(|negotiation| Some(negotiation.session()) == session);
+        }
         match (here.pop(), here.is_empty()) {
             (Some(only), true) => {
                 only.touch();

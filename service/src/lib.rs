@@ -20,6 +20,7 @@ pub mod ids;
 pub mod launch;
 pub mod logging;
 pub mod net;
+pub mod network;
 pub mod pairings;
 pub mod privileges;
 pub mod sessions;

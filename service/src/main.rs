@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     match start(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("punktfunkd: {error:#}");
+            // Every message of ours holds its cause.
+            eprintln!("punktfunkd: {error}");
             match error.is::<ConfigError>() {
                 true => ExitCode::from(EXIT_CONFIGURATION),
                 false => ExitCode::FAILURE,
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
 fn start(cli: &Cli) -> anyhow::Result<()> {
     // As root, if root started us: what only root may read.
     let config = Config::load(cli)?;
+    // Nothing is made on the disk of a machine that cannot run the service.
+    privileges::check(&config)?;
     let early = match config.development {
         true => None,
         false => Some(Identity::open(&config.identity_dir)?),

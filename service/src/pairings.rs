@@ -1,8 +1,10 @@
 //! Pairing attempts that wait for a person, and the window in which they are taken.
 //!
-//! An attempt is known by (`uniqueid`, source address), because its stages come over separate connections. It lives
-//! through two phases: *waiting* (stage 1 is held open until a person decides) and *underway* (stages 2 to 4, seconds).
+//! An attempt lives through two phases: *waiting* (stage 1 is held open until a person decides) and *underway* (stages 2
+//! to 4, seconds, each over a connection of its own). Stages are correlated by (`uniqueid`, source address), which devices
+//! behind one router share: they wait side by side, told apart by their certificates, and are underway one after another.
 //! Success means that the client's certificate is on disk; only then does [`Pairings::accept`] answer.
+mod attempt;
 mod penalty;
 mod state;
 #[cfg(test)]
@@ -10,107 +12,63 @@ mod tests;
 
 use crate::{
     ids::{ClientId, Uid},
+    logging::Rarely,
     store::StoreError,
 };
+pub use attempt::{Approval, AttemptKey, Device, PairingError, Refusal, WaitingPairing};
 use punktfunk_core::pairing::{self as protocol, Certificate, HostPairing};
 use state::{Decision, State, Underway, Waiting};
 use std::{
-    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     sync::{oneshot, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// Longest window that [`Pairings::open_window`] grants.
 pub const MAX_WINDOW: Duration = Duration::from_secs(300);
 /// Attempts that may wait for a decision at a time.
-pub const MAX_WAITING: usize = 3;
+pub const MAX_WAITING: usize = 8;
+/// Of these from one source (an address, or an IPv6 /64): one source cannot keep the others off the list.
+pub const MAX_WAITING_EACH: usize = 3;
 /// A client's next stage must come within this time (its own limit is 5 s).
 const STAGE_LIMIT: Duration = Duration::from_secs(10);
-/// From the PIN to the end of stage 4.
-const ACCEPT_LIMIT: Duration = Duration::from_secs(35);
-/// Refusals are logged at most this often: anybody on the network can cause them.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
+/// From the PIN to the end of stage 4, and before it the turn of another device behind the same address.
+const ACCEPT_LIMIT: Duration = Duration::from_secs(60);
+/// How often an accepted attempt is looked at, should the client have fallen silent.
+const LOOK: Duration = Duration::from_millis(500);
+/// Attempts and refusals are logged at most this often: anybody on the network can cause them.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 const MAX_NAME: usize = 64;
 
-/// An attempt that waits for a person's decision.
-#[derive(Debug, Clone)]
-pub struct WaitingPairing {
-    pub id: u64,
-    /// As the device calls itself; not to be trusted.
-    pub name: String,
-    pub address: IpAddr,
-    /// unix seconds
-    pub since: u64,
-}
-
-/// Why a pairing did not come about, in words for the person who approved it.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PairingError {
-    #[error("no pairing window is open")]
-    WindowClosed,
-    #[error("no such pairing attempt")]
-    NoSuchAttempt,
-    #[error("a PIN has four digits")]
-    BadPin,
-    #[error("the PIN was wrong")]
-    WrongPin,
-    #[error("the client gave up or took too long")]
-    Expired,
-    #[error("could not be stored: {0}")]
-    Store(String),
-}
-
-/// Why a client's request is refused, in words for the screen of the device.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("This host takes no pairings now. Run 'punktfunkctl pair' on it, then try again")]
-    WindowClosed,
-    #[error("Too many devices wait for their PIN. Finish or reject them with 'punktfunkctl pair'")]
-    TooManyWaiting,
-    #[error("A pairing from this network failed. Try again in {0} s")]
-    Penalty(u64),
-    #[error("The pairing was rejected on the host")]
-    Rejected,
-    #[error("Nobody entered the PIN in time")]
-    Expired,
-    #[error("No pairing is underway from here. Start again")]
-    NotUnderway,
-    #[error("Pairing failed: {0}")]
-    Protocol(protocol::PairingError),
-    #[error("The host could not store the pairing")]
-    Store,
-}
-
-/// What correlates the stages of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AttemptKey {
-    pub unique_id: String,
-    pub address: IpAddr,
-}
-
-/// A person's yes: everything that stages 2 to 4 need.
-pub struct Approval {
-    pub pin: String,
-    owner: Uid,
-    name: String,
-    outcome: oneshot::Sender<Result<ClientId, PairingError>>,
-}
-
 /// The registry.
-#[derive(Default)]
 pub struct Pairings {
     state: Mutex<State>,
     changes: watch::Sender<u64>,
+    stage_limit: Duration,
+}
+
+impl Default for Pairings {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Pairings {
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::within(STAGE_LIMIT)
+    }
+
+    /// With another limit for the client's next stage.
+    pub(crate) fn within(stage_limit: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            changes: watch::Sender::default(),
+            stage_limit,
+        }
     }
 
     /// Open (or extend) the window for this account; at most 300 s; answers what was granted.
@@ -157,33 +115,40 @@ impl Pairings {
         if pin.len() != 4 || !pin.bytes().all(|b| b.is_ascii_digit()) {
             return Err(PairingError::BadPin);
         }
-        let (outcome, result) = oneshot::channel();
-        let (decision, key) = self.take_waiting(id)?;
+        let (outcome, mut result) = oneshot::channel();
+        let waiting = self.take_waiting(id)?;
         let accepted = Decision::Accepted {
             pin: pin.to_owned(),
             owner,
             name,
             outcome,
         };
-        if decision.send(accepted).is_err() {
+        if waiting.decision.send(accepted).is_err() {
             return Err(PairingError::Expired);
         }
-        match timeout(ACCEPT_LIMIT, result).await {
-            Ok(Ok(outcome)) => outcome,
-            // The client's connection is gone, or the client fell silent.
-            Ok(Err(_)) => Err(PairingError::Expired),
-            Err(_) => {
-                self.lock().give_up(&key);
-                Err(PairingError::Expired)
+        let now = Instant::now();
+        let end = now.checked_add(ACCEPT_LIMIT).unwrap_or(now);
+        loop {
+            tokio::select! {
+                biased;
+                // An error: the client's connection is gone.
+                outcome = &mut result => return outcome.unwrap_or(Err(PairingError::Expired)),
+                () = sleep(LOOK) => {}
+            }
+            let mut state = self.lock();
+            state.purge(Instant::now());
+            if Instant::now() >= end {
+                state.give_up(&waiting.key, Some(waiting.device));
+                return Err(PairingError::Expired);
             }
         }
     }
 
     /// Refuse an attempt; the device is told.
     pub fn reject(&self, id: u64) -> Result<(), PairingError> {
-        let (decision, _) = self.take_waiting(id)?;
+        let waiting = self.take_waiting(id)?;
         // A client that left in this moment needs no answer.
-        let _ = decision.send(Decision::Rejected);
+        let _ = waiting.decision.send(Decision::Rejected);
         Ok(())
     }
 
@@ -192,12 +157,17 @@ impl Pairings {
         self.changes.subscribe()
     }
 
-    /// Stage 1: list the attempt and wait for a decision, as long as a window is open. A newer attempt with the same
-    /// key replaces the older one. Dropping the future (the client hung up) removes the attempt.
-    pub async fn await_decision(&self, key: AttemptKey, name: &str) -> Result<Approval, Refusal> {
+    /// Stage 1: list the attempt and wait for a decision, as long as a window is open. A newer attempt of the same device
+    /// replaces the older one. Dropping the future (the client hung up) removes the attempt.
+    pub async fn await_decision(
+        &self,
+        key: AttemptKey,
+        device: Device,
+        name: &str,
+    ) -> Result<Approval, Refusal> {
         let (decision, mut decided) = oneshot::channel();
         let name = tidy_name(name);
-        let id = self.enlist(key, &name, decision)?;
+        let id = self.enlist(key, device, &name, decision)?;
         let _unlist = Unlist { pairings: self, id };
         let mut changes = self.changes.subscribe();
         loop {
@@ -210,7 +180,7 @@ impl Pairings {
                 decision = &mut decided => return match decision {
                     Ok(Decision::Accepted { pin, owner, name: given, outcome }) => {
                         let name = given.map_or(name, |given| tidy_name(&given));
-                        Ok(Approval { pin, owner, name, outcome })
+                        Ok(Approval { pin, device, owner, name, outcome })
                     }
                     Ok(Decision::Rejected) => Err(Refusal::Rejected),
                     Err(_) => Err(Refusal::Expired),
@@ -221,17 +191,32 @@ impl Pairings {
         }
     }
 
-    /// End of stage 1: the attempt goes on with this machine.
-    pub fn begin(&self, key: AttemptKey, machine: HostPairing, approval: Approval) {
-        let deadline = stage_deadline();
-        self.lock().underway.insert(
-            key,
-            Underway {
-                machine,
-                approval,
-                deadline,
-            },
-        );
+    /// End of stage 1: the attempt goes on with this machine, once no other device is underway with the same key.
+    pub async fn begin(&self, key: AttemptKey, machine: HostPairing, approval: Approval) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let until = {
+                let mut state = self.lock();
+                state.purge(Instant::now());
+                match state.underway.get(&key) {
+                    Some(other) => other.deadline,
+                    None => {
+                        let deadline = self.stage_deadline();
+                        let underway = Underway {
+                            machine,
+                            approval,
+                            deadline,
+                        };
+                        state.underway.insert(key, underway);
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep_until(until) => {}
+            }
+        }
     }
 
     /// Stages 2 and 3. Any error ends the attempt.
@@ -240,14 +225,20 @@ impl Pairings {
         key: &AttemptKey,
         stage: impl FnOnce(&mut HostPairing) -> Result<T, protocol::PairingError>,
     ) -> Result<T, Refusal> {
-        let mut attempt = self.take_underway(key)?;
+        let mut state = self.lock();
+        state.purge(Instant::now());
+        // Not taken out in the meantime: another device would take the place.
+        let attempt = state.underway.get_mut(key).ok_or(Refusal::NotUnderway)?;
         match stage(&mut attempt.machine) {
             Ok(answer) => {
-                attempt.deadline = stage_deadline();
-                self.lock().underway.insert(key.clone(), attempt);
+                attempt.deadline = self.stage_deadline();
                 Ok(answer)
             }
-            Err(error) => Err(self.fail(key, attempt, error)),
+            Err(error) => {
+                let attempt = state.underway.remove(key);
+                drop(state);
+                Err(self.fail(key, attempt, error))
+            }
         }
     }
 
@@ -261,7 +252,7 @@ impl Pairings {
         let mut attempt = self.take_underway(key)?;
         let certificate = match attempt.machine.secret(secret) {
             Ok(certificate) => certificate,
-            Err(error) => return Err(self.fail(key, attempt, error)),
+            Err(error) => return Err(self.fail(key, Some(attempt), error)),
         };
         let Approval {
             owner,
@@ -270,7 +261,7 @@ impl Pairings {
             ..
         } = attempt.approval;
         let stored = store(&name, &certificate, owner);
-        self.lock().penalties.forgive(key.address);
+        self.lock().penalties.forgive(key.address, Instant::now());
         let (answer, result) = match stored {
             Ok(id) => {
                 tracing::info!(client = %id, name, owner = %owner, "paired");
@@ -286,14 +277,19 @@ impl Pairings {
         };
         // Nobody listens any more: the client is paired all the same.
         let _ = outcome.send(answer);
+        self.changed();
         result
     }
 
-    /// The client gave up (`/unpair`): forget its attempt.
+    /// A client gave up (`/unpair`): forget the attempt that is underway with this key, else the one that waits. Of
+    /// several that wait nobody can say which is meant; a device that gives up closes its connection as well.
     pub fn abort(&self, key: &AttemptKey) {
         let mut state = self.lock();
-        state.waiting.retain(|waiting| waiting.key != *key);
-        state.give_up(key);
+        if !state.give_up(key, None)
+            && state.waiting.iter().filter(|one| one.key == *key).count() == 1
+        {
+            state.waiting.retain(|waiting| waiting.key != *key);
+        }
         drop(state);
         self.changed();
     }
@@ -301,20 +297,30 @@ impl Pairings {
     fn enlist(
         &self,
         key: AttemptKey,
+        device: Device,
         name: &str,
         decision: oneshot::Sender<Decision>,
     ) -> Result<u64, Refusal> {
+        static REFUSED: Rarely = Rarely::new(LOG_PAUSE);
+        static ENLISTED: Rarely = Rarely::new(LOG_PAUSE);
         let now = Instant::now();
         let mut state = self.lock();
         state.purge(now);
-        let refusal = state.refusal(&key, now);
-        if let Some(refusal) = refusal {
-            if state.may_log(now) {
+        // What the device began before is over.
+        state.give_up(&key, Some(device));
+        let before = state.waiting.len();
+        state.waiting.retain(|waiting| !waiting.is(&key, device));
+        if let Some(refusal) = state.refusal(&key, now) {
+            let replaced = state.waiting.len() != before;
+            drop(state);
+            if replaced {
+                self.changed();
+            }
+            if REFUSED.now() {
                 tracing::info!(address = %key.address, name, "a pairing was refused: {refusal}");
             }
             return Err(refusal);
         }
-        state.waiting.retain(|waiting| waiting.key != key);
         state.last_id = state.last_id.saturating_add(1);
         let id = state.last_id;
         let address = key.address;
@@ -327,18 +333,18 @@ impl Pairings {
         state.waiting.push(Waiting {
             info,
             key,
+            device,
             decision,
         });
         drop(state);
-        tracing::info!(%address, name, "a device waits for its PIN: enter it with 'punktfunkctl pair'");
+        if ENLISTED.now() {
+            tracing::info!(%address, name, "a device waits for its PIN: enter it with 'punktfunkctl pair'");
+        }
         self.changed();
         Ok(id)
     }
 
-    fn take_waiting(
-        &self,
-        id: u64,
-    ) -> Result<(oneshot::Sender<Decision>, AttemptKey), PairingError> {
+    fn take_waiting(&self, id: u64) -> Result<Waiting, PairingError> {
         let mut state = self.lock();
         let at = state
             .waiting
@@ -348,7 +354,7 @@ impl Pairings {
         let waiting = state.waiting.swap_remove(at);
         drop(state);
         self.changed();
-        Ok((waiting.decision, waiting.key))
+        Ok(waiting)
     }
 
     fn take_underway(&self, key: &AttemptKey) -> Result<Underway, Refusal> {
@@ -357,10 +363,23 @@ impl Pairings {
         state.underway.remove(key).ok_or(Refusal::NotUnderway)
     }
 
-    fn fail(&self, key: &AttemptKey, attempt: Underway, error: protocol::PairingError) -> Refusal {
+    fn fail(
+        &self,
+        key: &AttemptKey,
+        attempt: Option<Underway>,
+        error: protocol::PairingError,
+    ) -> Refusal {
         tracing::warn!(address = %key.address, "a pairing failed: {error}");
-        self.lock().punish(key, attempt, PairingError::WrongPin);
+        if let Some(attempt) = attempt {
+            self.lock().punish(key, attempt, PairingError::WrongPin);
+        }
+        self.changed();
         Refusal::Protocol(error)
+    }
+
+    fn stage_deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.stage_limit).unwrap_or(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -390,11 +409,6 @@ impl Drop for Unlist<'_> {
             self.pairings.changed();
         }
     }
-}
-
-fn stage_deadline() -> Instant {
-    let now = Instant::now();
-    now.checked_add(STAGE_LIMIT).unwrap_or(now)
 }
 
 /// A name fit for a list and a log line: no control characters, not endless, never empty.

@@ -75,6 +75,18 @@ pub fn drop(config: &Config) -> Result<Account, PrivilegeError> {
     Ok(account)
 }
 
+/// Whether [`drop`] will find the account that it needs; changes nothing.
+///
+/// # Errors
+/// There is no such account, or it is root's.
+pub fn check(config: &Config) -> Result<(), PrivilegeError> {
+    let needed = !config.development && geteuid().is_root();
+    if needed {
+        account_named(&config.user)?;
+    }
+    Ok(())
+}
+
 impl Account {
     /// Check every thread of this process: ids, capability sets, no-new-privileges.
     ///

@@ -37,7 +37,7 @@ pub trait Host1 {
     #[zbus(property(emits_changed_signal = "const"))]
     fn ports(&self) -> zbus::Result<HashMap<String, u16>>;
     #[zbus(property)]
-    fn encryption(&self) -> zbus::Result<String>;
+    fn encryption(&self) -> zbus::Result<HashMap<String, String>>;
     #[zbus(property)]
     fn pairing_window_open(&self) -> zbus::Result<bool>;
     #[zbus(property)]

@@ -111,8 +111,10 @@ impl FakeHost {
         HashMap::from([("http".into(), 47989), ("video".into(), 47998)])
     }
     #[zbus(property)]
-    fn encryption(&self) -> &str {
-        "offered"
+    fn encryption(&self) -> HashMap<String, String> {
+        ["lan", "wan"]
+            .map(|network| (network.into(), "offered".into()))
+            .into()
     }
     #[zbus(property)]
     fn pairing_window_open(&self) -> bool {

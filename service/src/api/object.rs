@@ -154,7 +154,7 @@ impl Object {
                 say("UniqueId", host.identity.unique_id.as_str().into());
                 say("Fingerprint", host.identity.fingerprint().into());
                 say("Ports", ports.into());
-                say("Encryption", host.config.encryption.as_str().into());
+                say("Encryption", encryption(host));
                 say("PairingWindowOpen", window.into());
                 say("ClientCount", count(host.clients.list().len()));
                 say("AgentCount", count(host.agents.list().len()));
@@ -205,6 +205,11 @@ impl Object {
 
 /// A property that changes all the time and is never signalled.
 pub(super) const UNSIGNALLED: &str = "Statistics";
+
+fn encryption(host: &Host) -> Value<'static> {
+    let policy = host.config.encryption;
+    HashMap::from([("lan", policy.lan.as_str()), ("wan", policy.wan.as_str())]).into()
+}
 
 fn count(length: usize) -> Value<'static> {
     u32::try_from(length).unwrap_or(u32::MAX).into()

@@ -2,7 +2,7 @@
 use super::{Config, ConfigError, Encryption, Ports, VIDEO_SOURCES};
 use serde::Deserialize;
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -16,9 +16,12 @@ struct File {
     identity_dir: Option<PathBuf>,
     user: Option<String>,
     encryption: Option<EncryptionWord>,
+    encryption_lan: Option<EncryptionWord>,
+    encryption_wan: Option<EncryptionWord>,
     discovery: Option<bool>,
     perf: Option<bool>,
     ports: PortTable,
+    external: ExternalTable,
     video: VideoTable,
 }
 
@@ -32,6 +35,13 @@ struct PortTable {
     video: Option<u16>,
     control: Option<u16>,
     audio: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct ExternalTable {
+    ip: Option<Ipv4Addr>,
+    http_port: Option<std::num::NonZeroU16>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,6 +121,16 @@ enum EncryptionWord {
     Required,
 }
 
+impl From<EncryptionWord> for Encryption {
+    fn from(word: EncryptionWord) -> Self {
+        match word {
+            EncryptionWord::Off => Self::Off,
+            EncryptionWord::Offered => Self::Offered,
+            EncryptionWord::Required => Self::Required,
+        }
+    }
+}
+
 /// # Errors
 /// The accepted words.
 pub(super) fn video_source(value: &str) -> Result<String, String> {
@@ -154,14 +174,17 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
         absolute(file.identity_dir, "identity-dir").map_err(broken)?,
     );
     replace(&mut config.user, file.user);
-    replace(
-        &mut config.encryption,
-        file.encryption.map(|word| match word {
-            EncryptionWord::Off => Encryption::Off,
-            EncryptionWord::Offered => Encryption::Offered,
-            EncryptionWord::Required => Encryption::Required,
-        }),
-    );
+    // The general word first: those of the networks are laid over it.
+    for (slot, word) in [
+        (&mut config.encryption.lan, file.encryption_lan),
+        (&mut config.encryption.wan, file.encryption_wan),
+    ] {
+        replace(slot, word.or(file.encryption).map(Encryption::from));
+    }
+    config.external.ip = file.external.ip.or(config.external.ip);
+    if let Some(port) = file.external.http_port {
+        config.external.http_port = Some(port.get());
+    }
     replace(&mut config.discovery, file.discovery);
     replace(&mut config.perf, file.perf);
     replace(

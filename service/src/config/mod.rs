@@ -1,14 +1,16 @@
 //! Configuration: `/etc/punktfunk/punktfunk.toml`, with documented environment overrides for tests.
 //!
 //! Owns defaults, validation and the words in which a mistake is reported. Reads nothing after start-up.
+mod encryption;
 mod file;
 mod ports;
 
+pub use encryption::{Encryption, EncryptionPolicy};
 pub use ports::Ports;
 
 use crate::cli::Cli;
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
 };
 
@@ -47,7 +49,10 @@ pub struct Config {
     pub video_drop: u32,
     /// Log per-stage timing each second (PUNKTFUNK_PERF)
     pub perf: bool,
-    pub encryption: Encryption,
+    /// What is asked of clients, for each network.
+    pub encryption: EncryptionPolicy,
+    /// How this host is reached from outside, if that is another address or port.
+    pub external: External,
     /// Mbit/s at which the rest of a frame is spread after its first burst.
     pub pace_rate_mbit: u32,
     /// Announce the host by mDNS.
@@ -56,23 +61,13 @@ pub struct Config {
     pub development: bool,
 }
 
-/// Whether media and RTSP are encrypted for clients that can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    Off,
-    Offered,
-    Required,
-}
-
-impl Encryption {
-    /// The word used in the file and on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Offered => "offered",
-            Self::Required => "required",
-        }
-    }
+/// What a router in front of this host makes of its address; told to clients, which remember it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct External {
+    /// `ExternalIP` of serverinfo; left out of the answer when it is not known.
+    pub ip: Option<Ipv4Addr>,
+    /// `ExternalPort` of serverinfo: the HTTP port as seen from outside; default: the HTTP port.
+    pub http_port: Option<u16>,
 }
 
 /// Why the configuration cannot be used; each variant names the place of the mistake.
@@ -109,7 +104,8 @@ impl Default for Config {
             fec_percent: 20,
             video_drop: 0,
             perf: false,
-            encryption: Encryption::Offered,
+            encryption: EncryptionPolicy::everywhere(Encryption::Offered),
+            external: External::default(),
             pace_rate_mbit: 800,
             discovery: true,
             development: false,

@@ -53,6 +53,7 @@ fn the_example_is_valid_and_says_the_defaults() {
         assert_eq!(config.fec_percent, default.fec_percent);
         assert_eq!(config.video_source, default.video_source);
         assert_eq!(config.encryption, default.encryption);
+        assert_eq!(config.external, default.external);
         assert_eq!(config.state_dir, default.state_dir);
         assert_eq!(config.identity_dir, default.identity_dir);
         assert_eq!(config.pace_rate_mbit, default.pace_rate_mbit);
@@ -123,4 +124,43 @@ fn a_base_port_on_the_command_line_moves_all_six() {
     cli.base_port = Some(1_026);
     let message = Config::load_with(&cli, none).unwrap_err().to_string();
     assert!(message.contains("--base-port 1026"), "{message}");
+}
+
+#[test]
+fn encryption_is_set_for_both_networks_at_once_or_for_each() {
+    use Encryption::{Off, Offered, Required};
+    for (text, lan, wan) in [
+        ("", Offered, Offered),
+        ("encryption = \"required\"", Required, Required),
+        ("encryption-wan = \"required\"", Offered, Required),
+        ("encryption-lan = \"off\"", Off, Offered),
+        (
+            "encryption-lan = \"off\"\nencryption = \"required\"",
+            Off,
+            Required,
+        ),
+    ] {
+        assert_eq!(
+            load(text).unwrap().encryption,
+            EncryptionPolicy { lan, wan },
+            "{text}"
+        );
+    }
+    let message = load("encryption-wan = \"always\"").unwrap_err().to_string();
+    assert!(
+        message.contains("encryption-wan") && message.contains("required"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_a_router_makes_of_the_address_can_be_told() {
+    let external = load("[external]\nip = \"203.0.113.9\"\nhttp-port = 50000\n")
+        .unwrap()
+        .external;
+    assert_eq!(external.ip, Some([203, 0, 113, 9].into()));
+    assert_eq!(external.http_port, Some(50_000));
+    for wrong in ["ip = \"2001:db8::1\"", "http-port = 0", "http-port = 70000"] {
+        assert!(load(&format!("[external]\n{wrong}\n")).is_err(), "{wrong}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What the host can give to a client: from the owner's agent and the encryption policy.
+//! What the host can give to a client: from the owner's agent and what the policy asks on the client's network.
 use crate::{agents::AgentInfo, config::Encryption};
 use punktfunk_core::sdp::{Codec, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
 

@@ -63,13 +63,13 @@ fn request(client: &str, sealed: bool) -> LaunchRequest {
 fn an_unused_launch_expires_and_its_app_stays_running() {
     let launches = Launches::new();
     let launch = launches.create(request("a", false)).unwrap();
-    let negotiation = launches.by_source(launch.peer).unwrap();
+    let negotiation = launches.by_source(launch.peer, None).unwrap();
     let now = Instant::now();
     assert!(!negotiation.unused_since(now, UNUSED_LIMIT));
     assert!(negotiation.unused_since(now + UNUSED_LIMIT + Duration::from_secs(1), UNUSED_LIMIT));
     launches.expire(now + UNUSED_LIMIT + Duration::from_secs(1));
     assert!(matches!(
-        launches.by_source(launch.peer),
+        launches.by_source(launch.peer, None),
         Err(SourceError::Unknown)
     ));
     assert!(!launches.is_current(&launch));
@@ -80,7 +80,7 @@ fn an_unused_launch_expires_and_its_app_stays_running() {
 fn a_launch_whose_agent_is_being_asked_does_not_expire_and_starts_once() {
     let launches = Launches::new();
     let launch = launches.create(request("a", false)).unwrap();
-    let negotiation = launches.by_source(launch.peer).unwrap();
+    let negotiation = launches.by_source(launch.peer, None).unwrap();
     assert!(negotiation.begin_start() && !negotiation.begin_start());
     launches.expire(Instant::now() + Duration::from_secs(3600));
     assert!(launches.is_current(&launch));
@@ -88,7 +88,7 @@ fn a_launch_whose_agent_is_being_asked_does_not_expire_and_starts_once() {
     assert!(negotiation.started() && !negotiation.begin_start());
     launches.finish(&launch);
     assert!(matches!(
-        launches.by_source(launch.peer),
+        launches.by_source(launch.peer, None),
         Err(SourceError::Unknown)
     ));
 }

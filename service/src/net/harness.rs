@@ -1,7 +1,7 @@
 //! For tests: a host on loopback with real listeners, and clients that speak raw bytes.
 use crate::{
     agents::{AgentError, AgentInfo, Agents, Opening, StreamSource},
-    config::{Config, Encryption},
+    config::Config,
     host::Host,
     identity::Identity,
     ids::{SessionId, Uid},
@@ -103,7 +103,6 @@ impl TestHost {
             bind: Ipv4Addr::LOCALHOST.into(),
             discovery: false,
             development: true,
-            encryption: Encryption::Offered,
             ..Config::default()
         };
         config.ports.http = at(&http).port();

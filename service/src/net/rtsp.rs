@@ -8,13 +8,14 @@ use crate::{
     config::Encryption,
     host::Host,
     launch::{Negotiation, offer_for},
+    logging::Rarely,
     stream::{StartError, StopReason, StreamSetup},
 };
 use punktfunk_core::{
     rtsp::{self, Direction, MAX_MESSAGE, Method, Request, Response},
     sdp::{AnnounceError, Offer, describe, parse_announce},
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Display, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -28,6 +29,8 @@ const REPLY_LIMIT: Duration = Duration::from_secs(5);
 const LINGER_LIMIT: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 * 1024;
 const READ_STEP: usize = 4096;
+/// Refusals are logged at most this often, each kind for itself.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serve RTSP until `shutdown` turns true.
 pub async fn serve(host: Arc<Host>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
@@ -126,28 +129,35 @@ async fn reply(host: &Host, message: &[u8], peer: SocketAddr) -> Option<Vec<u8>>
             return Some(Response::status(0, 400).encode());
         }
     };
-    let refuse = |status| Some(Response::status(request.cseq(), status).encode());
-    if host.config.encryption == Encryption::Required {
-        tracing::warn!(%peer, "plain RTSP was refused: this host demands encryption");
-        return refuse(403);
-    }
-    match host.launches.by_source(peer.ip()) {
-        Ok(negotiation) => Some(respond(host, &negotiation, &request).await.encode()),
-        Err(error) => {
-            tracing::warn!(%peer, "plain RTSP was refused: {error}");
-            refuse(454)
+    let refuse = |status, why: &dyn Display| {
+        // Strangers decide how often this happens.
+        static SAID: Rarely = Rarely::new(LOG_PAUSE);
+        if SAID.now() {
+            tracing::warn!(%peer, "plain RTSP was refused: {why}");
         }
+        Some(Response::status(request.cseq(), status).encode())
+    };
+    if host.config.encryption.towards(peer.ip()) == Encryption::Required {
+        return refuse(403, &"this host demands encryption on that network");
+    }
+    let session = request.header("Session").map(session_id);
+    match host.launches.by_source(peer.ip(), session) {
+        Ok(negotiation) => Some(respond(host, &negotiation, &request, peer).await.encode()),
+        Err(error) => refuse(454, &error),
     }
 }
 
 async fn sealed_reply(host: &Host, block: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
     let Some((negotiation, plain)) = host.launches.open(block) else {
         // Without a key there is no answer that the client could read.
-        tracing::info!(%peer, "sealed RTSP fits no launch (expired, replayed or not ours)");
+        static SAID: Rarely = Rarely::new(LOG_PAUSE);
+        if SAID.now() {
+            tracing::info!(%peer, "sealed RTSP fits no launch (expired, replayed or not ours)");
+        }
         return None;
     };
     let response = match Request::parse(&plain) {
-        Ok(Some(request)) => respond(host, &negotiation, &request).await,
+        Ok(Some(request)) => respond(host, &negotiation, &request, peer).await,
         Ok(None) | Err(_) => Response::status(0, 400),
     };
     let key = &negotiation.launch().key;
@@ -157,14 +167,21 @@ async fn sealed_reply(host: &Host, block: &[u8], peer: SocketAddr) -> Option<Vec
         .ok()
 }
 
-async fn respond(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
+/// The id in a `Session` header, without its parameters.
+fn session_id(header: &str) -> &str {
+    header.split(';').next().unwrap_or_default().trim()
+}
+
+async fn respond(
+    host: &Host,
+    negotiation: &Negotiation,
+    request: &Request,
+    peer: SocketAddr,
+) -> Response {
     let cseq = request.cseq();
-    let known_session = request.header("Session").is_none_or(|value| {
-        value
-            .split(';')
-            .next()
-            .is_some_and(|id| id.trim() == negotiation.session())
-    });
+    let known_session = request
+        .header("Session")
+        .is_none_or(|value| session_id(value) == negotiation.session());
     if !known_session {
         return Response::status(cseq, 454);
     }
@@ -175,9 +192,9 @@ async fn respond(host: &Host, negotiation: &Negotiation, request: &Request) -> R
         Some(Method::Options) => Response::ok(cseq),
         Some(Method::Describe) => Response::ok(cseq)
             .header("Content-Type", "application/sdp")
-            .body(describe(&offer(host, negotiation))),
+            .body(describe(&offer(host, negotiation, peer))),
         Some(Method::Setup) => setup(host, negotiation, request),
-        Some(Method::Announce) => announce(host, negotiation, request).await,
+        Some(Method::Announce) => announce(host, negotiation, request, peer).await,
         // Answered at once: the client's video pings only come after this.
         Some(Method::Play) if negotiation.started() => {
             host.launches.finish(negotiation.launch());
@@ -188,11 +205,12 @@ async fn respond(host: &Host, negotiation: &Negotiation, request: &Request) -> R
     }
 }
 
-fn offer(host: &Host, negotiation: &Negotiation) -> Offer {
-    offer_for(
-        Some(&negotiation.launch().agent.info()),
-        host.config.encryption,
-    )
+/// A client that changed networks since its launch is held to the stricter of the two policies.
+fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
+    let launch = negotiation.launch();
+    let policy = host.config.encryption;
+    let encryption = policy.towards(launch.peer).max(policy.towards(peer.ip()));
+    offer_for(Some(&launch.agent.info()), encryption)
 }
 
 fn setup(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
@@ -219,14 +237,25 @@ fn setup(host: &Host, negotiation: &Negotiation, request: &Request) -> Response 
         .header(name, value)
 }
 
-async fn announce(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
+async fn announce(
+    host: &Host,
+    negotiation: &Negotiation,
+    request: &Request,
+    peer: SocketAddr,
+) -> Response {
     let cseq = request.cseq();
     let launch = negotiation.launch();
     let stereo = negotiation.stereo_high_quality();
-    let params = match parse_announce(&request.body, &offer(host, negotiation), stereo) {
+    let params = match parse_announce(&request.body, &offer(host, negotiation, peer), stereo) {
         Ok(params) => params,
         Err(error) => {
-            tracing::warn!(client = %launch.client.id, "the client's wishes were refused: {error}");
+            let hint = match error {
+                AnnounceError::EncryptionRequired { .. } => {
+                    "; switch encryption on in the client, or see encryption-lan and encryption-wan in the configuration"
+                }
+                _ => "",
+            };
+            tracing::warn!(client = %launch.client.id, %peer, "the client's wishes were refused: {error}{hint}");
             return Response::status(cseq, announce_status(&error));
         }
     };

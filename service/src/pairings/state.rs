@@ -1,7 +1,8 @@
 //! What the registry remembers: open windows, attempts that wait, attempts that are underway, penalties.
 use super::{
-    Approval, AttemptKey, LOG_INTERVAL, MAX_WAITING, PairingError, Refusal, WaitingPairing,
-    penalty::Penalties,
+    Approval, AttemptKey, Device, MAX_WAITING, MAX_WAITING_EACH, PairingError, Refusal,
+    WaitingPairing,
+    penalty::{Penalties, source},
 };
 use crate::ids::{ClientId, Uid};
 use punktfunk_core::pairing::HostPairing;
@@ -11,7 +12,14 @@ use tokio::{sync::oneshot, time::Instant};
 pub(super) struct Waiting {
     pub(super) info: WaitingPairing,
     pub(super) key: AttemptKey,
+    pub(super) device: Device,
     pub(super) decision: oneshot::Sender<Decision>,
+}
+
+impl Waiting {
+    pub(super) fn is(&self, key: &AttemptKey, device: Device) -> bool {
+        self.key == *key && self.device == device
+    }
 }
 
 pub(super) enum Decision {
@@ -37,7 +45,6 @@ pub(super) struct State {
     pub(super) underway: HashMap<AttemptKey, Underway>,
     pub(super) penalties: Penalties,
     pub(super) last_id: u64,
-    pub(super) last_log: Option<Instant>,
 }
 
 impl State {
@@ -54,12 +61,18 @@ impl State {
         if let Some(left) = self.penalties.left(key.address, now) {
             return Some(Refusal::Penalty(left.as_secs().saturating_add(1)));
         }
-        let others = self
+        let near = source(key.address);
+        let from_here = self
             .waiting
             .iter()
-            .filter(|waiting| waiting.key != *key)
+            .filter(|waiting| source(waiting.key.address) == near)
             .count();
-        (others >= MAX_WAITING).then_some(Refusal::TooManyWaiting)
+        if from_here >= MAX_WAITING_EACH || self.waiting.len() >= MAX_WAITING {
+            return Some(Refusal::TooManyWaiting);
+        }
+        // Last: refused attempts do not count.
+        let pause = self.penalties.start(key.address, now)?;
+        Some(Refusal::Penalty(pause.as_secs().saturating_add(1)))
     }
 
     pub(super) fn purge(&mut self, now: Instant) {
@@ -70,12 +83,17 @@ impl State {
             .map(|(key, _)| key.clone())
             .collect();
         for key in &late {
-            self.give_up(key);
+            self.give_up(key, None);
         }
     }
 
-    /// The client stopped in the middle. One that has seen the host's proof stopped because the PIN did not match.
-    pub(super) fn give_up(&mut self, key: &AttemptKey) {
+    /// The client (if given: this one) stopped in the middle; answers whether there was an attempt. A client that has seen
+    /// the host's proof stopped because the PIN did not match.
+    pub(super) fn give_up(&mut self, key: &AttemptKey, device: Option<Device>) -> bool {
+        let underway = self.underway.get(key);
+        if underway.is_none_or(|one| device.is_some_and(|device| one.approval.device != device)) {
+            return false;
+        }
         if let Some(attempt) = self.underway.remove(key) {
             if attempt.machine.client_has_checked_pin() {
                 self.punish(key, attempt, PairingError::WrongPin);
@@ -83,20 +101,11 @@ impl State {
                 let _ = attempt.approval.outcome.send(Err(PairingError::Expired));
             }
         }
+        true
     }
 
     pub(super) fn punish(&mut self, key: &AttemptKey, attempt: Underway, outcome: PairingError) {
         self.penalties.add(key.address, Instant::now());
         let _ = attempt.approval.outcome.send(Err(outcome));
-    }
-
-    pub(super) fn may_log(&mut self, now: Instant) -> bool {
-        let due = self
-            .last_log
-            .is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
-        if due {
-            self.last_log = Some(now);
-        }
-        due
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 use std::sync::Arc;
 
 const ME: Uid = Uid(1000);
+const DEVICE: Device = Device([1; 32]);
 
 fn key(last: u8) -> AttemptKey {
     AttemptKey {
@@ -15,10 +16,18 @@ async fn attempt(
     pairings: &Arc<Pairings>,
     key: AttemptKey,
 ) -> (u64, tokio::task::JoinHandle<Result<Approval, Refusal>>) {
+    attempt_of(pairings, key, DEVICE).await
+}
+
+async fn attempt_of(
+    pairings: &Arc<Pairings>,
+    key: AttemptKey,
+    device: Device,
+) -> (u64, tokio::task::JoinHandle<Result<Approval, Refusal>>) {
     let before = pairings.lock().last_id;
     let mut changes = pairings.changes();
     let waiting = Arc::clone(pairings);
-    let task = tokio::spawn(async move { waiting.await_decision(key, "tablet").await });
+    let task = tokio::spawn(async move { waiting.await_decision(key, device, "tablet").await });
     while pairings.lock().last_id == before {
         changes.changed().await.unwrap();
     }
@@ -35,7 +44,7 @@ fn open() -> Arc<Pairings> {
 async fn without_a_window_every_attempt_is_refused() {
     let pairings = Pairings::new();
     assert_eq!(
-        pairings.await_decision(key(1), "x").await.err(),
+        pairings.await_decision(key(1), DEVICE, "x").await.err(),
         Some(Refusal::WindowClosed)
     );
     assert!(pairings.waiting().is_empty());
@@ -82,20 +91,60 @@ async fn attempts_end_with_the_window() {
 }
 
 #[tokio::test]
-async fn at_most_three_attempts_wait_and_a_repeated_one_replaces_itself() {
+async fn a_repeated_attempt_of_a_device_replaces_itself_and_other_devices_of_the_address_stay() {
+    let pairings = open();
+    let (_, first) = attempt(&pairings, key(1)).await;
+    let (_, other) = attempt_of(&pairings, key(1), Device([2; 32])).await;
+    let (_, again) = attempt(&pairings, key(1)).await;
+    assert_eq!(first.await.unwrap().err(), Some(Refusal::Expired));
+    assert_eq!(pairings.waiting().len(), 2);
+    again.abort();
+    other.abort();
+}
+
+#[tokio::test]
+async fn one_source_cannot_keep_others_off_the_list_and_the_list_is_bounded() {
     let pairings = open();
     let mut tasks = Vec::new();
-    for last in 1..=3 {
+    for number in 0..MAX_WAITING_EACH {
+        let device = Device([u8::try_from(number).unwrap(); 32]);
+        tasks.push(attempt_of(&pairings, key(1), device).await.1);
+    }
+    let refused = pairings.await_decision(key(1), Device([99; 32]), "x").await;
+    assert_eq!(refused.err(), Some(Refusal::TooManyWaiting));
+    for last in 2.. {
+        if pairings.waiting().len() == MAX_WAITING {
+            break;
+        }
         tasks.push(attempt(&pairings, key(last)).await.1);
     }
-    assert_eq!(
-        pairings.await_decision(key(4), "x").await.err(),
-        Some(Refusal::TooManyWaiting)
-    );
-    let (_, again) = attempt(&pairings, key(1)).await;
-    assert_eq!(tasks.remove(0).await.unwrap().err(), Some(Refusal::Expired));
-    assert_eq!(pairings.waiting().len(), 3);
-    again.abort();
+    let refused = pairings.await_decision(key(200), DEVICE, "x").await;
+    assert_eq!(refused.err(), Some(Refusal::TooManyWaiting));
+    assert_eq!(pairings.waiting().len(), MAX_WAITING);
+    // Somebody gives up: there is room again.
+    let last = tasks.pop().unwrap();
+    last.abort();
+    let _ = last.await;
+    tasks.push(attempt(&pairings, key(200)).await.1);
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_flood_of_attempts_from_one_source_is_stopped_and_others_still_come_through() {
+    let pairings = open();
+    let mut refused = 0;
+    for _ in 0..100 {
+        let attempt = pairings.await_decision(key(1), DEVICE, "x");
+        // Begins, is listed, and hangs up at once.
+        let ended = tokio::time::timeout(Duration::ZERO, attempt).await;
+        if matches!(ended, Ok(Err(Refusal::Penalty(seconds))) if seconds <= 61) {
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 80);
+    let (_, task) = attempt(&pairings, key(2)).await;
+    assert_eq!(pairings.waiting().len(), 1);
+    task.abort();
 }
 
 #[tokio::test]
@@ -159,4 +208,158 @@ fn names_of_devices_are_made_harmless() {
     assert_eq!(tidy_name("  roth\u{1b}[31m\n"), "roth[31m");
     assert_eq!(tidy_name(""), "unnamed device");
     assert_eq!(tidy_name(&"x".repeat(1000)).len(), MAX_NAME);
+}
+
+#[tokio::test]
+async fn an_unpair_that_could_mean_several_waiting_devices_means_none() {
+    let pairings = open();
+    let (_, one) = attempt(&pairings, key(1)).await;
+    let (_, two) = attempt_of(&pairings, key(1), Device([2; 32])).await;
+    pairings.abort(&key(1));
+    assert_eq!(pairings.waiting().len(), 2);
+    one.abort();
+    let _ = one.await;
+    pairings.abort(&key(1));
+    assert_eq!(two.await.unwrap().err(), Some(Refusal::Expired));
+}
+
+/// The machine of an attempt with this PIN.
+fn machine(pin: &str) -> HostPairing {
+    use punktfunk_core::pairing::{HostIdentity, Secrets};
+    let identity = HostIdentity::new(include_str!("../../../core/src/pairing/fixtures/host.pem"));
+    let client = include_str!("../../../core/src/pairing/fixtures/client.pem");
+    let secrets = Secrets {
+        secret: [1; 16],
+        challenge: [2; 16],
+    };
+    HostPairing::begin(
+        identity.unwrap(),
+        &"00".repeat(16),
+        &hex::encode(client),
+        pin,
+        secrets,
+    )
+    .unwrap()
+    .0
+}
+
+type Accepting = tokio::task::JoinHandle<Result<ClientId, PairingError>>;
+
+/// Accepts in the background and lets the attempt begin.
+async fn accepted(
+    pairings: &Arc<Pairings>,
+    id: u64,
+    task: tokio::task::JoinHandle<Result<Approval, Refusal>>,
+) -> (Accepting, Approval) {
+    let accepting = tokio::spawn({
+        let pairings = Arc::clone(pairings);
+        async move { pairings.accept(id, "1234", ME, None).await }
+    });
+    let approval = task.await.unwrap().unwrap();
+    (accepting, approval)
+}
+
+#[tokio::test]
+async fn devices_behind_one_address_are_underway_one_after_another() {
+    let pairings = open();
+    let (first, task) = attempt(&pairings, key(1)).await;
+    let (second, other) = attempt_of(&pairings, key(1), Device([2; 32])).await;
+    let (one, approval) = accepted(&pairings, first, task).await;
+    pairings.begin(key(1), machine("1234"), approval).await;
+    let (two, approval) = accepted(&pairings, second, other).await;
+    let begun = tokio::spawn({
+        let pairings = Arc::clone(&pairings);
+        async move { pairings.begin(key(1), machine("1234"), approval).await }
+    });
+    // The second waits for its turn: the stage that comes now is the first one's.
+    let block = "00".repeat(16);
+    pairings
+        .advance(&key(1), |machine| machine.challenge(&block))
+        .unwrap();
+    assert!(!begun.is_finished());
+    pairings.abort(&key(1));
+    assert!(matches!(one.await.unwrap(), Err(PairingError::Expired)));
+    begun.await.unwrap();
+    pairings
+        .advance(&key(1), |machine| machine.challenge(&block))
+        .unwrap();
+    pairings.abort(&key(1));
+    assert!(matches!(two.await.unwrap(), Err(PairingError::Expired)));
+}
+
+#[tokio::test]
+async fn a_device_that_falls_silent_after_the_pin_is_given_up_and_the_person_told() {
+    let pairings = Arc::new(Pairings::within(Duration::from_millis(50)));
+    pairings.open_window(ME, Duration::from_secs(60));
+    let (id, task) = attempt(&pairings, key(1)).await;
+    let (accepting, approval) = accepted(&pairings, id, task).await;
+    pairings.begin(key(1), machine("1234"), approval).await;
+    assert!(matches!(
+        accepting.await.unwrap(),
+        Err(PairingError::Expired)
+    ));
+    let late = pairings.advance(&key(1), |machine| machine.challenge(&"00".repeat(16)));
+    assert_eq!(late.err(), Some(Refusal::NotUnderway));
+}
+
+#[tokio::test]
+async fn a_window_that_closes_after_the_pin_does_not_end_the_attempt() {
+    let pairings = open();
+    let (id, task) = attempt(&pairings, key(1)).await;
+    let (accepting, approval) = accepted(&pairings, id, task).await;
+    pairings.begin(key(1), machine("1234"), approval).await;
+    pairings.close_window(ME);
+    pairings
+        .advance(&key(1), |machine| machine.challenge(&"00".repeat(16)))
+        .unwrap();
+    accepting.abort();
+}
+
+#[tokio::test]
+async fn stages_from_another_address_or_id_do_not_touch_the_attempt() {
+    let pairings = open();
+    let (id, task) = attempt(&pairings, key(1)).await;
+    let (accepting, approval) = accepted(&pairings, id, task).await;
+    pairings.begin(key(1), machine("1234"), approval).await;
+    let block = "00".repeat(16);
+    let mut foreign = key(1);
+    foreign.unique_id = "another".into();
+    for foreign in [foreign, key(2)] {
+        let refused = pairings.advance(&foreign, |machine| machine.challenge(&block));
+        assert_eq!(refused.err(), Some(Refusal::NotUnderway));
+        pairings.abort(&foreign);
+    }
+    pairings
+        .advance(&key(1), |machine| machine.challenge(&block))
+        .unwrap();
+    // Replayed: out of order, so it is over.
+    let replayed = pairings.advance(&key(1), |machine| machine.challenge(&block));
+    assert!(matches!(replayed, Err(Refusal::Protocol(_))));
+    assert!(accepting.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_device_that_starts_anew_ends_its_own_attempt_that_was_underway() {
+    let pairings = open();
+    let (id, task) = attempt(&pairings, key(1)).await;
+    let (accepting, approval) = accepted(&pairings, id, task).await;
+    pairings.begin(key(1), machine("1234"), approval).await;
+    let (_, again) = attempt(&pairings, key(1)).await;
+    assert!(matches!(
+        accepting.await.unwrap(),
+        Err(PairingError::Expired)
+    ));
+    again.abort();
+}
+
+#[tokio::test]
+async fn two_accounts_have_windows_of_their_own_and_one_closing_leaves_the_others_attempts() {
+    let pairings = open();
+    pairings.open_window(Uid(7), Duration::from_secs(60));
+    let (id, task) = attempt(&pairings, key(1)).await;
+    pairings.close_window(Uid(7));
+    assert!(pairings.window_open());
+    assert_eq!(pairings.waiting().first().map(|one| one.id), Some(id));
+    pairings.close_window(ME);
+    assert_eq!(task.await.unwrap().err(), Some(Refusal::Expired));
 }

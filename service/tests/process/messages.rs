@@ -99,3 +99,39 @@ fn help_and_version_need_nothing() {
         assert!(run(command).0.success(), "{option}");
     }
 }
+
+#[test]
+fn a_missing_configuration_is_named_with_its_cause_once() {
+    let mut command = command("unix:path=/nonexistent");
+    command
+        .arg("--dev")
+        .arg("--config")
+        .arg("/nonexistent/punktfunk.toml");
+    let (status, said) = run(command);
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    assert!(said.contains("/nonexistent/punktfunk.toml"), "{said}");
+}
+
+#[test]
+fn a_missing_account_is_reported_before_anything_is_made() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (state, identity) = (scratch.0.join("state"), scratch.0.join("identity"));
+    let config = format!(
+        "user = \"nobody-has-this-name\"\nstate-dir = {state:?}\nidentity-dir = {identity:?}\n"
+    );
+    let mut command = command("unix:path=/nonexistent");
+    command
+        .arg("--config")
+        .arg(scratch.file("punktfunk.toml", &config));
+    let (status, said) = run(command);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("nobody-has-this-name") && said.contains("useradd"),
+        "{said}"
+    );
+    assert!(!state.exists() && !identity.exists(), "nothing was made");
+}

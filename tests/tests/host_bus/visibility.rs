@@ -204,7 +204,7 @@ async fn changes_are_told_only_to_listeners_who_may_see_them() {
 
 #[tokio::test]
 async fn a_waiting_pairing_is_shown_to_who_may_pair_and_its_pin_to_nobody() {
-    use punktfunk_service::pairings::AttemptKey;
+    use punktfunk_service::pairings::{AttemptKey, Device};
     let rig = Rig::start().await;
     rig.polkit.answer("pair", Answer::Yes);
     let (seated, stranger) = (rig.bus.connect().await, rig.bus.connect().await);
@@ -219,7 +219,7 @@ async fn a_waiting_pairing_is_shown_to_who_may_pair_and_its_pin_to_nobody() {
             address: [192, 0, 2, 7].into(),
         };
         host.pairings
-            .await_decision(key, "television")
+            .await_decision(key, Device([1; 32]), "television")
             .await
             .map(|approval| approval.pin)
     });

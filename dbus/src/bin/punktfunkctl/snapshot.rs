@@ -29,7 +29,8 @@ pub struct Host {
     pub unique_id: String,
     pub fingerprint: String,
     pub ports: BTreeMap<String, u16>,
-    pub encryption: String,
+    /// The word for each network: "lan", "wan".
+    pub encryption: BTreeMap<String, String>,
     pub pairing_window_open: bool,
     /// Of all accounts, also those that the caller does not see.
     pub client_count: u32,
@@ -196,7 +197,10 @@ impl Host {
                 .take::<HashMap<String, u16>>("Ports")?
                 .into_iter()
                 .collect(),
-            encryption: from.take("Encryption")?,
+            encryption: from
+                .take::<HashMap<String, String>>("Encryption")?
+                .into_iter()
+                .collect(),
             pairing_window_open: from.take("PairingWindowOpen")?,
             client_count: from.take("ClientCount")?,
             agent_count: from.take("AgentCount")?,

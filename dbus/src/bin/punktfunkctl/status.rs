@@ -2,6 +2,7 @@
 use crate::{
     bus::Bus, failure::Failure, report::Report, snapshot::Snapshot, streams, table::fields,
 };
+use std::collections::BTreeMap;
 
 pub async fn run(bus: &Bus) -> Result<Report, Failure> {
     let snapshot = bus.snapshot().await?;
@@ -28,7 +29,7 @@ fn human(snapshot: &Snapshot) -> String {
         ),
         ("Identity", host.fingerprint.clone()),
         ("Ports", ports.join(", ")),
-        ("Encryption", host.encryption.clone()),
+        ("Encryption", encryption(&host.encryption)),
         ("Pairing", pairing),
         ("Clients", count(snapshot.clients.len(), host.client_count)),
         ("Agents", count(snapshot.agents.len(), host.agent_count)),
@@ -39,6 +40,21 @@ fn human(snapshot: &Snapshot) -> String {
         text.push_str(&streams::human(snapshot));
     }
     text
+}
+
+/// One word where the networks agree.
+fn encryption(policy: &BTreeMap<String, String>) -> String {
+    let mut words = policy.values();
+    match words.next() {
+        Some(first) if words.all(|word| word == first) => first.clone(),
+        _ => {
+            let each: Vec<String> = policy
+                .iter()
+                .map(|(network, word)| format!("{network} {word}"))
+                .collect();
+            each.join(", ")
+        }
+    }
 }
 
 /// How many the caller sees, and how many there are besides.
@@ -52,6 +68,18 @@ fn count(seen: usize, all: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_encryption_policy_is_one_word_unless_the_networks_differ() {
+        let policy = |lan: &str, wan: &str| {
+            encryption(&BTreeMap::from([
+                ("lan".to_owned(), lan.to_owned()),
+                ("wan".to_owned(), wan.to_owned()),
+            ]))
+        };
+        assert_eq!(policy("offered", "offered"), "offered");
+        assert_eq!(policy("off", "required"), "lan off, wan required");
+    }
 
     #[test]
     fn objects_of_others_are_counted_and_not_shown() {

@@ -5,7 +5,8 @@ mod tests;
 use super::{Caller, query::Query, xml::Xml};
 use crate::{
     host::Host,
-    pairings::{AttemptKey, Refusal},
+    pairings::{AttemptKey, Device, Refusal},
+    stream::StopReason,
 };
 use punktfunk_core::pairing::{HostIdentity, HostPairing, PairingError, Secrets};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -66,15 +67,19 @@ async fn first(host: &Host, key: AttemptKey, query: &Query) -> Result<Xml, Refus
     let salt = query.get("salt").unwrap_or_default();
     let certificate = query.get("clientcert").unwrap_or_default();
     // Checked before a person is troubled.
-    HostPairing::client_certificate(certificate).map_err(Refusal::Protocol)?;
+    let parsed = HostPairing::client_certificate(certificate).map_err(Refusal::Protocol)?;
+    let device = Device::of(&parsed);
     let name = query.get("devicename").unwrap_or_default();
-    let approval = host.pairings.await_decision(key.clone(), name).await?;
+    let approval = host
+        .pairings
+        .await_decision(key.clone(), device, name)
+        .await?;
     let identity = HostIdentity::new(&host.identity.certificate_pem).map_err(Refusal::Protocol)?;
     let secrets = fresh_secrets().ok_or(Refusal::Protocol(PairingError::HostKey))?;
     let (machine, plaincert) =
         HostPairing::begin(identity, salt, certificate, &approval.pin, secrets)
             .map_err(Refusal::Protocol)?;
-    host.pairings.begin(key, machine, approval);
+    host.pairings.begin(key, machine, approval).await;
     Ok(Xml::ok()
         .element("paired", 1)
         .element("plaincert", plaincert))
@@ -83,9 +88,15 @@ async fn first(host: &Host, key: AttemptKey, query: &Query) -> Result<Xml, Refus
 fn fourth(host: &Host, key: &AttemptKey, secret: &str) -> Result<Xml, Refusal> {
     host.pairings
         .finish(key, secret, |name, certificate, owner| {
-            host.clients
-                .add(name, certificate.der(), owner)
-                .map(|client| client.id)
+            let before = host.clients.by_certificate(certificate.der());
+            let client = host.clients.add(name, certificate.der(), owner)?;
+            if before.is_some_and(|before| before.owner != owner) {
+                // What it watches belongs to another account.
+                host.launches.cancel(&client.id);
+                host.streams
+                    .stop_client(&client.id, StopReason::Administrator);
+            }
+            Ok(client.id)
         })?;
     Ok(Xml::ok().element("paired", 1))
 }

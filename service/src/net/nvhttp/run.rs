@@ -125,7 +125,7 @@ async fn run(
             "This device may not stream; its owner can change that on the host",
         );
     }
-    let policy = host.config.encryption;
+    let policy = host.config.encryption.towards(caller.peer.ip());
     if policy == Encryption::Required && !parameters.seals_rtsp {
         return Xml::error(
             403,

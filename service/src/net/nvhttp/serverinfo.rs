@@ -4,9 +4,9 @@ use crate::{
     agents::AgentInfo,
     host::Host,
     launch::{codec_mask, offer_for},
+    network::hardware_address,
     store::ClientRecord,
 };
-use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Selects the dialect: fully encrypted control, and (negative fourth number) the extensions of today's hosts.
@@ -37,14 +37,15 @@ pub(super) fn for_client(host: &Host, caller: &Caller, client: &ClientRecord) ->
     } else {
         "SUNSHINE_SERVER_BUSY"
     };
-    common(host, caller, agent.as_ref(), mac_of(caller.local.ip()))
+    let mac = hardware_address(caller.local.ip()).unwrap_or(NO_MAC);
+    common(host, caller, agent.as_ref(), mac)
         .element("PairStatus", 1)
         .element("currentgame", app)
         .element("state", state)
 }
 
 fn common(host: &Host, caller: &Caller, agent: Option<&AgentInfo>, mac: [u8; 6]) -> Xml {
-    let offer = offer_for(agent, host.config.encryption);
+    let offer = offer_for(agent, host.config.encryption.towards(caller.peer.ip()));
     let ports = host.config.ports;
     let local_ip = match caller.local.ip() {
         IpAddr::V4(v4) => v4,
@@ -52,13 +53,14 @@ fn common(host: &Host, caller: &Caller, agent: Option<&AgentInfo>, mac: [u8; 6])
         IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
     };
     let [a, b, c, d, e, f] = mac;
-    Xml::ok()
+    let external = host.config.external;
+    let xml = Xml::ok()
         .element("hostname", &host.config.name)
         .element("appversion", APP_VERSION)
         .element("GfeVersion", GFE_VERSION)
         .element("uniqueid", &host.identity.unique_id)
         .element("HttpsPort", ports.https)
-        .element("ExternalPort", ports.http)
+        .element("ExternalPort", external.http_port.unwrap_or(ports.http))
         .element(
             "mac",
             format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"),
@@ -68,28 +70,9 @@ fn common(host: &Host, caller: &Caller, agent: Option<&AgentInfo>, mac: [u8; 6])
             "MaxLumaPixelsHEVC",
             if offer.hevc { MAX_LUMA_HEVC } else { 0 },
         )
-        .element("ServerCodecModeSupport", codec_mask(&offer))
-}
-
-/// Hardware address of the interface that has this address, for Wake-on-LAN; zeros when there is none.
-fn mac_of(local: IpAddr) -> [u8; 6] {
-    let Ok(addresses) = getifaddrs() else {
-        return NO_MAC;
-    };
-    let addresses: Vec<_> = addresses.collect();
-    let is_local = |address: &nix::sys::socket::SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|a| IpAddr::from(a.ip()));
-        let v6 = address.as_sockaddr_in6().map(|a| IpAddr::from(a.ip()));
-        v4.or(v6) == Some(local)
-    };
-    addresses
-        .iter()
-        .find(|entry| entry.address.as_ref().is_some_and(is_local))
-        .and_then(|found| {
-            addresses
-                .iter()
-                .filter(|entry| entry.interface_name == found.interface_name)
-                .find_map(|entry| entry.address.as_ref()?.as_link_addr()?.addr())
-        })
-        .unwrap_or(NO_MAC)
+        .element("ServerCodecModeSupport", codec_mask(&offer));
+    match external.ip {
+        Some(ip) => xml.element("ExternalIP", ip),
+        None => xml,
+    }
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "test data")]
 use super::{query::Query, run::*, xml::Xml};
 use crate::{
-    config::Encryption,
+    config::{Encryption, EncryptionPolicy},
     net::harness::{CLIENT_KEY, CLIENT_PEM, CLIENT_V1_PEM, OWNER, TestHost, exchange, http_get},
 };
 use std::net::IpAddr;
@@ -213,7 +213,8 @@ async fn the_encryption_policy_decides_the_scheme() {
         ),
         (Encryption::Required, old, "status_code=\"403\""),
     ] {
-        let host = TestHost::with(|config| config.encryption = policy).await;
+        let host =
+            TestHost::with(|config| config.encryption = EncryptionPolicy::everywhere(policy)).await;
         host.paired();
         host.agent(&["h264"]);
         let reply = host.get_tls(&path).await;

@@ -1,6 +1,11 @@
+//! The conversation; what the encryption policy does to it is in `policy`, clients behind one address in `shared`.
+mod policy;
+mod shared;
+
 use super::*;
 use crate::{
     agents::AgentHandle,
+    config::EncryptionPolicy,
     ids::ClientId,
     launch::{Launch, LaunchRequest},
     net::harness::{OWNER, TestHost, exchange, exchange_bytes},
@@ -31,6 +36,10 @@ fn agent(host: &TestHost) -> AgentHandle {
 }
 
 fn launch(host: &TestHost, name: &str, key: Key, sealed: bool) -> Arc<Launch> {
+    launch_from(host, name, key, sealed, [127, 0, 0, 1].into())
+}
+
+fn launch_from(host: &TestHost, name: &str, key: Key, sealed: bool, peer: IpAddr) -> Arc<Launch> {
     host.host
         .launches
         .create(LaunchRequest {
@@ -39,7 +48,7 @@ fn launch(host: &TestHost, name: &str, key: Key, sealed: bool) -> Arc<Launch> {
             app: 1,
             key,
             key_id: 0,
-            peer: IpAddr::from([127, 0, 0, 1]),
+            peer,
             local: IpAddr::from([127, 0, 0, 1]),
             play_on_host: false,
             sealed,
@@ -169,7 +178,10 @@ async fn plain_requests_are_refused_when_nobody_several_or_a_sealed_launch_waits
     assert!(plain(&host, options).await.starts_with("RTSP/1.0 200 OK"));
     launch(&host, "b", Key([2; 16]), false);
     assert!(plain(&host, options).await.starts_with("RTSP/1.0 454 "));
-    let strict = TestHost::with(|config| config.encryption = Encryption::Required).await;
+    let strict = TestHost::with(|config| {
+        config.encryption = EncryptionPolicy::everywhere(Encryption::Required)
+    })
+    .await;
     launch(&strict, "a", KEY, false);
     assert!(plain(&strict, options).await.starts_with("RTSP/1.0 403 "));
 }
@@ -202,11 +214,16 @@ async fn out_of_order_unknown_and_malformed_requests_get_an_error_status() {
 }
 
 fn announce(mode: &str, codec: u8) -> String {
+    announce_sealed(mode, codec, 1)
+}
+
+/// With these encryption bits.
+fn announce_sealed(mode: &str, codec: u8, bits: u32) -> String {
     let (size, fps) = mode.split_once('@').unwrap();
     let (width, height) = size.split_once('x').unwrap();
     let body = format!(
         "v=0\r\na=x-nv-video[0].clientViewportWd:{width} \r\na=x-nv-video[0].clientViewportHt:{height} \r\n\
-         a=x-nv-video[0].maxFPS:{fps} \r\na=x-nv-video[0].packetSize:1392 \r\na=x-ss-general.encryptionEnabled:1 \r\n\
+         a=x-nv-video[0].maxFPS:{fps} \r\na=x-nv-video[0].packetSize:1392 \r\na=x-ss-general.encryptionEnabled:{bits} \r\n\
          a=x-nv-vqos[0].bitStreamFormat:{codec} \r\na=x-ml-general.featureFlags:3 \r\nt=0 0\r\nm=video 47998\r\n"
     );
     format!(

@@ -22,7 +22,9 @@ fn healthy() -> Facts {
         unique_id: "0123456789abcdef".into(),
         fingerprint: "00".into(),
         ports: ports.map(|(name, port)| (name.to_owned(), port)).into(),
-        encryption: "offered".into(),
+        encryption: ["lan", "wan"]
+            .map(|network| (network.into(), "offered".into()))
+            .into(),
         pairing_window_open: false,
         client_count: 0,
         agent_count: 1,
