@@ -6,6 +6,8 @@ mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 pub use decode::decode;
 

@@ -258,6 +258,25 @@ fn numbers_that_are_none_and_required_ones_that_are_missing_are_named() {
     assert!(parse(&[("x-nv-aqos.packetDuration", "7")]).is_err());
 }
 
+/// Clients set the old bit whatever was offered, and then decrypt: taking it for nothing makes noise.
+#[test]
+fn sound_is_sealed_when_either_bit_asks_for_it() {
+    for (features, encryption, sealed) in [
+        ("135", "1", false),
+        ("135", "5", true),
+        ("167", "1", true),
+        ("167", "0", true),
+        ("32", "0", true),
+    ] {
+        let params = parse(&[
+            ("x-nv-general.featureFlags", features),
+            ("x-ss-general.encryptionEnabled", encryption),
+        ])
+        .unwrap();
+        assert_eq!(params.audio.encrypted, sealed, "{features}, {encryption}");
+    }
+}
+
 #[test]
 fn quality_of_stereo_comes_from_the_host_header_and_of_surround_from_the_attribute() {
     let low = parse_announce(&announce(&[]), &offer(), false).unwrap();
@@ -282,6 +301,13 @@ fn the_description_holds_what_the_client_searches_for() {
     // First the normal and then the high-quality line of each channel count.
     let at = |line: &str| text.find(&format!("surround-params={line}")).unwrap();
     assert!(at("642012453") < at("660012345") && at("85301245673") < at("88001234567"));
+    let all = describe(&Offer {
+        av1: true,
+        invalidates_refs: true,
+        ..offer()
+    });
+    assert!(all.contains("a=rtpmap:98 AV1/90000\n"));
+    assert!(all.contains("x-nv-video[0].refPicInvalidation"));
     let h264 = describe(&Offer {
         hevc: false,
         encryption_required: 7,
