@@ -5,6 +5,7 @@ pub mod announce;
 pub mod audio;
 pub mod channel;
 pub mod control;
+pub mod http;
 pub mod input;
 pub mod pairing;
 pub mod rtsp;
@@ -20,6 +21,7 @@ pub const ALL: &[Target] = &[
     ("audio", audio::run),
     ("channel", channel::run),
     ("control", control::run),
+    ("http", http::run),
     ("input", input::run),
     ("pairing", pairing::run),
     ("rtsp", rtsp::run),

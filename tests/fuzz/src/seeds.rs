@@ -17,12 +17,13 @@ use punktfunk_dbus::channel::{
 pub type Seeds = Vec<Vec<u8>>;
 
 /// The seeds of each target.
-pub fn all() -> [(&'static str, Seeds); 8] {
+pub fn all() -> [(&'static str, Seeds); 9] {
     [
         ("announce", announce()),
         ("audio", audio()),
         ("channel", channel()),
         ("control", control()),
+        ("http", http()),
         ("input", input()),
         ("pairing", pairing()),
         ("rtsp", rtsp()),
@@ -196,6 +197,34 @@ fn control() -> Seeds {
     seeds.extend(from_host.iter().map(|m| plain(m.encode())));
     let mut sealer = Sealer::new(&Key([7; 16]), Iv::V2, Role::Host).expect("a key");
     seeds.push(sealer.seal(0x0302, &[0, 0]).expect("short").to_vec());
+    seeds
+}
+
+/// A request for each endpoint as it is sent, and a query alone.
+fn http() -> Seeds {
+    let who = "uniqueid=0123456789ABCDEF&uuid=5a0f";
+    let launch = "appid=881448767&mode=1920x1080x60&additionalStates=1&sops=0&rikey=000102030405060708090a0b0c0d0e0f\
+                  &rikeyid=-1234567&localAudioPlayMode=0&surroundAudioInfo=196610&remoteControllersBitmap=1&gcmap=1\
+                  &gcpersist=0&corever=1";
+    let mut seeds: Seeds = [
+        format!("serverinfo?{who}"),
+        format!("applist?{who}"),
+        format!("appasset?{who}&appid=1&AssetType=2&AssetIdx=0"),
+        format!("launch?{who}&{launch}"),
+        format!("resume?{who}&{launch}"),
+        format!("cancel?{who}"),
+        format!("unpair?{who}"),
+        format!(
+            "pair?{who}&devicename=roth&updateState=1&phrase=getservercert&salt={}&clientcert=2d2d2d2d",
+            "5a".repeat(16)
+        ),
+        format!("pair?{who}&devicename=roth&updateState=1&clientchallenge={}", "a5".repeat(16)),
+    ]
+    .iter()
+    .map(|path| format!("GET /{path} HTTP/1.1\r\nHost: 10.0.0.1:47989\r\nUser-Agent: Mozilla/5.0\r\n\r\n"))
+    .map(String::into_bytes)
+    .collect();
+    seeds.push(launch.as_bytes().to_vec());
     seeds
 }
 

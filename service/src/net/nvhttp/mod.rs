@@ -3,6 +3,7 @@
 //! Application errors travel in the XML, under HTTP status 200: that is where clients look. Only the TLS certificate
 //! says who a client is.
 mod apps;
+mod connection;
 mod pair;
 mod query;
 mod run;
@@ -16,17 +17,16 @@ use super::{
     tls,
 };
 use crate::{host::Host, store::ClientRecord};
+pub use connection::converse;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
     header::{CONNECTION, CONTENT_TYPE, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use query::Query;
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
+pub use query::Query;
+pub use run::Parameters;
+use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -35,10 +35,6 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use xml::Xml;
-
-/// Largest request head. The longest real one carries a certificate as hex, about 2.5 kB.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_HEADERS: usize = 32;
 
 /// Who asks, and over what.
 struct Caller {
@@ -151,20 +147,12 @@ where
 {
     let peer = caller.peer;
     let caller = Arc::new(caller);
-    let service = service_fn(|request: Request<Incoming>| {
+    let served = converse(stream, deadlines.request, |request| {
         let host = Arc::clone(&host);
         let caller = Arc::clone(&caller);
-        async move { Ok::<_, Infallible>(answer(&host, &caller, &request).await) }
-    });
-    let served = http1::Builder::new()
-        .keep_alive(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(deadlines.request)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        async move { answer(&host, &caller, &request).await }
+    })
+    .await;
     if let Err(error) = served {
         tracing::debug!(%peer, "HTTP connection: {error}");
     }

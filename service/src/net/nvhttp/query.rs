@@ -1,10 +1,10 @@
 //! The query of a request. Its length is bounded by the request head's.
 
 /// Parameters in order, percent-decoded.
-pub(super) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         Self(
             form_urlencoded::parse(text.as_bytes())
                 .into_owned()
@@ -13,7 +13,7 @@ impl Query {
     }
 
     /// The first value of this name.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(n, _)| n == name)

@@ -18,7 +18,7 @@ const AGENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The parameters of `/launch` and `/resume` that matter; size, rate and audio come again in ANNOUNCE.
 #[derive(Debug, PartialEq)]
-pub(super) struct Parameters {
+pub struct Parameters {
     app: Option<u32>,
     key: Key,
     key_id: i32,
@@ -33,8 +33,11 @@ impl Parameters {
         self.key_id
     }
 
-    /// The error is the text for the client.
-    pub(super) fn parse(query: &Query) -> Result<Self, String> {
+    /// Check what the query says.
+    ///
+    /// # Errors
+    /// The text for the client.
+    pub fn parse(query: &Query) -> Result<Self, String> {
         let mut key = [0; 16];
         let key_text = query.get("rikey").ok_or("rikey is missing")?;
         hex::decode_to_slice(key_text, &mut key)
