@@ -52,13 +52,29 @@ pub struct FecStatus {
 }
 
 impl FecStatus {
-    /// Data packets that did not arrive.
+    /// Packets, data and parity, that are known not to have arrived. A block that was rebuilt is reported as soon as it
+    /// can be, before its last packets are due: there only gaps count. Of one that was given up all that is missing counts.
     pub fn lost(&self) -> u16 {
-        self.data.saturating_sub(self.received_data)
+        let missing = self
+            .data
+            .saturating_add(self.parity)
+            .saturating_sub(self.received());
+        if self.repaired() {
+            self.missing_before_highest.min(missing)
+        } else {
+            missing
+        }
+    }
+    /// Packets that were due when this was said: those that arrived and those that are lost.
+    pub fn seen(&self) -> u16 {
+        self.received().saturating_add(self.lost())
+    }
+    fn received(&self) -> u16 {
+        self.received_data.saturating_add(self.received_parity)
     }
     /// Whether what arrived suffices to rebuild the block.
     pub fn repaired(&self) -> bool {
-        self.received_data.saturating_add(self.received_parity) >= self.data
+        self.received() >= self.data
     }
 }
 

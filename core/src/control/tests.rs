@@ -110,6 +110,33 @@ fn numbers_older_than_the_window_are_refused() {
 }
 
 #[test]
+fn the_packets_that_a_report_calls_lost_are_those_that_were_due() {
+    let status = |received_data, received_parity, missing_before_highest| FecStatus {
+        data: 10,
+        parity: 4,
+        received_data,
+        received_parity,
+        missing_before_highest,
+        ..FecStatus::default()
+    };
+    // Rebuilt as soon as ten were there: of the last two parity packets nothing is known yet.
+    let rebuilt = status(8, 2, 2);
+    assert_eq!(
+        (rebuilt.repaired(), rebuilt.lost(), rebuilt.seen()),
+        (true, 2, 12)
+    );
+    // Given up: whatever is missing now does not come any more, the tail included.
+    let given_up = status(6, 1, 3);
+    assert_eq!(
+        (given_up.repaired(), given_up.lost(), given_up.seen()),
+        (false, 7, 14)
+    );
+    // A liar's numbers stay within its block.
+    let lie = status(8, 2, u16::MAX);
+    assert_eq!((lie.lost(), lie.seen()), (4, 14));
+}
+
+#[test]
 fn every_client_message_survives_the_wire() {
     let status = FecStatus {
         frame: 77,
@@ -117,6 +144,7 @@ fn every_client_message_survives_the_wire() {
         parity: 2,
         received_data: 9,
         received_parity: 2,
+        missing_before_highest: 1,
         blocks: 1,
         ..FecStatus::default()
     };

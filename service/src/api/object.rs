@@ -183,11 +183,12 @@ impl Object {
             }
             Self::Stream(stream) => {
                 let client = format!("{ROOT_PATH}/clients/{}", stream.client);
-                let statistics: HashMap<&str, Value<'_>> = stream
+                let mut statistics: HashMap<&str, Value<'_>> = stream
                     .statistics
                     .iter()
                     .map(|(name, figure)| (*name, Value::from(*figure)))
                     .collect();
+                statistics.insert("last_decision", stream.last_decision.into());
                 say("Client", ObjectPath::from_string_unchecked(client).into());
                 say("User", stream.user.0.into());
                 say("Width", stream.width.into());

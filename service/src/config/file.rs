@@ -50,6 +50,8 @@ struct VideoTable {
     source: Option<Source>,
     compositor: Option<Compositor>,
     fec_percent: Option<Percent>,
+    adaptive_parity: Option<bool>,
+    adaptive_bitrate: Option<bool>,
     drop: Option<u32>,
     pace_rate_mbit: Option<PaceRate>,
 }
@@ -199,6 +201,8 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
         &mut config.fec_percent,
         file.video.fec_percent.map(|percent| percent.0),
     );
+    replace(&mut config.adaptive_parity, file.video.adaptive_parity);
+    replace(&mut config.adaptive_bitrate, file.video.adaptive_bitrate);
     replace(&mut config.video_drop, file.video.drop);
     replace(
         &mut config.pace_rate_mbit,

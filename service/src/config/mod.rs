@@ -45,6 +45,10 @@ pub struct Config {
     pub compositor: String,
     /// 0..=100; 0 = data only (PUNKTFUNK_FEC_PCT)
     pub fec_percent: u8,
+    /// Parity follows the loss that clients report.
+    pub adaptive_parity: bool,
+    /// The encoder's rate follows it.
+    pub adaptive_bitrate: bool,
     /// Drop the first of every N video datagrams before sending; 0 = none (PUNKTFUNK_VIDEO_DROP)
     pub video_drop: u32,
     /// Log per-stage timing each second (PUNKTFUNK_PERF)
@@ -102,6 +106,8 @@ impl Default for Config {
             video_source: "auto".into(),
             compositor: "auto".into(),
             fec_percent: 20,
+            adaptive_parity: true,
+            adaptive_bitrate: true,
             video_drop: 0,
             perf: false,
             encryption: EncryptionPolicy::everywhere(Encryption::Offered),

@@ -1,5 +1,11 @@
 //! What the other parts of the service hold of a running stream: ways to tell it something, and its figures.
-use super::{StopReason, media::Command, permits::Permits, statistics::Statistics};
+use super::{
+    StopReason,
+    media::Command,
+    permits::Permits,
+    requests::Requests,
+    statistics::{Statistics, add},
+};
 use crate::{
     ids::StreamId,
     net::{control::Outbox, wake::Wake},
@@ -10,7 +16,7 @@ use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc::Sender,
     },
 };
@@ -41,10 +47,8 @@ pub struct StreamLink {
     happenings: UnboundedSender<Happening>,
     /// What the client is going to be told.
     outbox: Outbox,
-    /// The client wants a key frame.
-    pub(super) key_frame_wanted: AtomicBool,
-    /// Index of the last key frame sent, 0 before the first.
-    pub(super) last_key_frame: AtomicU32,
+    /// What the client wants of the picture.
+    pub(super) requests: Requests,
 }
 
 impl StreamLink {
@@ -67,8 +71,7 @@ impl StreamLink {
             wake,
             happenings,
             outbox,
-            key_frame_wanted: AtomicBool::new(false),
-            last_key_frame: AtomicU32::new(0),
+            requests: Requests::default(),
         }
     }
 
@@ -106,16 +109,16 @@ impl StreamLink {
 
     /// Ask the agent for a key frame; requests that come together are one.
     pub fn request_key_frame(&self) {
-        self.key_frame_wanted.store(true, Ordering::Release);
+        if !self.requests.key_frame() {
+            add(&self.statistics.idr_coalesced, 1);
+        }
         self.wake.ring();
     }
 
-    /// The client lost frames up to `last`. It repeats this until it has a key frame, so reports that were sent before
-    /// the latest one can have arrived are answered already.
-    pub fn references_lost(&self, last: u32) {
-        if last >= self.last_key_frame.load(Ordering::Acquire) {
-            self.request_key_frame();
-        }
+    /// The client lost frames `first..=last` and discards what follows until its picture restarts.
+    pub fn references_lost(&self, first: u32, last: u32) {
+        self.requests.lost(first, last);
+        self.wake.ring();
     }
 
     /// Tell the client something: rumble, a colour, a rate, HDR. Kept until it is connected; of messages that set the

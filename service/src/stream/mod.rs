@@ -3,14 +3,16 @@
 //! The service's half of a stream begins when its parameters are negotiated and ends with the client's farewell. Keys,
 //! counters and sockets live here; pictures and sound come from the agent through the stream channel and nowhere else.
 mod actor;
+mod adaptation;
 mod histogram;
-mod key_frames;
 mod link;
 mod media;
 mod pacing;
 mod permits;
 mod plan;
+mod recovery;
 mod registry;
+mod requests;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use crate::{
     store::PERMISSION_VIEW,
 };
 use actor::Actor;
+use adaptation::Adaptation;
 pub use histogram::Histogram;
 pub use link::StreamLink;
 use media::Media;
@@ -34,6 +37,7 @@ pub use pacing::{Pacer, Schedule};
 use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
 use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, socket};
+use recovery::Recovery;
 use registry::Registry;
 pub use statistics::{Stages, Statistics};
 use std::{
@@ -132,6 +136,8 @@ pub struct StreamInfo {
     pub state: &'static str,
     /// Live figures by name (`frames_sent`, `packets_sent`, `capture_to_encoded_p50_us`, ...).
     pub statistics: BTreeMap<&'static str, u64>,
+    /// Why parity or rate were changed last; empty before the first change.
+    pub last_decision: &'static str,
 }
 
 /// All streams of the host.
@@ -168,6 +174,7 @@ impl Streams {
         let ring = Ring::create(plan::geometry(params))?;
         let (ours, theirs) = socket::pair()?;
         let packetizer = Packetizer::new(plan::packetizer(&setup, config))?;
+        let adaptation = plan::adaptation(&setup, config, bitrate_kbps);
         let opened = launch
             .agent
             .open_stream(request, ring.agent_fd()?, theirs)
@@ -202,6 +209,8 @@ impl Streams {
             link: Arc::clone(&link),
             commands: received,
             wake,
+            recovery: Recovery::new(plan::invalidates(params, &opened)),
+            adaptation: Adaptation::new(adaptation),
             fps: params.fps,
             pace_rate_mbit: config.pace_rate_mbit,
             video_drop: config.video_drop,
@@ -362,5 +371,6 @@ fn info(setup: &StreamSetup, bitrate_kbps: u32) -> StreamInfo {
         bitrate_kbps,
         state: "waiting for the client",
         statistics: BTreeMap::new(),
+        last_decision: "",
     }
 }

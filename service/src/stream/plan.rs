@@ -1,4 +1,5 @@
 //! What a stream is made of, worked out from the launch and the negotiated parameters.
+use super::adaptation::Settings;
 use crate::{config::Config, stream::StreamSetup};
 use punktfunk_core::{
     audio::AudioSeal,
@@ -8,7 +9,7 @@ use punktfunk_core::{
 };
 use punktfunk_dbus::{
     channel::{Geometry, consumer::Limits},
-    open_stream::OpenStream,
+    open_stream::{OpenStream, OpenedStream},
 };
 
 /// Frames that may be on their way through the ring.
@@ -84,6 +85,23 @@ pub(super) fn packetizer(setup: &StreamSetup, config: &Config) -> PacketizerConf
         max_data_per_block: usize::try_from(most).unwrap_or(1),
         seal: (params.encryption & ENCRYPT_VIDEO != 0).then(|| setup.launch.key.clone()),
     }
+}
+
+/// What parity and rate begin with: `video_kbps` is what the agent was asked for.
+pub(super) fn adaptation(setup: &StreamSetup, config: &Config, video_kbps: u32) -> Settings {
+    Settings {
+        percent: config.fec_percent,
+        video_kbps,
+        min_parity: setup.params.min_fec_packets,
+        adaptive_parity: config.adaptive_parity,
+        adaptive_bitrate: config.adaptive_bitrate,
+        reports: setup.params.sends_fec_status,
+    }
+}
+
+/// Whether lost references are left out. A decoder that takes one reference only leaves nothing to go on with.
+pub(super) fn invalidates(params: &StreamParams, opened: &OpenedStream) -> bool {
+    opened.invalidates_refs == Some(true) && !params.single_reference
 }
 
 pub(super) fn audio_seal(setup: &StreamSetup) -> Option<AudioSeal> {

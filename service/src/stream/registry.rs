@@ -1,5 +1,9 @@
 //! Which streams there are. One lock, held for look-ups only.
-use super::{StopReason, StreamInfo, link::StreamLink, media::Command};
+use super::{
+    StopReason, StreamInfo,
+    link::StreamLink,
+    media::{Command, now_ns},
+};
 use crate::{
     config::Config,
     ids::{ClientId, StreamId},
@@ -116,7 +120,8 @@ impl Registry {
         entries
             .into_iter()
             .map(|(info, link)| StreamInfo {
-                statistics: link.statistics().snapshot(),
+                last_decision: link.statistics().last_decision(),
+                statistics: link.statistics().snapshot(now_ns()),
                 ..info
             })
             .collect()

@@ -1,8 +1,11 @@
 //! The figures of one stream: counted on the hot path without a lock, read whenever someone asks.
-use super::histogram::Histogram;
+use super::{
+    adaptation::{Adaptation, Change, Decision, Reason},
+    histogram::Histogram,
+};
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
 macro_rules! counters {
@@ -12,6 +15,8 @@ macro_rules! counters {
         pub struct Statistics {
             $($(#[$doc])* pub $name: AtomicU64,)*
             pub stages: Stages,
+            /// Index into [`Reason::ALL`], from 1; 0 = nothing was changed yet.
+            last_reason: AtomicU8,
         }
         impl Statistics {
             fn counters(&self) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
@@ -40,14 +45,38 @@ counters! {
     send_would_block,
     audio_packets_sent,
     audio_dropped,
+    /// The client's requests for a key frame; those that another one or a key frame under way answered; those that had to
+    /// wait for the rate of key frames.
     idr_requests,
-    rfi_requests,
+    idr_coalesced,
+    idr_delayed,
     /// Key frames asked of the agent.
     idr_asked,
-    /// From the client's FEC status: data packets missed, blocks rebuilt, blocks given up.
+    /// The client's reports of lost frames; those that were answered already; how the others were answered, and the
+    /// invalidations that the agent left unanswered.
+    rfi_requests,
+    rfi_coalesced,
+    rfi_by_invalidation,
+    rfi_by_idr,
+    rfi_unanswered,
+    /// Frames sent that avoid what the client lost.
+    recovery_frames,
+    /// From the client's FEC status: packets of the blocks that it reported, packets missing of them (parity included),
+    /// blocks rebuilt, blocks given up.
+    fec_packets_reported,
     fec_packets_lost,
     fec_blocks_repaired,
     fec_blocks_lost,
+    /// As it is now: parity in percent of the data, the rate that the encoder was told, packets lost of a thousand.
+    parity_percent,
+    bitrate_target_kbps,
+    loss_permille,
+    parity_increases,
+    parity_decreases,
+    bitrate_increases,
+    bitrate_decreases,
+    /// CLOCK_MONOTONIC of the last such change; shown as its age.
+    last_decision_ns,
     input_events,
     input_refused,
     /// Control messages that could not be opened.
@@ -57,6 +86,7 @@ counters! {
     agent_encoded,
     agent_repeated,
     agent_skipped_no_slot,
+    agent_missed_ticks,
 }
 
 /// Time from one point of a frame's way to the next, in microseconds.
@@ -70,8 +100,47 @@ pub struct Stages {
 }
 
 impl Statistics {
+    /// What was just decided about parity and rate.
+    pub(super) fn decided(&self, decision: &Decision, now: &Adaptation, now_ns: u64) {
+        let show = |gauge: &AtomicU64, value: u32| gauge.store(value.into(), Ordering::Relaxed);
+        show(&self.parity_percent, now.percent().into());
+        show(&self.bitrate_target_kbps, now.video_kbps());
+        show(&self.loss_permille, now.loss_permille());
+        let parity = (&self.parity_increases, &self.parity_decreases);
+        let rate = (&self.bitrate_increases, &self.bitrate_decreases);
+        for (change, (more, less)) in [(decision.parity, parity), (decision.rate, rate)] {
+            if let Some(Change { up, reason }) = change {
+                add(if up { more } else { less }, 1);
+                self.decided_for(reason, now_ns);
+            }
+        }
+    }
+
+    /// Somebody set the rate.
+    pub(super) fn set_by_hand(&self, now: &Adaptation, now_ns: u64) {
+        self.decided(&Decision::default(), now, now_ns);
+        self.decided_for(Reason::ByHand, now_ns);
+    }
+
+    fn decided_for(&self, reason: Reason, now_ns: u64) {
+        let index = Reason::ALL.iter().position(|other| *other == reason);
+        let number = index.and_then(|index| u8::try_from(index).ok());
+        let number = number.map_or(0, |number| number.saturating_add(1));
+        self.last_reason.store(number, Ordering::Relaxed);
+        self.last_decision_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Why parity or rate were changed last; empty before the first time.
+    pub fn last_decision(&self) -> &'static str {
+        let number = usize::from(self.last_reason.load(Ordering::Relaxed));
+        let reason = number
+            .checked_sub(1)
+            .and_then(|index| Reason::ALL.get(index));
+        reason.map_or("", |reason| reason.as_str())
+    }
+
     /// Every figure by name. A stage without a frame yet is left out.
-    pub fn snapshot(&self) -> BTreeMap<&'static str, u64> {
+    pub fn snapshot(&self, now_ns: u64) -> BTreeMap<&'static str, u64> {
         let stages = &self.stages;
         let percentiles = [
             (
@@ -117,10 +186,18 @@ impl Statistics {
                 .zip([50, 90, 99])
                 .filter_map(|(name, percent)| Some((name, histogram.percentile(percent)?)))
         });
-        self.counters()
-            .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
-            .chain(stages)
-            .collect()
+        let figures = self.counters().filter_map(|(name, count)| {
+            let value = count.load(Ordering::Relaxed);
+            match (name, value) {
+                ("last_decision_ns", 0) => None,
+                ("last_decision_ns", then) => Some((
+                    "last_decision_age_ms",
+                    now_ns.saturating_sub(then) / 1_000_000,
+                )),
+                figure => Some(figure),
+            }
+        });
+        figures.chain(stages).collect()
     }
 }
 
@@ -138,7 +215,7 @@ mod tests {
         let statistics = Statistics::default();
         add(&statistics.frames_sent, 3);
         statistics.stages.total.record(40);
-        let figures = statistics.snapshot();
+        let figures = statistics.snapshot(0);
         assert_eq!(figures.get("frames_sent"), Some(&3));
         assert_eq!(figures.get("total_p99_us"), Some(&40));
         assert_eq!(figures.get("capture_to_encoded_p50_us"), None);
@@ -152,5 +229,18 @@ mod tests {
         ] {
             assert_eq!(figures.get(name), Some(&0), "{name}");
         }
+    }
+
+    #[test]
+    fn the_last_decision_has_a_reason_and_an_age() {
+        let statistics = Statistics::default();
+        assert_eq!(statistics.last_decision(), "");
+        assert_eq!(statistics.snapshot(9).get("last_decision_age_ms"), None);
+        for reason in Reason::ALL {
+            statistics.decided_for(reason, 1_000_000);
+            assert_eq!(statistics.last_decision(), reason.as_str());
+        }
+        let figures = statistics.snapshot(8_000_000);
+        assert_eq!(figures.get("last_decision_age_ms"), Some(&7));
     }
 }

@@ -95,8 +95,9 @@ pub fn human(snapshot: &Snapshot) -> String {
             stream.user.to_string(),
             format!("{}x{}@{}", stream.width, stream.height, stream.fps),
             stream.codec.clone(),
-            format!("{} kbit/s", stream.bitrate_kbps),
+            rate(stream),
             stream.state.clone(),
+            loss(stream),
             stream
                 .figure("frames_sent")
                 .map_or("-".into(), |frames| frames.to_string()),
@@ -105,10 +106,30 @@ pub fn human(snapshot: &Snapshot) -> String {
     let rows: Vec<_> = snapshot.streams.iter().map(row).collect();
     table(
         [
-            "ID", "CLIENT", "USER", "MODE", "CODEC", "BITRATE", "STATE", "FRAMES",
+            "ID", "CLIENT", "USER", "MODE", "CODEC", "BITRATE", "STATE", "LOSS", "FRAMES",
         ],
         &rows,
     )
+}
+
+/// What the encoder aims at, and the budget where that is less.
+fn rate(stream: &Stream) -> String {
+    let budget = u64::from(stream.bitrate_kbps);
+    match stream.figure("bitrate_target_kbps") {
+        Some(target) if (1..budget).contains(&target) => format!("{target} of {budget} kbit/s"),
+        _ => format!("{budget} kbit/s"),
+    }
+}
+
+/// Loss as reported lately, and the parity against it.
+fn loss(stream: &Stream) -> String {
+    let (Some(loss), Some(parity)) = (
+        stream.figure("loss_permille"),
+        stream.figure("parity_percent"),
+    ) else {
+        return "-".into();
+    };
+    format!("{}.{} %, parity {parity} %", loss / 10, loss % 10)
 }
 
 /// Every figure of every stream, below each other.

@@ -120,11 +120,14 @@ impl Session {
                 statistics.idr_requests.fetch_add(1, Ordering::Relaxed);
                 self.link.request_key_frame();
             }
-            Ok(ClientMessage::InvalidateReferences { last, .. }) => {
+            Ok(ClientMessage::InvalidateReferences { first, last }) => {
                 statistics.rfi_requests.fetch_add(1, Ordering::Relaxed);
-                self.link.references_lost(last);
+                self.link.references_lost(first, last);
             }
             Ok(ClientMessage::FecStatus(status)) => {
+                statistics
+                    .fec_packets_reported
+                    .fetch_add(u64::from(status.seen()), Ordering::Relaxed);
                 statistics
                     .fec_packets_lost
                     .fetch_add(u64::from(status.lost()), Ordering::Relaxed);

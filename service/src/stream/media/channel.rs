@@ -1,11 +1,16 @@
 //! What comes in: the agent's messages, commands, and the sockets that they bring.
-use super::{Command, Over, VideoSender, now_ns};
+use super::{
+    Command, Over, VideoSender, kind, now_ns,
+    orders::{Message, Orders},
+};
 use crate::{
     net::{audio::AudioSender, wake::Wake},
     stream::{
         StopReason,
-        key_frames::KeyFrames,
+        adaptation::{Adaptation, Totals},
         link::{Happening, StreamLink},
+        recovery::{Answer, Order, Recovery, Restart},
+        statistics::{Statistics, add},
     },
 };
 use nix::{
@@ -13,10 +18,8 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::{TimeSpec, TimeValLike},
 };
-use punktfunk_core::audio::AudioPacketizer;
-use punktfunk_dbus::channel::{
-    Consumer, FrameReady, ToAgent, ToService, consumer::Event, message::FRAME_KEY,
-};
+use punktfunk_core::{audio::AudioPacketizer, video::FrameKind};
+use punktfunk_dbus::channel::{Consumer, FrameReady, ToAgent, ToService, consumer::Event};
 use std::{
     collections::VecDeque,
     os::fd::AsFd,
@@ -29,8 +32,6 @@ use std::{
 
 /// Messages looked at before packets get their turn again.
 const TURN: usize = 64;
-/// An agent whose socket stays full for this long is stalled.
-const STALL_NS: u64 = 500_000_000;
 
 /// The thread's ears. Waiting serves the agent, sound and commands; frames queue up for the sender.
 pub(super) struct Inlet {
@@ -46,17 +47,9 @@ pub(super) struct Inlet {
     needs_key_frame: bool,
     /// Announced and waiting for their turn; the ring bounds them.
     frames: VecDeque<FrameReady>,
-    key_frames: KeyFrames,
-    /// Messages that the agent's socket had no room for: at most one a slot and two more.
-    unsent: VecDeque<Unsent>,
-    full_since_ns: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unsent {
-    Release(u16),
-    Idr,
-    Bitrate(u32),
+    recovery: Recovery,
+    adaptation: Adaptation,
+    orders: Orders,
 }
 
 impl Inlet {
@@ -66,6 +59,8 @@ impl Inlet {
         commands: Receiver<Command>,
         wake: Arc<Wake>,
         link: Arc<StreamLink>,
+        recovery: Recovery,
+        adaptation: Adaptation,
     ) -> Self {
         Self {
             consumer,
@@ -78,18 +73,20 @@ impl Inlet {
             control_up: false,
             needs_key_frame: true,
             frames: VecDeque::new(),
-            key_frames: KeyFrames::default(),
-            unsent: VecDeque::new(),
-            full_since_ns: None,
+            recovery,
+            adaptation,
+            orders: Orders::default(),
         }
     }
 
     /// The next frame to send. Frames that nobody can use yet are released and counted here.
     pub(super) fn next_frame(&mut self) -> Result<Option<FrameReady>, Over> {
         while let Some(frame) = self.frames.pop_front() {
-            let key = frame.flags & FRAME_KEY != 0;
-            if key {
-                self.key_frames.arrived();
+            let restart = restart(kind(frame.flags));
+            let key = restart == Some(Restart::Key);
+            if self.recovery.announced(restart) {
+                add(&self.link.statistics().rfi_unanswered, 1);
+                add(&self.link.statistics().rfi_by_idr, 1);
             }
             if self.ready() && (key || !self.needs_key_frame) {
                 self.needs_key_frame = false;
@@ -111,24 +108,57 @@ impl Inlet {
 
     /// The slot was read: the agent may have it back.
     pub(super) fn release(&mut self, slot: u16) -> Result<(), Over> {
-        self.tell(Unsent::Release(slot))
+        self.tell(Message::Release(slot))
+    }
+
+    /// The kind of a frame that is about to leave, as it is to go on the wire, and the parity that it gets.
+    pub(super) fn leaving(&mut self, frame: &FrameReady) -> Result<(FrameKind, u8), Over> {
+        let now = now_ns();
+        if self.adaptation.due(now) {
+            self.adapt(now)?;
+        }
+        let kind = match kind(frame.flags) {
+            // A client that waits would go on with this one, but it does not avoid what that client lost.
+            kind @ FrameKind::AfterInvalidation if !self.recovery.restarts(restart(kind)) => {
+                FrameKind::Predicted
+            }
+            kind => kind,
+        };
+        Ok((kind, self.adaptation.percent()))
+    }
+
+    /// It leaves, as `index`.
+    pub(super) fn left(&mut self, frame: &FrameReady, kind: FrameKind, index: u32) {
+        let sequence = u32::try_from(frame.seq & u64::from(u32::MAX)).unwrap_or(0);
+        self.recovery.sent(index, sequence, restart(kind), now_ns());
+    }
+
+    fn adapt(&mut self, now: u64) -> Result<(), Over> {
+        let link = Arc::clone(&self.link);
+        let statistics = link.statistics();
+        let decision = self.adaptation.step(totals(statistics), now);
+        statistics.decided(&decision, &self.adaptation, now);
+        if let Some(change) = decision.rate {
+            tracing::debug!(
+                stream = %link.id(), reason = change.reason.as_str(), parity_percent = self.adaptation.percent(),
+                video_kbps = self.adaptation.video_kbps(), "the rate was {}", if change.up { "raised" } else { "cut" }
+            );
+        }
+        match decision.video_kbps {
+            Some(kbps) => self.tell(Message::Bitrate(kbps)),
+            None => Ok(()),
+        }
     }
 
     /// Wait until `until_ns` at the latest, and serve what came.
     pub(super) fn wait(&mut self, until_ns: Option<u64>) -> Result<(), Over> {
-        let channel = if self.unsent.is_empty() {
+        let channel = if self.orders.is_empty() {
             PollFlags::POLLIN
         } else {
             PollFlags::POLLIN | PollFlags::POLLOUT
         };
-        let deadline_ns = match (until_ns, self.full_since_ns) {
-            (until, Some(since)) => Some(
-                until
-                    .unwrap_or(u64::MAX)
-                    .min(since.saturating_add(STALL_NS)),
-            ),
-            (until, None) => until,
-        };
+        let waits = [until_ns, self.orders.stalled_ns(), self.recovery.due_ns()];
+        let deadline_ns = waits.into_iter().flatten().min();
         let timeout = deadline_ns.map(|deadline| {
             let left = deadline.saturating_sub(now_ns());
             TimeSpec::nanoseconds(i64::try_from(left).unwrap_or(i64::MAX))
@@ -155,7 +185,10 @@ impl Inlet {
         if channel {
             self.listen()?;
         }
-        self.catch_up()
+        if let Some(order) = self.recovery.due(now_ns()) {
+            self.order(order)?;
+        }
+        self.orders.catch_up(&mut self.consumer)
     }
 
     fn obey(&mut self) -> Result<(), Over> {
@@ -172,33 +205,68 @@ impl Inlet {
                     self.control_up = true;
                     self.begin(was_ready)?;
                 }
-                Ok(Command::Bitrate(kbps)) => self.tell(Unsent::Bitrate(kbps))?,
+                Ok(Command::Bitrate(kbps)) => self.set_bitrate(kbps)?,
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Err(Over::Stopped),
                 Err(TryRecvError::Empty) => break,
             }
         }
-        // Before the client is ready nobody could use one, and then one is asked for anyway.
-        let wanted = self.link.key_frame_wanted.swap(false, Ordering::AcqRel) && self.ready();
-        if wanted && self.key_frames.request(now_ns()) {
-            self.ask_for_key_frame()?;
+        self.answer_requests()
+    }
+
+    /// Before the client is ready nobody could use an answer, and then it gets a key frame anyway.
+    fn answer_requests(&mut self) -> Result<(), Over> {
+        let link = Arc::clone(&self.link);
+        let (key_frame, lost) = (link.requests.take_key_frame(), link.requests.take_lost());
+        if !self.ready() {
+            return Ok(());
+        }
+        let statistics = link.statistics();
+        for (first, last) in lost {
+            let answer = self.recovery.references_lost(first, last, now_ns());
+            let counter = match answer {
+                Answer::Order(Order::Invalidate { .. }) => &statistics.rfi_by_invalidation,
+                Answer::Order(Order::Idr) | Answer::Later => &statistics.rfi_by_idr,
+                Answer::Coalesced => &statistics.rfi_coalesced,
+            };
+            add(counter, 1);
+            if let Answer::Order(order) = answer {
+                self.order(order)?;
+            }
+        }
+        if key_frame {
+            match self.recovery.key_frame_wanted(now_ns()) {
+                Answer::Order(order) => self.order(order)?,
+                Answer::Coalesced => add(&statistics.idr_coalesced, 1),
+                Answer::Later => add(&statistics.idr_delayed, 1),
+            }
         }
         Ok(())
+    }
+
+    fn set_bitrate(&mut self, kbps: u32) -> Result<(), Over> {
+        let now = now_ns();
+        let kbps = self.adaptation.set_by_hand(kbps, now);
+        self.link.statistics().set_by_hand(&self.adaptation, now);
+        self.tell(Message::Bitrate(kbps))
     }
 
     /// If the client has just become ready, the stream begins with a key frame.
     fn begin(&mut self, was_ready: bool) -> Result<(), Over> {
-        if self.ready() && !was_ready && self.key_frames.request(now_ns()) {
-            self.ask_for_key_frame()?;
+        if self.ready() && !was_ready {
+            let order = self.recovery.begin(now_ns());
+            self.order(order)?;
         }
         Ok(())
     }
 
-    fn ask_for_key_frame(&mut self) -> Result<(), Over> {
-        self.link
-            .statistics()
-            .idr_asked
-            .fetch_add(1, Ordering::Relaxed);
-        self.tell(Unsent::Idr)
+    fn order(&mut self, order: Order) -> Result<(), Over> {
+        match order {
+            Order::Idr => {
+                add(&self.link.statistics().idr_asked, 1);
+                self.tell(Message::Idr)
+            }
+            Order::Invalidate { first, last } => self.tell(Message::Invalidate { first, last }),
+        }
     }
 
     fn listen(&mut self) -> Result<(), Over> {
@@ -234,6 +302,9 @@ impl Inlet {
                 statistics
                     .agent_skipped_no_slot
                     .store(totals.skipped_no_slot, Ordering::Relaxed);
+                statistics
+                    .agent_missed_ticks
+                    .store(totals.missed_ticks, Ordering::Relaxed);
             }
             // What a newer agent says beyond this is for a newer service.
             _ => {}
@@ -268,40 +339,8 @@ impl Inlet {
         }
     }
 
-    fn tell(&mut self, message: Unsent) -> Result<(), Over> {
-        if let Unsent::Idr | Unsent::Bitrate(_) = message {
-            self.unsent
-                .retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&message));
-        }
-        self.unsent.push_back(message);
-        self.catch_up()
-    }
-
-    /// Send what waits, as far as the agent's socket has room.
-    fn catch_up(&mut self) -> Result<(), Over> {
-        while let Some(message) = self.unsent.front() {
-            let endpoint = self.consumer.endpoint();
-            let taken = match *message {
-                Unsent::Release(slot) => self.consumer.release(slot).map_err(Over::Violation)?,
-                // An agent that is gone is noticed by the next receive.
-                Unsent::Idr => endpoint.send_to_agent(&ToAgent::Idr).unwrap_or(true),
-                Unsent::Bitrate(kbps) => endpoint
-                    .send_to_agent(&ToAgent::Bitrate { kbps })
-                    .unwrap_or(true),
-            };
-            if !taken {
-                let now = now_ns();
-                let since = *self.full_since_ns.get_or_insert(now);
-                if now.saturating_sub(since) >= STALL_NS {
-                    let text = "it does not read its channel".to_owned();
-                    return Err(Over::Reason(StopReason::AgentFailed(text)));
-                }
-                return Ok(());
-            }
-            self.unsent.pop_front();
-            self.full_since_ns = None;
-        }
-        Ok(())
+    fn tell(&mut self, message: Message) -> Result<(), Over> {
+        self.orders.tell(message, &mut self.consumer)
     }
 
     /// The stream is over: nothing stays pressed, and the agent may free its source. If this does not fit any more, the
@@ -310,5 +349,27 @@ impl Inlet {
         let endpoint = self.consumer.endpoint();
         let _ = endpoint.send_to_agent(&ToAgent::ReleaseAll);
         let _ = endpoint.send_to_agent(&ToAgent::Stop);
+    }
+}
+
+fn restart(kind: FrameKind) -> Option<Restart> {
+    match kind {
+        FrameKind::Idr => Some(Restart::Key),
+        FrameKind::AfterInvalidation => Some(Restart::AfterInvalidation),
+        _ => None,
+    }
+}
+
+fn totals(statistics: &Statistics) -> Totals {
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    Totals {
+        frames_sent: read(&statistics.frames_sent),
+        packets_sent: read(&statistics.packets_sent),
+        reported: read(&statistics.fec_packets_reported),
+        lost: read(&statistics.fec_packets_lost),
+        blocks_repaired: read(&statistics.fec_blocks_repaired),
+        blocks_lost: read(&statistics.fec_blocks_lost),
+        requests: read(&statistics.idr_requests).saturating_add(read(&statistics.rfi_requests)),
+        unsent: read(&statistics.dropped_would_block),
     }
 }

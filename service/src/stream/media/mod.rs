@@ -3,12 +3,15 @@
 //! It never waits for a client: what cannot be sent in time is dropped and counted. Frames that come while one is being
 //! paced stay in the ring, which holds the agent back; sound goes out at once.
 mod channel;
+mod orders;
 mod perf;
 
 use super::{
     StopReason,
+    adaptation::Adaptation,
     link::{Happening, StreamLink},
     pacing::Pacer,
+    recovery::Recovery,
     statistics::add,
 };
 use crate::net::video::{DropEvery, VideoSender};
@@ -59,6 +62,8 @@ pub(super) struct Media {
     pub link: Arc<StreamLink>,
     pub commands: Receiver<Command>,
     pub wake: Arc<Wake>,
+    pub recovery: Recovery,
+    pub adaptation: Adaptation,
     pub fps: u32,
     pub pace_rate_mbit: u32,
     pub video_drop: u32,
@@ -115,6 +120,8 @@ impl Media {
             self.commands,
             self.wake,
             Arc::clone(&link),
+            self.recovery,
+            self.adaptation,
         );
         let over = loop {
             if let Err(over) = sender.turn(&mut inlet) {
@@ -172,9 +179,11 @@ impl FrameSender {
         } else {
             frame.capture_ns
         };
+        let (kind, percent) = inlet.leaving(&frame)?;
+        self.packetizer.set_fec_percent(percent);
         let unit = AccessUnit {
             data: &self.unit,
-            kind: kind(frame.flags),
+            kind,
             timestamp_90k: timestamp_90k(frame.pts_ns),
             latency_100us: u16::try_from(handed_over_ns.saturating_sub(begin_ns) / 100_000)
                 .unwrap_or(u16::MAX),
@@ -192,12 +201,11 @@ impl FrameSender {
                 return Ok(());
             }
         };
-        if frame.flags & FRAME_KEY != 0 {
-            statistics.keyframes.fetch_add(1, Ordering::Relaxed);
-            inlet
-                .link
-                .last_key_frame
-                .store(datagrams.frame_index, Ordering::Release);
+        inlet.left(&frame, kind, datagrams.frame_index);
+        match kind {
+            FrameKind::Idr => add(&statistics.keyframes, 1),
+            FrameKind::AfterInvalidation => add(&statistics.recovery_frames, 1),
+            _ => {}
         }
 
         let (count, stride) = (datagrams.count(), datagrams.stride);

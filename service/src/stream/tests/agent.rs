@@ -22,7 +22,7 @@ use std::{
         Arc, Mutex,
         mpsc::{self, Receiver, Sender},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -175,6 +175,23 @@ impl FakeAgent {
             }
             Received::Empty => panic!("readable, but empty"),
             Received::Closed => None,
+        }
+    }
+
+    /// The next word that is not about a slot, if it comes in time.
+    pub fn order_within(&mut self, time: Duration) -> Option<ToAgent> {
+        let deadline = Instant::now().checked_add(time).unwrap();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(self.endpoint.as_fd(), PollFlags::POLLIN)];
+            let left = u16::try_from(left.as_millis()).unwrap();
+            if poll(&mut fds, left).unwrap() == 0 {
+                return None;
+            }
+            match self.hear() {
+                ToAgent::SlotFree { .. } => {}
+                other => return Some(other),
+            }
         }
     }
 

@@ -167,6 +167,7 @@ impl Client {
                 return Frame {
                     index: packet.frame_index(),
                     kind: packet.0[35],
+                    percent: packet.percent(),
                     bytes: packet.0[40..].to_vec(),
                 };
             }
@@ -189,6 +190,10 @@ impl VideoPacket {
         let info = u32::from_le_bytes(self.0[28..32].try_into().unwrap());
         (info >> 12) & 0x3FF < info >> 22
     }
+    pub fn percent(&self) -> u32 {
+        let info = u32::from_le_bytes(self.0[28..32].try_into().unwrap());
+        (info >> 4) & 0xFF
+    }
     pub fn block(&self) -> u8 {
         (self.0[27] >> 4) & 3
     }
@@ -198,5 +203,7 @@ impl VideoPacket {
 pub struct Frame {
     pub index: u32,
     pub kind: u8,
+    /// Parity in percent of the data.
+    pub percent: u32,
     pub bytes: Vec<u8>,
 }

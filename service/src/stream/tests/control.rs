@@ -181,7 +181,9 @@ fn requests_for_key_frames_become_one_until_it_comes() {
     let rig = Rig::new();
     let (mut agent, mut client) = rig.start_connected(1);
     agent.key_frame(b"one");
+    agent.frame(b"two", 0);
     assert_eq!(client.receive_frame().index, 1);
+    assert_eq!(client.receive_frame().index, 2);
     for _ in 0..50 {
         client.say(&ClientMessage::RequestIdr);
     }

@@ -4,6 +4,7 @@ mod agent;
 mod client;
 mod control;
 mod life;
+mod loss;
 mod media;
 
 use super::*;
