@@ -20,6 +20,7 @@ pub mod audio;
 pub mod config;
 pub mod control;
 pub mod crypto;
+pub mod enet;
 pub mod error;
 pub mod fec;
 pub mod input;

@@ -149,6 +149,31 @@ impl Opener {
     /// `Malformed` for a broken envelope, `Replayed` for a sequence number seen before, `Unauthentic` for a wrong key
     /// or altered bytes. None of them changes the state.
     pub fn open(&mut self, packet: &[u8]) -> Result<Plain<'_>> {
+        let sequence = self.unseal(packet)?;
+        if !self.window.accept(sequence) {
+            return Err(Error::Replayed(WHAT));
+        }
+        let mut inner = Fields::new(&self.text, WHAT);
+        let kind = inner.u16()?;
+        let len = usize::from(inner.u16()?);
+        let payload = inner.bytes.get(..len).ok_or(Error::Malformed {
+            what: WHAT,
+            why: "inner length exceeds the message",
+        })?;
+        Ok(Plain {
+            sequence,
+            kind,
+            payload,
+        })
+    }
+
+    /// Whether this is a message of the sender that was not opened before. It still can be: nothing is remembered.
+    pub fn vouches(&mut self, packet: &[u8]) -> bool {
+        self.unseal(packet).is_ok()
+    }
+
+    /// Decrypt into `self.text`; answers the sequence number.
+    fn unseal(&mut self, packet: &[u8]) -> Result<u32> {
         let malformed = |why| Error::Malformed { what: WHAT, why };
         if packet.len() > MAX_PACKET {
             return Err(malformed("longer than any message"));
@@ -172,20 +197,6 @@ impl Opener {
         self.text.extend_from_slice(fields.bytes);
         self.cipher
             .open(self.iv.bytes(self.sender, sequence), tag, &mut self.text)?;
-        if !self.window.accept(sequence) {
-            return Err(Error::Replayed(WHAT));
-        }
-        let mut inner = Fields::new(&self.text, WHAT);
-        let kind = inner.u16()?;
-        let len = usize::from(inner.u16()?);
-        let payload = inner
-            .bytes
-            .get(..len)
-            .ok_or(malformed("inner length exceeds the message"))?;
-        Ok(Plain {
-            sequence,
-            kind,
-            payload,
-        })
+        Ok(sequence)
     }
 }

@@ -99,6 +99,19 @@ fn a_forged_number_does_not_move_the_window() {
 }
 
 #[test]
+fn vouching_remembers_nothing_and_trusts_no_replay() {
+    let mut sealer = Sealer::new(&key(), Iv::V2, Role::Client).unwrap();
+    let mut opener = Opener::new(&key(), Iv::V2, Role::Client).unwrap();
+    let packet = sealer.seal(0x0200, &[0; 8]).unwrap();
+    let mut altered = packet.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(!opener.vouches(&altered));
+    assert!(opener.vouches(&packet) && opener.vouches(&packet));
+    assert!(opener.open(&packet).is_ok());
+    assert!(!opener.vouches(&packet));
+}
+
+#[test]
 fn numbers_older_than_the_window_are_refused() {
     let mut window = ReplayWindow::default();
     assert!(window.accept(10_000));

@@ -79,8 +79,12 @@ counters! {
     last_decision_ns,
     input_events,
     input_refused,
-    /// Control messages that could not be opened.
+    /// Control messages that could not be opened, or were not what their type promises.
     control_refused,
+    /// Control messages of types that this version does not know.
+    control_unknown,
+    /// Times that the control connection followed the client to another address.
+    control_moved,
     /// The agent's own totals.
     agent_captured,
     agent_encoded,

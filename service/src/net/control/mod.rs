@@ -2,7 +2,6 @@
 //!
 //! Streams are told apart by their connect data; a CONNECT with other data is dropped before ENet sees it. What a client
 //! says is opened, judged and passed on by its [`session::Session`]; this module owns the thread and its timers.
-mod admission;
 mod enet;
 mod input_queue;
 mod outbox;
@@ -16,10 +15,15 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 pub use outbox::Outbox;
-use punktfunk_core::{control::Iv, crypto::Key};
+use punktfunk_core::{
+    control::Iv,
+    crypto::Key,
+    enet::{Event, PeerId, SendError},
+};
 use session::Session;
 use std::{
     io,
+    net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
     sync::{
         Arc,
@@ -29,33 +33,34 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// How often ENet's own timers (resends, its pings) are looked at while anyone is connected.
+/// How often silence, farewells and waiting input are looked at while there is a stream.
 const TICK: Duration = Duration::from_millis(20);
 /// Events handled before commands and timers get their turn.
 const TURN: usize = 1024;
 
-/// A connection of the transport; reused after its end was reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub usize);
-
-/// What happened on the transport.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    Connected { peer: PeerId, connect_data: u32 },
-    Received { peer: PeerId, payload: Vec<u8> },
-    Disconnected { peer: PeerId },
-}
-
 /// A reliable-datagram host with connections, as ENet is one. Nothing here blocks.
-pub trait ControlTransport {
+trait ControlTransport {
     /// Let in who connects with this data.
     fn expect(&mut self, connect_data: u32);
     /// Let nobody in with this data any more; who is connected stays.
     fn forget(&mut self, connect_data: u32);
-    /// Do what is due; answers until there is nothing left to report.
-    fn service(&mut self) -> Option<Event>;
+    /// Take what has arrived; answers until there is nothing left to report, or other work deserves its turn.
+    /// `vouches` tells whether a message is the peer's own and new: the proof that a peer which moved has to give.
+    fn receive(
+        &mut self,
+        now: Instant,
+        vouches: &mut dyn FnMut(PeerId, &[u8]) -> bool,
+    ) -> Option<Event>;
+    /// Send everything that is due.
+    fn send_due(&mut self, now: Instant);
+    /// When `send_due` has something to do again, at the latest.
+    fn deadline(&self) -> Option<Instant>;
     /// Queue a reliable message.
-    fn send(&mut self, peer: PeerId, channel: u8, payload: Vec<u8>);
+    fn send(&mut self, peer: PeerId, channel: u8, payload: &[u8]) -> Result<(), SendError>;
+    /// Messages that the peer has not acknowledged yet.
+    fn backlog(&self, peer: PeerId) -> usize;
+    /// Where the peer is.
+    fn place(&self, peer: PeerId) -> Option<SocketAddr>;
     /// Disconnect when everything queued has arrived.
     fn disconnect(&mut self, peer: PeerId);
     /// Drop the connection without a word; no event follows.
@@ -105,29 +110,17 @@ pub fn spawn(config: &Config) -> io::Result<Control> {
     let wake = Arc::new(Wake::new()?);
     let (commands, received) = mpsc::channel();
     let ring = Arc::clone(&wake);
-    let (ready, made) = mpsc::channel();
     std::thread::Builder::new()
         .name("control".into())
         .spawn(move || {
-            let transport = EnetTransport::new(socket);
-            let _ = ready.send(
-                transport
-                    .as_ref()
-                    .map(drop)
-                    .map_err(|error| io::Error::new(error.kind(), error.to_string())),
-            );
-            if let Ok(transport) = transport {
-                Plane {
-                    transport,
-                    commands: received,
-                    wake: ring,
-                    sessions: Vec::new(),
-                }
-                .run();
+            Plane {
+                transport: EnetTransport::new(socket),
+                commands: received,
+                wake: ring,
+                sessions: Vec::new(),
             }
+            .run();
         })?;
-    made.recv()
-        .map_err(|_| io::Error::other("the control thread did not start"))??;
     Ok(Control {
         commands,
         wake,
@@ -191,10 +184,10 @@ impl<T: ControlTransport> Plane<T> {
     fn run(mut self) {
         while self.obey() {
             let now = Instant::now();
-            self.serve(now);
+            self.receive(now);
             self.tick(now);
-            // What the ticks queued leaves now, not at the next turn.
-            self.serve(now);
+            // The answers, and what the ticks queued.
+            self.transport.send_due(now);
             if let Err(error) = self.wait() {
                 tracing::error!("the control thread cannot wait for its socket: {error}");
                 return;
@@ -202,9 +195,15 @@ impl<T: ControlTransport> Plane<T> {
         }
     }
 
-    fn serve(&mut self, now: Instant) {
+    fn receive(&mut self, now: Instant) {
         for _ in 0..TURN {
-            match self.transport.service() {
+            let sessions = &mut self.sessions;
+            let mut vouches = |peer, message: &[u8]| {
+                let mut all = sessions.iter_mut();
+                all.find(|session| session.peer() == Some(peer))
+                    .is_some_and(|session| session.vouches(message))
+            };
+            match self.transport.receive(now, &mut vouches) {
                 Some(event) => self.handle(event, now),
                 None => return,
             }
@@ -245,9 +244,15 @@ impl<T: ControlTransport> Plane<T> {
                     None => self.transport.reset(peer),
                 }
             }
-            Event::Received { peer, payload } => {
+            Event::Received { peer, payload, .. } => {
                 if let Some(session) = self.sessions.iter_mut().find(|s| s.peer() == Some(peer)) {
                     session.receive(&payload, now);
+                }
+            }
+            Event::Moved { peer } => {
+                let place = self.transport.place(peer);
+                if let Some(session) = self.sessions.iter_mut().find(|s| s.peer() == Some(peer)) {
+                    session.moved(place);
                 }
             }
             Event::Disconnected { peer } => {
@@ -276,10 +281,17 @@ impl<T: ControlTransport> Plane<T> {
         ];
         let writable = self.sessions.iter().filter_map(Session::wants_to_write);
         fds.extend(writable.map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
-        let timeout = if self.sessions.is_empty() {
-            PollTimeout::NONE
-        } else {
-            PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO)
+        let tick = (!self.sessions.is_empty()).then_some(TICK);
+        let now = Instant::now();
+        let due = self.transport.deadline();
+        let due = due.map(|due| due.saturating_duration_since(now));
+        let timeout = match [tick, due].into_iter().flatten().min() {
+            // Rounded up: what is due in half a millisecond is not due now.
+            Some(wait) => {
+                let ms = wait.as_micros().div_ceil(1000);
+                PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
+            }
+            None => PollTimeout::NONE,
         };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

@@ -1,6 +1,6 @@
 //! One stream's side of the control plane: what its client says, what it is told, and how the connection ends.
 use super::{
-    ControlStream, ControlTransport, PeerId,
+    ControlStream, ControlTransport,
     input_queue::{InputQueue, Stalled},
 };
 use crate::{
@@ -10,9 +10,11 @@ use crate::{
 use punktfunk_core::{
     Role,
     control::{ClientMessage, HostMessage, Opener, Sealer},
+    enet::PeerId,
     input::{self, InputEvent},
 };
 use std::{
+    net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -25,6 +27,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Generic channel.
 const CHANNEL: u8 = 0;
+/// Messages that the client may leave unacknowledged before further ones wait in the outbox, where newer ones take the
+/// place of older ones.
+const BACKLOG: usize = 32;
 
 pub(super) struct Session {
     connect_data: u32,
@@ -98,6 +103,24 @@ impl Session {
         self.connection = Connection::Gone;
     }
 
+    /// Whether this is a message of the client that was not received before.
+    pub(super) fn vouches(&mut self, packet: &[u8]) -> bool {
+        self.opener.vouches(packet)
+    }
+
+    /// The client has another address, and proved that it is the client.
+    pub(super) fn moved(&self, place: Option<SocketAddr>) {
+        let before = self
+            .link
+            .statistics()
+            .control_moved
+            .fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
+            let place = place.map_or_else(String::new, |place| place.to_string());
+            tracing::info!(stream = %self.stream(), client = place, "the control connection follows the client to its new address");
+        }
+    }
+
     /// A message of the client, still sealed.
     pub(super) fn receive(&mut self, packet: &[u8], now: Instant) {
         let Connection::Up { heard, .. } = &mut self.connection else {
@@ -152,30 +175,46 @@ impl Session {
                     tracing::debug!(stream = %self.link.id(), "an input packet was ignored: {error}")
                 }
             },
+            Ok(ClientMessage::Unknown(kind)) => {
+                if statistics.control_unknown.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::debug!(stream = %self.link.id(), "a control message of the unknown type {kind:#06x} was ignored (further ones are only counted)");
+                }
+            }
+            // They mean that the client is there, and that was noted above.
             Ok(_) => {}
             Err(error) => {
-                tracing::debug!(stream = %self.link.id(), "a control message was ignored: {error}")
+                let before = statistics.control_refused.fetch_add(1, Ordering::Relaxed);
+                if before == 0 {
+                    tracing::debug!(stream = %self.link.id(), "a control message was ignored: {error}");
+                }
             }
         }
     }
 
     /// Send what others left for the client.
     fn empty_outbox(&mut self, transport: &mut impl ControlTransport) {
-        while let Some(message) = self.link.outbox().take(self.motors) {
-            self.send(transport, &message);
-        }
-    }
-
-    fn send(&mut self, transport: &mut impl ControlTransport, message: &HostMessage) {
         let Connection::Up { peer, .. } = self.connection else {
             return;
         };
+        while transport.backlog(peer) < BACKLOG {
+            let Some(message) = self.link.outbox().take(self.motors) else {
+                return;
+            };
+            self.send(transport, peer, &message);
+        }
+    }
+
+    fn send(&mut self, transport: &mut impl ControlTransport, peer: PeerId, message: &HostMessage) {
         let (kind, payload) = message.encode();
-        match self.sealer.seal(kind, &payload) {
-            Ok(sealed) => transport.send(peer, CHANNEL, sealed),
+        let sealed = match self.sealer.seal(kind, &payload) {
+            Ok(sealed) => sealed,
             Err(error) => {
-                tracing::warn!(stream = %self.link.id(), "a control message could not be sealed: {error}")
+                tracing::warn!(stream = %self.stream(), "a control message could not be sealed: {error}");
+                return;
             }
+        };
+        if let Err(error) = transport.send(peer, CHANNEL, &sealed) {
+            tracing::debug!(stream = %self.stream(), "a control message was not sent: {error}");
         }
     }
 
@@ -194,7 +233,7 @@ impl Session {
             return;
         };
         if let Some(reason) = termination {
-            self.send(transport, &HostMessage::Termination { reason });
+            self.send(transport, peer, &HostMessage::Termination { reason });
         }
         transport.disconnect(peer);
         let until = now.checked_add(FAREWELL).unwrap_or(now);

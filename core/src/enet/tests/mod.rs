@@ -1,0 +1,6 @@
+mod connection;
+mod framing;
+mod loss;
+mod network;
+mod order;
+mod roaming;
