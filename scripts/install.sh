@@ -16,6 +16,7 @@ place() { # FROM TO: with the paths of this installation written in
 }
 place systemd/punktfunk.service       "$prefix/lib/systemd/system/punktfunk.service"
 place systemd/punktfunk-agent.service "$prefix/lib/systemd/user/punktfunk-agent.service"
+place systemd/org.punktfunk.Agent.desktop "$prefix/share/applications/org.punktfunk.Agent.desktop"
 place systemd/90-punktfunk.preset     "$prefix/lib/systemd/user-preset/90-punktfunk.preset"
 place systemd/sysusers.conf           "$prefix/lib/sysusers.d/punktfunk.conf"
 place systemd/tmpfiles.conf           "$prefix/lib/tmpfiles.d/punktfunk.conf"

@@ -26,6 +26,12 @@ fn main() -> anyhow::Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // The agent's own second process, which is started from whatever program opened the output.
+    if let [command, socket, output] = &arguments[..]
+        && command == source::sway::WARDEN
+    {
+        return source::sway::watch(socket.as_ref(), output);
+    }
     let [name, width, height, seconds, out, text @ ..] = &arguments[..] else {
         bail!("usage: source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]");
     };

@@ -19,6 +19,9 @@ pub enum Command {
     Run(RunArgs),
     /// Capture and encode into a file, without the service, and print figures.
     Spike(SpikeArgs),
+    /// Take an output of sway away when the agent that starts this is gone.
+    #[command(hide = true)]
+    SwayWarden { socket: PathBuf, output: String },
 }
 
 /// What `run` takes.
@@ -35,7 +38,7 @@ pub struct RunArgs {
 /// What `spike` takes.
 #[derive(Debug, Clone, Args)]
 pub struct SpikeArgs {
-    /// auto, synthetic, synthetic-fast, portal or mutter.
+    /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway or portal.
     #[arg(long, default_value = "synthetic")]
     pub source: String,
     /// h264.

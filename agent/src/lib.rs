@@ -18,3 +18,4 @@ pub mod privileges;
 pub mod source;
 pub mod spike;
 pub mod stream;
+mod wayland;

@@ -4,7 +4,9 @@ use clap::Parser;
 use punktfunk_agent::{
     bus,
     cli::{Cli, Command, RunArgs},
-    logging, privileges, spike,
+    logging, privileges,
+    source::sway,
+    spike,
 };
 use std::process::ExitCode;
 
@@ -14,6 +16,7 @@ fn main() -> ExitCode {
     privileges::shed();
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
+        Some(Command::SwayWarden { socket, output }) => sway::watch(&socket, &output),
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),
     };

@@ -17,7 +17,7 @@ pub struct OpenStream {
     pub audio_channels: u32,
     pub audio_packet_ms: u32,
     pub audio_bitrate_kbps: u32,
-    /// `auto`, `synthetic`, `synthetic-fast`, `portal`, `mutter`.
+    /// `auto`, `synthetic`, `synthetic-fast`, `mutter`, `kwin-virtual`, `sway`, `portal`.
     pub source: String,
     /// `auto` or the compositor's name.
     pub compositor: String,

@@ -17,7 +17,7 @@ in_session() {
 }
 for t; do case $t in
   mutter) in_session trixie /rig/session-mutter /rig/check-desktop mutter;;
-  sway) in_session forky /rig/session-sway /rig/check-desktop portal;;
+  sway) in_session forky /rig/session-sway /rig/check-desktop sway; in_session forky /rig/session-sway /rig/check-desktop portal;;
   node) in_session trixie /rig/session-gamescope /rig/check-node;;
   *) usage 2;; esac; done
 ! command -v ffmpeg >/dev/null || for f in "$out"/*.ppm; do [ ! -e "$f" ] || ffmpeg -v error -y -i "$f" "${f%.ppm}.png" </dev/null; done

@@ -1,11 +1,14 @@
 //! The PipeWire consumer that all compositor sources share: one node in, pictures into a [`PictureSlot`] out.
 //!
+//! The exception is [`output`]: wlroots compositors, asked directly.
+//!
 //! It owns one thread and one connection to PipeWire. It never knows which compositor made the node, and it takes
 //! pictures from shared memory only (no DMA-BUF yet). The producer is the user's own compositor, yet nothing that it
 //! writes into a buffer is used before it is checked against the negotiated format and the size of the buffer.
 
 mod buffer;
 mod format;
+pub mod output;
 mod thread;
 
 use std::{
@@ -73,6 +76,8 @@ pub enum CaptureError {
     TooLarge(u32, u32),
     #[error("the compositor ended its stream: {0}")]
     Ended(String),
+    #[error("the output cannot be captured: {0}")]
+    Output(String),
     #[error("the capture thread could not be started: {0}")]
     Thread(String),
 }

@@ -29,6 +29,8 @@ pub struct Target {
     pub mapping_id: Option<String>,
     /// Width and height of the picture, in pixels.
     pub size: Option<(u32, u32)>,
+    /// The output's name, as Wayland has it.
+    pub output: Option<String>,
     /// Where the output lies among the others, in logical pixels.
     pub position: Option<(i32, i32)>,
 }

@@ -59,6 +59,9 @@ struct Outputs(Vec<Output>);
 
 struct Output {
     proxy: WlOutput,
+    /// Said from version 4 on.
+    name: Option<String>,
+    /// Compositors built on wlroots say (0, 0) of each, whatever their layout is.
     position: (i32, i32),
     size: (u32, u32),
 }
@@ -96,10 +99,11 @@ impl Wlroots {
                     outputs.0.push(Output {
                         proxy: globals.registry().bind(
                             global.name,
-                            global.version.min(2),
+                            global.version.min(4),
                             &handle,
                             (),
                         ),
+                        name: None,
                         position: (0, 0),
                         size: (0, 0),
                     });
@@ -226,14 +230,20 @@ impl Drop for Wlroots {
 }
 
 impl Outputs {
-    /// The output that a stream shows: by place and size, else by size, else the only one; None = all of the space.
+    /// The output that a stream shows: by name, else by place and size, else by size, else the only one; None = all of
+    /// the space.
     fn showing(&self, target: &Target) -> Option<&WlOutput> {
         let sized = |output: &&Output| target.size == Some(output.size);
         let placed = |output: &&Output| target.position == Some(output.position);
+        let named = |output: &&Output| target.output.is_some() && target.output == output.name;
         let found = self
             .0
             .iter()
-            .find(|output| placed(output) && sized(output))
+            .find(named)
+            .or_else(|| {
+                let mut all = self.0.iter();
+                all.find(|output| placed(output) && sized(output))
+            })
             .or_else(|| self.0.iter().find(sized))
             .or(match &self.0[..] {
                 [only] => Some(only),
@@ -264,6 +274,7 @@ impl Dispatch<WlOutput, ()> for Outputs {
         };
         match event {
             wl_output::Event::Geometry { x, y, .. } => output.position = (x, y),
+            wl_output::Event::Name { name } => output.name = Some(name),
             wl_output::Event::Mode {
                 flags,
                 width,

@@ -15,7 +15,10 @@ use tokio::sync::oneshot;
 
 use super::{AudioOrigin, Injector, PictureSlot, Source, SourceError, SourceRequest};
 use crate::{
-    capture::{Capture, CaptureError, CaptureRequest, Remote},
+    capture::{
+        Capture, CaptureError, CaptureRequest, Remote,
+        output::{OutputCapture, OutputRequest},
+    },
     input::{self, InputHandle, Target},
 };
 
@@ -26,12 +29,19 @@ pub const CLOSE_LIMIT: Duration = Duration::from_millis(750);
 const FIRST_PICTURE: Duration = Duration::from_millis(400);
 const NUDGES: u32 = 6;
 
+/// Where a session's pictures are to be had.
+#[derive(Debug)]
+pub enum Pictures {
+    /// A PipeWire node, by its global id.
+    Node { remote: Remote, node: u32 },
+    /// An output of a wlroots compositor, captured directly.
+    Output(OutputRequest),
+}
+
 /// What an opened session offers.
 #[derive(Debug)]
 pub struct Opened {
-    pub remote: Remote,
-    /// Global id of the PipeWire node.
-    pub node: u32,
+    pub pictures: Pictures,
     /// The compositor's socket for emulated input, where it has one.
     pub eis: Option<OwnedFd>,
     /// Which part of the compositor's space the stream shows, as far as it says.
@@ -83,12 +93,48 @@ impl Drop for Keeper {
     }
 }
 
+/// A capture of either kind.
+enum Running {
+    Node(Capture),
+    Output(OutputCapture),
+}
+
+impl Running {
+    fn start(
+        pictures: Pictures,
+        request: &SourceRequest,
+        slot: &Arc<PictureSlot>,
+    ) -> Result<Self, CaptureError> {
+        let slot = Arc::clone(slot);
+        Ok(match pictures {
+            Pictures::Output(output) => Self::Output(OutputCapture::start(output, slot)?),
+            Pictures::Node { remote, node } => {
+                let request = CaptureRequest {
+                    remote,
+                    node,
+                    width: request.width,
+                    height: request.height,
+                    fps: request.fps,
+                };
+                Self::Node(Capture::start(request, slot)?)
+            }
+        })
+    }
+
+    fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Node(capture) => capture.size(),
+            Self::Output(capture) => capture.size(),
+        }
+    }
+}
+
 /// A running desktop source. The fields are dropped in this order.
 struct Desktop {
     name: &'static str,
     input: Option<Box<dyn Injector>>,
     handle: Option<InputHandle>,
-    capture: Option<Capture>,
+    capture: Option<Running>,
     slot: Arc<PictureSlot>,
     _keeper: Keeper,
 }
@@ -164,17 +210,7 @@ where
         }
     };
 
-    let capture = Capture::start(
-        CaptureRequest {
-            remote: opened.remote,
-            node: opened.node,
-            width: request.width,
-            height: request.height,
-            fps: request.fps,
-        },
-        Arc::clone(&slot),
-    )
-    .map_err(|error| match error {
+    let capture = Running::start(opened.pictures, request, &slot).map_err(|error| match error {
         CaptureError::NoPipeWire(_) => SourceError::Unavailable {
             name,
             why: error.to_string(),

@@ -8,9 +8,11 @@
 
 pub mod desktop;
 pub mod detection;
+pub mod kwin;
 pub mod mutter;
 pub mod picture;
 pub mod portal;
+pub mod sway;
 pub mod synthetic;
 
 pub use picture::{Picture, PictureSlot, SlotState};
@@ -55,15 +57,18 @@ pub const NAMES: &[&str] = &[
     synthetic::NAME_FAST,
     portal::NAME,
     mutter::NAME,
+    kwin::NAME,
+    sway::NAME,
 ];
 
 /// The compositors that can be asked for by name, and the source that captures each.
-const COMPOSITORS: [(&str, &str); 5] = [
+const COMPOSITORS: [(&str, &str); 6] = [
     ("mutter", mutter::NAME),
     ("gnome", mutter::NAME),
-    ("sway", portal::NAME),
+    ("sway", sway::NAME),
     ("wlroots", portal::NAME),
-    ("kwin", portal::NAME),
+    ("kwin", kwin::NAME),
+    ("plasma", kwin::NAME),
 ];
 
 /// The source for a stream that asks for `name` and `compositor` (`auto`, or a compositor's name): a source by name
@@ -136,7 +141,8 @@ pub trait AudioSource: Send {
     fn read(&mut self, samples: &mut [f32]) -> Result<(), String>;
 }
 
-/// Open a source by name. `auto` takes Mutter where it answers on the session bus, else the portal, and never a pattern.
+/// Open a source by name. `auto` takes Mutter where it answers on the session bus, KWin where it grants its protocol,
+/// sway where it answers, else the portal, and never a pattern.
 ///
 /// Blocks, for as long as a portal's dialogue is open; called from a plain thread without an async runtime, so a source
 /// may start one of its own.
@@ -145,17 +151,23 @@ pub trait AudioSource: Send {
 /// [`SourceError::Unknown`] for a name outside [`NAMES`], otherwise what the source says.
 pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     match name {
-        "auto" => match mutter::open(request) {
-            Err(SourceError::Unavailable { why, .. }) => {
-                tracing::debug!(why, "no Mutter here, asking the portal");
-                portal::open(request)
+        "auto" => {
+            for direct in [mutter::open, kwin::open, sway::open] {
+                match direct(request) {
+                    Err(SourceError::Unavailable { name, why }) => {
+                        tracing::info!(source = name, why, "not this source");
+                    }
+                    other => return other,
+                }
             }
-            other => other,
-        },
+            portal::open(request)
+        }
         synthetic::NAME => Ok(Box::new(synthetic::Synthetic::new(request, false)?)),
         synthetic::NAME_FAST => Ok(Box::new(synthetic::Synthetic::new(request, true)?)),
         portal::NAME => portal::open(request),
         mutter::NAME => mutter::open(request),
+        kwin::NAME => kwin::open(request),
+        sway::NAME => sway::open(request),
         other => Err(SourceError::Unknown(other.to_owned())),
     }
 }
@@ -187,7 +199,8 @@ mod tests {
     fn a_compositor_decides_what_auto_means_and_nothing_else() {
         assert_eq!(choose("auto", "auto").unwrap(), "auto");
         assert_eq!(choose("auto", "mutter").unwrap(), "mutter");
-        assert_eq!(choose("auto", "sway").unwrap(), "portal");
+        assert_eq!(choose("auto", "sway").unwrap(), "sway");
+        assert_eq!(choose("auto", "wlroots").unwrap(), "portal");
         assert_eq!(choose("synthetic", "sway").unwrap(), "synthetic");
         let text = choose("auto", "enlightenment").unwrap_err().to_string();
         assert!(

@@ -14,7 +14,7 @@ use zbus::{
 
 use super::{
     Source, SourceError, SourceRequest,
-    desktop::{self, CLOSE_LIMIT, Handover, Opened},
+    desktop::{self, CLOSE_LIMIT, Handover, Opened, Pictures},
 };
 use crate::{capture::Remote, input::Target};
 
@@ -202,8 +202,10 @@ async fn start(
     };
     tracing::info!(node, version, ?mapping_id, "Mutter virtual monitor");
     Ok(Opened {
-        remote: Remote::Daemon,
-        node,
+        pictures: Pictures::Node {
+            remote: Remote::Daemon,
+            node,
+        },
         eis,
         target: Target {
             mapping_id,

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::{
     Source, SourceError, SourceRequest,
-    desktop::{self, CLOSE_LIMIT, Handover, Opened},
+    desktop::{self, CLOSE_LIMIT, Handover, Opened, Pictures},
     detection,
 };
 use crate::{capture::Remote, input::Target};
@@ -197,10 +197,13 @@ fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opene
         "portal stream"
     );
     Ok(Opened {
-        remote: Remote::Portal(fd),
-        node: stream.pipe_wire_node_id(),
+        pictures: Pictures::Node {
+            remote: Remote::Portal(fd),
+            node: stream.pipe_wire_node_id(),
+        },
         eis,
         target: Target {
+            output: None,
             mapping_id: stream.mapping_id().map(str::to_owned),
             size: None,
             position: stream.position(),

@@ -24,7 +24,15 @@ pub const DEFAULT_IDENTITY_DIR: &str = "/var/lib/punktfunk-identity";
 pub const DEFAULT_USER: &str = "punktfunk";
 
 /// What [`Config::video_source`] may say.
-pub const VIDEO_SOURCES: [&str; 5] = ["auto", "synthetic", "synthetic-fast", "portal", "mutter"];
+pub const VIDEO_SOURCES: [&str; 7] = [
+    "auto",
+    "synthetic",
+    "synthetic-fast",
+    "portal",
+    "mutter",
+    "kwin-virtual",
+    "sway",
+];
 
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -235,7 +235,7 @@ impl Drop for Libei {
 }
 
 /// The device and the coordinates in its space for a place in the picture: the region that belongs to the stream, else
-/// one of the picture's size, else the first.
+/// the one at the output's place, else one of the picture's size, else the first.
 fn place<'d>(
     devices: &'d [Device],
     target: &Target,
@@ -250,6 +250,14 @@ fn place<'d>(
     };
     let (device, region) = regions()
         .find(|(_, region)| target.mapping_id.is_some() && region.mapping_id == target.mapping_id)
+        .or_else(|| {
+            regions().find(|(_, region)| {
+                let corner = (i32::try_from(region.x).ok(), i32::try_from(region.y).ok());
+                target
+                    .position
+                    .is_some_and(|(x, y)| corner == (Some(x), Some(y)))
+            })
+        })
         .or_else(|| {
             regions().find(|(_, region)| target.size == Some((region.width, region.height)))
         })

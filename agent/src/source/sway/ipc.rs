@@ -1,0 +1,262 @@
+//! sway's own socket: commands and questions, each answered in JSON.
+//!
+//! The framing is i3's: a magic word, length and kind in the machine's byte order, then the body.
+
+use std::{
+    env, fs, io,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+const MAGIC: &[u8; 6] = b"i3-ipc";
+const COMMAND: u32 = 0;
+const OUTPUTS: u32 = 3;
+/// The longest answer that is read: the description of many outputs is a few dozen KiB.
+const MAX_ANSWER: u32 = 4 << 20;
+/// sway answers at once, unless it hangs.
+const LIMIT: Duration = Duration::from_secs(3);
+
+#[derive(Debug, thiserror::Error)]
+pub enum IpcError {
+    #[error("sway's socket: {0}")]
+    Io(#[from] io::Error),
+    #[error("sway's answer could not be read: {0}")]
+    Answer(String),
+    #[error("sway refused \"{command}\": {why}")]
+    Refused { command: String, why: String },
+}
+
+/// One output, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub active: bool,
+    pub focused: bool,
+    /// In logical pixels.
+    pub position: (i32, i32),
+    /// Of the current mode, pixels.
+    pub size: (u32, u32),
+}
+
+/// A connection to sway.
+#[derive(Debug)]
+pub struct Ipc {
+    stream: UnixStream,
+    path: PathBuf,
+}
+
+/// Where sway listens in this session: `SWAYSOCK`, else the newest of its sockets in the runtime directory that answers
+/// (an agent that was started before sway does not have the variable).
+pub fn find() -> Option<Ipc> {
+    let named = env::var_os("SWAYSOCK").map(PathBuf::from);
+    let found = env::var_os("XDG_RUNTIME_DIR")
+        .map(|folder| sockets(Path::new(&folder)))
+        .unwrap_or_default();
+    named
+        .into_iter()
+        .chain(found)
+        .find_map(|path| Ipc::connect(&path).ok())
+}
+
+/// The sockets named like sway's (`sway-ipc.UID.PID.sock`) in a folder, newest first.
+fn sockets(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str()
+                .is_some_and(|name| name.starts_with("sway-ipc.") && name.ends_with(".sock"))
+        })
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    found.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+impl Ipc {
+    /// Connect to the socket at `path`.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub fn connect(path: &Path) -> Result<Self, IpcError> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        Ok(Self {
+            stream,
+            path: path.to_owned(),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Run one command.
+    ///
+    /// # Errors
+    /// [`IpcError::Refused`] with sway's words, or a socket that fails.
+    pub fn run(&mut self, command: &str) -> Result<(), IpcError> {
+        let answer = self.ask(COMMAND, command)?;
+        let results = answer
+            .as_array()
+            .ok_or_else(|| IpcError::Answer("no list of results".to_owned()))?;
+        for result in results {
+            if result.get("success").and_then(Value::as_bool) != Some(true) {
+                let why = result.get("error").and_then(Value::as_str);
+                return Err(IpcError::Refused {
+                    command: command.to_owned(),
+                    why: why.unwrap_or("no reason given").to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// All outputs.
+    ///
+    /// # Errors
+    /// A socket that fails or an answer that makes no sense.
+    pub fn outputs(&mut self) -> Result<Vec<Output>, IpcError> {
+        let answer = self.ask(OUTPUTS, "")?;
+        let list = answer
+            .as_array()
+            .ok_or_else(|| IpcError::Answer("no list of outputs".to_owned()))?;
+        Ok(list.iter().filter_map(output).collect())
+    }
+
+    fn ask(&mut self, kind: u32, body: &str) -> Result<Value, IpcError> {
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+        let mut message = MAGIC.to_vec();
+        message.extend_from_slice(&length.to_ne_bytes());
+        message.extend_from_slice(&kind.to_ne_bytes());
+        message.extend_from_slice(body.as_bytes());
+        self.stream.write_all(&message)?;
+
+        let mut header = [0; 14];
+        self.stream.read_exact(&mut header)?;
+        let [magic @ .., l0, l1, l2, l3, k0, k1, k2, k3] = header;
+        let length = u32::from_ne_bytes([l0, l1, l2, l3]);
+        if magic != *MAGIC || u32::from_ne_bytes([k0, k1, k2, k3]) != kind || length > MAX_ANSWER {
+            return Err(IpcError::Answer("unexpected header".to_owned()));
+        }
+        let mut answer = vec![0; length as usize];
+        self.stream.read_exact(&mut answer)?;
+        serde_json::from_slice(&answer).map_err(|error| IpcError::Answer(error.to_string()))
+    }
+}
+
+fn output(value: &Value) -> Option<Output> {
+    let flag = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let number = |parent: &str, name: &str| {
+        value
+            .get(parent)
+            .and_then(|parent| parent.get(name))
+            .and_then(Value::as_i64)
+            .and_then(|number| i32::try_from(number).ok())
+            .unwrap_or(0)
+    };
+    let size = |name: &str| u32::try_from(number("current_mode", name)).unwrap_or(0);
+    Some(Output {
+        name: value.get("name")?.as_str()?.to_owned(),
+        active: flag("active"),
+        focused: flag("focused"),
+        position: (number("rect", "x"), number("rect", "y")),
+        size: (size("width"), size("height")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{os::unix::net::UnixListener, thread};
+
+    /// A sway that answers each question with the next of `answers`, and says what it was asked.
+    fn sway(name: &str, answers: &[&str]) -> (Ipc, thread::JoinHandle<Vec<(u32, String)>>) {
+        let folder = env::temp_dir().join(format!("pf-sway-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("sway-ipc.0.1.sock");
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        let sway = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            for answer in answers {
+                let mut header = [0; 14];
+                stream.read_exact(&mut header).unwrap();
+                assert_eq!(&header[..6], MAGIC);
+                let length = u32::from_ne_bytes(header[6..10].try_into().unwrap());
+                let mut body = vec![0; length as usize];
+                stream.read_exact(&mut body).unwrap();
+                asked.push((
+                    u32::from_ne_bytes(header[10..].try_into().unwrap()),
+                    String::from_utf8(body).unwrap(),
+                ));
+                let mut reply = MAGIC.to_vec();
+                reply.extend_from_slice(&(answer.len() as u32).to_ne_bytes());
+                reply.extend_from_slice(&header[10..]);
+                reply.extend_from_slice(answer.as_bytes());
+                stream.write_all(&reply).unwrap();
+            }
+            asked
+        });
+        assert_eq!(sockets(&folder), std::slice::from_ref(&path));
+        (Ipc::connect(&path).unwrap(), sway)
+    }
+
+    #[test]
+    fn outputs_are_read_with_place_and_mode() {
+        let (mut ipc, sway) = sway(
+            "outputs",
+            &[
+                r#"[{"name":"HEADLESS-2","active":true,"focused":false,"rect":{"x":1280,"y":0,"width":683,"height":384},
+                 "current_mode":{"width":1366,"height":768,"refresh":60000}},{"no":"name"}]"#,
+            ],
+        );
+        assert_eq!(
+            ipc.outputs().unwrap(),
+            [Output {
+                name: "HEADLESS-2".to_owned(),
+                active: true,
+                focused: false,
+                position: (1280, 0),
+                size: (1366, 768),
+            }]
+        );
+        assert_eq!(sway.join().unwrap(), [(OUTPUTS, String::new())]);
+    }
+
+    #[test]
+    fn a_refused_command_says_why() {
+        let (mut ipc, sway) = sway(
+            "refused",
+            &[
+                r#"[{"success":true}]"#,
+                r#"[{"success":false,"error":"Unknown/invalid command"}]"#,
+            ],
+        );
+        ipc.run("create_output").unwrap();
+        let text = ipc.run("explode").unwrap_err().to_string();
+        assert!(
+            text.contains("explode") && text.contains("Unknown"),
+            "{text}"
+        );
+        let asked = sway.join().unwrap();
+        assert_eq!(asked[0], (COMMAND, "create_output".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_answer_is_an_error() {
+        let (mut ipc, sway) = sway("garbage", &["{", "7"]);
+        assert!(matches!(ipc.outputs(), Err(IpcError::Answer(_))));
+        assert!(matches!(ipc.run("x"), Err(IpcError::Answer(_))));
+        sway.join().unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! sway, directly: a headless output of the client's own size, captured without a portal.
+//!
+//! sway keeps an output that was created until it is told to take it away. A second process of the agent does that when
+//! this one is gone for whatever reason, so that a killed agent leaves no output behind.
+
+mod ipc;
+mod warden;
+
+use std::{path::Path, sync::Mutex, sync::PoisonError, time::Duration};
+
+use super::{
+    Source, SourceError, SourceRequest,
+    desktop::{self, Handover, Opened, Pictures},
+};
+use crate::{capture::output::OutputRequest, input::Target};
+use ipc::{Ipc, IpcError, Output};
+use warden::Warden;
+pub use warden::{COMMAND as WARDEN, watch};
+
+/// Its name in configuration and on the command line.
+pub const NAME: &str = "sway";
+
+/// How long sway may take for everything: no person is asked.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+/// How often, and how many times, sway is asked whether the mode is in force.
+const SETTLE_STEP: Duration = Duration::from_millis(20);
+const SETTLE_STEPS: u32 = 100;
+
+/// Which of two new outputs is whose can only be told when they are made one after the other.
+static CREATING: Mutex<()> = Mutex::new(());
+
+/// Open a headless output for `request`.
+///
+/// # Errors
+/// `Unavailable` where no sway answers, `Failed` with its words.
+pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
+    let wanted = request.clone();
+    desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
+        session(wanted, handover)
+    })
+}
+
+async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
+    let ipc = ipc::find().ok_or_else(|| SourceError::Unavailable {
+        name: NAME,
+        why: "no sway answers in this session (SWAYSOCK, or sway-ipc.*.sock in the runtime directory)"
+            .to_owned(),
+    })?;
+    // Blocks for a few milliseconds; nothing else runs on this thread.
+    let screen = Screen::create(ipc, &request).map_err(failed)?;
+    tracing::info!(output = screen.output.name, position = ?screen.output.position, "sway output");
+    handover
+        .keep(Opened {
+            pictures: Pictures::Output(OutputRequest {
+                output: screen.output.name.clone(),
+                cursor: request.cursor,
+            }),
+            eis: None,
+            target: Target {
+                output: Some(screen.output.name.clone()),
+                position: Some(screen.output.position),
+                ..Target::default()
+            },
+        })
+        .await;
+    Ok(())
+}
+
+fn failed(error: IpcError) -> SourceError {
+    SourceError::Failed {
+        name: NAME,
+        why: error.to_string(),
+    }
+}
+
+/// An output that exists while this does.
+struct Screen {
+    ipc: Ipc,
+    output: Output,
+    /// The output that had the focus before.
+    focused: Option<String>,
+    // dropped last: it only has something to do when this process cannot
+    warden: Option<Warden>,
+}
+
+impl Screen {
+    fn create(mut ipc: Ipc, request: &SourceRequest) -> Result<Self, IpcError> {
+        let creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = ipc.outputs()?;
+        ipc.run("create_output")?;
+        let output = ipc
+            .outputs()?
+            .into_iter()
+            .find(|output| !before.iter().any(|old| old.name == output.name))
+            .ok_or_else(|| IpcError::Answer("it made no new output".to_owned()))?;
+        drop(creating);
+        let focused = before.into_iter().find(|output| output.focused);
+        let warden = Warden::start(ipc.path(), &output.name)
+            .inspect_err(|error| {
+                tracing::warn!(%error, "nobody will take the output away if the agent is killed");
+            })
+            .ok();
+        let mut screen = Self {
+            ipc,
+            output,
+            focused: focused.map(|output| output.name),
+            warden,
+        };
+        screen.set_up(request)?;
+        Ok(screen)
+    }
+
+    /// Mode, scale and focus; windows open on the output that has the focus.
+    fn set_up(&mut self, request: &SourceRequest) -> Result<(), IpcError> {
+        let SourceRequest {
+            width, height, fps, ..
+        } = *request;
+        let name = self.output.name.clone();
+        self.ipc.run(&format!(
+            "output {name} enable scale 1 mode --custom {width}x{height}@{fps}Hz"
+        ))?;
+        self.ipc.run(&format!("focus output {name}"))?;
+        for _ in 0..SETTLE_STEPS {
+            let outputs = self.ipc.outputs()?;
+            if let Some(output) = outputs.into_iter().find(|output| {
+                output.name == name && output.active && output.size == (width, height)
+            }) {
+                self.output = output;
+                return Ok(());
+            }
+            std::thread::sleep(SETTLE_STEP);
+        }
+        Err(IpcError::Answer(format!(
+            "the output {name} did not take the mode {width}x{height}"
+        )))
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(focused) = &self.focused {
+            let _ = self.ipc.run(&format!("focus output {focused}"));
+        }
+        match remove(&mut self.ipc, &self.output.name) {
+            Ok(()) => {
+                if let Some(warden) = self.warden.take() {
+                    warden.dismiss();
+                }
+            }
+            // The warden tries once more, with a connection of its own.
+            Err(error) => tracing::warn!(%error, "the output could not be removed"),
+        }
+    }
+}
+
+fn remove(ipc: &mut Ipc, output: &str) -> Result<(), IpcError> {
+    ipc.run(&format!("output {output} unplug"))
+}
+
+/// Take an output away, with a new connection.
+fn remove_at(socket: &Path, output: &str) -> Result<(), IpcError> {
+    remove(&mut Ipc::connect(socket)?, output)
+}

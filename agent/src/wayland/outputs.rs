@@ -1,0 +1,140 @@
+//! The session's outputs as the compositor announces them: names, places and current modes.
+
+use wayland_client::{
+    Dispatch, Proxy, QueueHandle,
+    globals::GlobalListContents,
+    protocol::{
+        wl_output::{self, WlOutput},
+        wl_registry::{self, WlRegistry},
+    },
+};
+
+/// The version of `wl_output` that says names.
+const NAMED: u32 = 4;
+
+/// All outputs, kept up to date while the queue is served.
+#[derive(Debug, Default)]
+pub struct Outputs(Vec<Output>);
+
+#[derive(Debug)]
+pub struct Output {
+    global: u32,
+    pub proxy: WlOutput,
+    pub name: String,
+    /// In the compositor's space, logical pixels.
+    pub position: (i32, i32),
+    /// Of the current mode, pixels.
+    pub size: (u32, u32),
+    /// All of the above has been said.
+    complete: bool,
+}
+
+impl Outputs {
+    /// The output of this name, once it is fully described.
+    pub fn named(&self, name: &str) -> Option<&Output> {
+        self.0
+            .iter()
+            .find(|output| output.complete && output.name == name)
+    }
+
+    fn bind<S>(&mut self, registry: &WlRegistry, handle: &QueueHandle<S>, name: u32, version: u32)
+    where
+        S: Dispatch<WlOutput, ()> + 'static,
+    {
+        if version < NAMED {
+            return;
+        }
+        self.0.push(Output {
+            global: name,
+            proxy: registry.bind(name, NAMED, handle, ()),
+            name: String::new(),
+            position: (0, 0),
+            size: (0, 0),
+            complete: false,
+        });
+    }
+
+    /// `base`, or `base` with the lowest number behind it that makes a name which no output has. Few different names
+    /// are used, because KWin remembers every output that it ever saw.
+    pub fn free_name(&self, prefix: &str, base: &str) -> String {
+        let taken = |name: &str| {
+            self.0
+                .iter()
+                .any(|output| output.name.strip_prefix(prefix) == Some(name))
+        };
+        if !taken(base) {
+            return base.to_owned();
+        }
+        (2u32..)
+            .map(|number| format!("{base}-{number}"))
+            .find(|name| !taken(name))
+            .unwrap_or_else(|| base.to_owned())
+    }
+
+    /// Bind the outputs that exist already.
+    pub fn bind_all<S>(
+        &mut self,
+        registry: &WlRegistry,
+        handle: &QueueHandle<S>,
+        globals: &GlobalListContents,
+    ) where
+        S: Dispatch<WlOutput, ()> + 'static,
+    {
+        for global in globals.clone_list() {
+            if global.interface == WlOutput::interface().name {
+                self.bind(registry, handle, global.name, global.version);
+            }
+        }
+    }
+
+    /// An output came or went.
+    pub fn registry_event<S>(
+        &mut self,
+        registry: &WlRegistry,
+        event: wl_registry::Event,
+        handle: &QueueHandle<S>,
+    ) where
+        S: Dispatch<WlOutput, ()> + 'static,
+    {
+        match event {
+            wl_registry::Event::Global {
+                name,
+                interface,
+                version,
+            } if interface == WlOutput::interface().name => {
+                self.bind(registry, handle, name, version);
+            }
+            wl_registry::Event::GlobalRemove { name } => {
+                self.0.retain(|output| output.global != name);
+            }
+            _ => {}
+        }
+    }
+
+    /// An output said something of itself.
+    pub fn output_event(&mut self, proxy: &WlOutput, event: wl_output::Event) {
+        let Some(output) = self.0.iter_mut().find(|output| output.proxy == *proxy) else {
+            return;
+        };
+        match event {
+            wl_output::Event::Geometry { x, y, .. } => output.position = (x, y),
+            wl_output::Event::Mode {
+                flags,
+                width,
+                height,
+                ..
+            } if flags
+                .into_result()
+                .is_ok_and(|flags| flags.contains(wl_output::Mode::Current)) =>
+            {
+                output.size = (
+                    u32::try_from(width).unwrap_or(0),
+                    u32::try_from(height).unwrap_or(0),
+                );
+            }
+            wl_output::Event::Name { name } => output.name = name,
+            wl_output::Event::Done => output.complete = true,
+            _ => {}
+        }
+    }
+}
