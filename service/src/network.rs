@@ -72,6 +72,19 @@ fn subnets() -> Vec<Subnet> {
         .collect()
 }
 
+/// What is counted as one source of requests: an IPv4 address, or an IPv6 /64, because one machine picks its addresses there
+/// at will.
+#[must_use]
+pub fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 => v4,
+    }
+}
+
 /// Hardware address of the interface that has this address, for Wake-on-LAN; `None` when it has none.
 #[must_use]
 pub fn hardware_address(local: IpAddr) -> Option<[u8; 6]> {

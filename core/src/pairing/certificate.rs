@@ -1,13 +1,15 @@
 //! A client's certificate: only its bytes, its key and its signature matter. Nothing else is checked, on purpose:
 //! real clients have serial number 0, no extensions, clocks that are wrong, or X.509 version 1.
-use super::PairingError;
+use super::{PairingError, der};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use x509_parser::{
-    certificate::X509Certificate, oid_registry::OID_PKCS1_RSAENCRYPTION, pem::Pem, prelude::FromDer,
-};
+use x509_parser::pem::Pem;
 
 /// Longest certificate taken, in bytes of DER. A client's has about 800.
 const MAX_DER: usize = 8192;
+/// rsaEncryption, 1.2.840.113549.1.1.1.
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// What signatures are verified with.
+const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A certificate with an RSA key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,19 +48,22 @@ impl Certificate {
         if der.len() > MAX_DER {
             return Err(PairingError::BadCertificate("it is too long"));
         }
-        let (rest, parsed) = X509Certificate::from_der(der)
-            .map_err(|_| PairingError::BadCertificate("it is not X.509"))?;
-        if !rest.is_empty() {
+        let fields = der::fields(der).ok_or(PairingError::BadCertificate("it is not X.509"))?;
+        if !fields.rest.is_empty() {
             return Err(PairingError::BadCertificate("bytes follow it"));
         }
-        let key = parsed.public_key();
-        if key.algorithm.algorithm != OID_PKCS1_RSAENCRYPTION {
+        if fields.algorithm != RSA {
             return Err(PairingError::BadCertificate("its key is not RSA"));
+        }
+        if !der::rsa_bits(fields.public_key).is_some_and(|bits| KEY_BITS.contains(&bits)) {
+            return Err(PairingError::BadCertificate(
+                "its RSA key has not 2048 to 8192 bits",
+            ));
         }
         Ok(Self {
             der: der.to_vec(),
-            signature: parsed.signature_value.data.to_vec(),
-            public_key: key.subject_public_key.data.to_vec(),
+            signature: fields.signature.to_vec(),
+            public_key: fields.public_key.to_vec(),
         })
     }
 
@@ -72,6 +77,12 @@ impl Certificate {
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
+}
+
+/// The public key in a certificate of whatever kind (the contents of its BIT STRING); `None` when it is no certificate.
+#[must_use]
+pub fn public_key(certificate_der: &[u8]) -> Option<&[u8]> {
+    der::fields(certificate_der).map(|fields| fields.public_key)
 }
 
 /// Check an RSASSA-PKCS1-v1_5 SHA-256 signature made with the key of `certificate`.

@@ -4,11 +4,12 @@
 //! good, so a PIN can be tried once. Stage 5 (`pairchallenge`) is a look-up in the client store and not here.
 mod certificate;
 mod cipher;
+mod der;
 mod host;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{Certificate, verify_signature};
+pub use certificate::{Certificate, public_key, verify_signature};
 pub use host::{HostIdentity, HostPairing, Secrets};
 
 /// Why a pairing attempt failed.

@@ -1,5 +1,14 @@
-//! The accept loop that all TCP listeners share: bounded in connections, patient with a full descriptor table.
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+//! The accept loop that all TCP listeners share: bounded in connections, in all and for each source, patient with a full
+//! descriptor table.
+use crate::network::source_of;
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -9,6 +18,8 @@ use tokio::{
 /// Connections served at a time by one listener. Beyond that the kernel's queue waits; every connection has a
 /// deadline, so places come free without any client's help.
 const MAX_CONNECTIONS: usize = 768;
+/// Of these from one source; further ones are closed at once, so that nobody can take all places.
+const MAX_FROM_ONE: usize = 576;
 
 /// How long a client may take to say what it wants. Without limits a few silent connections would occupy a listener.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +52,7 @@ pub async fn accept_loop<F, S>(
     S: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let sources = Arc::new(Sources::default());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -52,10 +64,13 @@ pub async fn accept_loop<F, S>(
             }
             accepted = next(&listener, &places) => match accepted {
                 Ok((stream, local, peer, place)) => {
+                    let Some(share) = sources.enter(peer.ip()) else {
+                        continue;
+                    };
                     let work = serve(stream, local, peer);
                     connections.spawn(async move {
                         work.await;
-                        drop(place);
+                        drop((place, share));
                     });
                 }
                 Err(error) => {
@@ -96,4 +111,68 @@ async fn next(
 /// An IPv4 client on the dual-stack socket shows up as an IPv4 client.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// How many connections each source has.
+#[derive(Default)]
+struct Sources(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection of a source, until it is dropped.
+struct Share {
+    sources: Arc<Sources>,
+    source: IpAddr,
+}
+
+impl Sources {
+    /// `None` when this source has as many as it may.
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Share> {
+        let source = source_of(peer);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(source).or_default();
+        if *count >= MAX_FROM_ONE {
+            return None;
+        }
+        *count = count.saturating_add(1);
+        Some(Share {
+            sources: Arc::clone(self),
+            source,
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self
+            .sources
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_source_cannot_take_all_places_and_gets_its_own_back() {
+        let sources = Arc::new(Sources::default());
+        let enter = |text: &str| sources.enter(text.parse().unwrap());
+        let mut shares: Vec<_> = (0..MAX_FROM_ONE)
+            .map(|_| enter("2001:db8::1").unwrap())
+            .collect();
+        assert!(enter("2001:db8::2").is_none(), "the same /64");
+        let other = enter("192.0.2.1");
+        assert!(other.is_some() && MAX_FROM_ONE < MAX_CONNECTIONS);
+        shares.pop();
+        assert!(enter("2001:db8::3").is_some());
+        drop((shares, other));
+        assert!(sources.0.lock().unwrap().is_empty(), "nothing is kept");
+    }
 }

@@ -206,13 +206,32 @@ impl TestHost {
         key: &[u8],
         version: &'static rustls::SupportedProtocolVersion,
     ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        self.tls_with(&Self::tls_client(certificate, key, version))
+            .await
+    }
+
+    pub async fn tls_with(
+        &self,
+        config: &Arc<ClientConfig>,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.https).await?;
+        tokio_rustls::TlsConnector::from(Arc::clone(config))
+            .connect(ServerName::try_from("punktfunk").unwrap(), stream)
+            .await
+    }
+
+    pub fn tls_client(
+        certificate: Option<&str>,
+        key: &[u8],
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> Arc<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyServer));
-        let config = match certificate {
+        Arc::new(match certificate {
             Some(pem) => {
                 let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
                 // Not `with_client_auth_cert`: that refuses certificates of version 1, which real clients have.
@@ -221,11 +240,7 @@ impl TestHost {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
             None => builder.with_no_client_auth(),
-        };
-        let stream = TcpStream::connect(self.https).await?;
-        tokio_rustls::TlsConnector::from(Arc::new(config))
-            .connect(ServerName::try_from("punktfunk").unwrap(), stream)
-            .await
+        })
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! The handshake proves that the client holds the key of the certificate it shows, nothing more. Who the certificate
 //! belongs to is asked of the client store, request by request; strangers get an answer in XML, not a reset.
+#[cfg(test)]
+mod tests;
+
 use crate::identity::Identity;
+use punktfunk_core::pairing::public_key;
 use ring::signature as algorithms;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved,
@@ -16,7 +20,6 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use std::sync::Arc;
-use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 /// The configuration for every HTTPS connection.
 pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
@@ -132,13 +135,12 @@ fn verify(
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let key =
+        public_key(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
     let (_, algorithm) = SCHEMES
         .iter()
         .find(|(scheme, _)| *scheme == signed.scheme)
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    let key = &parsed.public_key().subject_public_key.data;
     algorithms::UnparsedPublicKey::new(*algorithm, key)
         .verify(message, signed.signature())
         .map(|()| HandshakeSignatureValid::assertion())

@@ -1,5 +1,6 @@
-//! Refusal times for sources whose pairings failed, and a bound on how often any source may begin one. A source is an
-//! IPv4 address or an IPv6 /64, because one machine picks its addresses there at will.
+//! Refusal times for sources whose pairings failed, and a bound on how often any source may begin one. A source is what
+//! [`source_of`] says.
+use crate::network::source_of;
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 use tokio::time::Instant;
 
@@ -29,7 +30,7 @@ pub(super) struct Penalties(HashMap<IpAddr, Record>);
 impl Penalties {
     /// Time until this source is heard again; `None` when it has no penalty.
     pub(super) fn left(&self, source: IpAddr, now: Instant) -> Option<Duration> {
-        let until = self.0.get(&self::source(source))?.until;
+        let until = self.0.get(&source_of(source))?.until;
         until
             .checked_duration_since(now)
             .filter(|left| !left.is_zero())
@@ -59,7 +60,7 @@ impl Penalties {
 
     /// A success: the failures before it were mistakes.
     pub(super) fn forgive(&mut self, source: IpAddr, now: Instant) {
-        if let Some(record) = self.0.get_mut(&self::source(source)) {
+        if let Some(record) = self.0.get_mut(&source_of(source)) {
             record.failures = 0;
             record.until = now;
         }
@@ -70,7 +71,7 @@ impl Penalties {
             now.saturating_duration_since(record.until) < FORGET
                 || now.saturating_duration_since(record.since) < STARTS_PERIOD
         });
-        let source = self::source(source);
+        let source = source_of(source);
         if self.0.len() >= MAX_SOURCES && !self.0.contains_key(&source) {
             let first = self
                 .0
@@ -87,17 +88,6 @@ impl Penalties {
             starts: 0,
             since: now,
         })
-    }
-}
-
-/// What counts as one source.
-pub(super) fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
     }
 }
 

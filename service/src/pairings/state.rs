@@ -1,10 +1,12 @@
 //! What the registry remembers: open windows, attempts that wait, attempts that are underway, penalties.
 use super::{
     Approval, AttemptKey, Device, MAX_WAITING, MAX_WAITING_EACH, PairingError, Refusal,
-    WaitingPairing,
-    penalty::{Penalties, source},
+    WaitingPairing, penalty::Penalties,
 };
-use crate::ids::{ClientId, Uid};
+use crate::{
+    ids::{ClientId, Uid},
+    network::source_of,
+};
 use punktfunk_core::pairing::HostPairing;
 use std::collections::HashMap;
 use tokio::{sync::oneshot, time::Instant};
@@ -61,11 +63,11 @@ impl State {
         if let Some(left) = self.penalties.left(key.address, now) {
             return Some(Refusal::Penalty(left.as_secs().saturating_add(1)));
         }
-        let near = source(key.address);
+        let near = source_of(key.address);
         let from_here = self
             .waiting
             .iter()
-            .filter(|waiting| source(waiting.key.address) == near)
+            .filter(|waiting| source_of(waiting.key.address) == near)
             .count();
         if from_here >= MAX_WAITING_EACH || self.waiting.len() >= MAX_WAITING {
             return Some(Refusal::TooManyWaiting);
