@@ -173,8 +173,12 @@ impl Agreement {
         } else {
             offer.encryption_supported & ENCRYPT_CONTROL
         };
-        let media = ((offer.encryption_supported & options.encryption)
-            | offer.encryption_requested)
+        let requested = if options.ignore_requested_encryption {
+            0
+        } else {
+            offer.encryption_requested
+        };
+        let media = ((offer.encryption_supported & options.encryption) | requested)
             & (ENCRYPT_VIDEO | ENCRYPT_AUDIO);
         let encryption = control | media;
         let reduction = if encryption & ENCRYPT_VIDEO != 0 {

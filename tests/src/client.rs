@@ -60,6 +60,8 @@ pub struct Options {
     pub packet_size: usize,
     /// Encryption bits that the user wants: 2 video, 4 audio. The control stream is v2 whenever the host can.
     pub encryption: u32,
+    /// Do not encrypt what the host asks for and the user does not want.
+    pub ignore_requested_encryption: bool,
     /// Announce audio encryption by the old general flag (0x20), as desktop clients do.
     pub audio_encryption_flag: bool,
     /// Pretend to be a client that knows only the legacy control encryption.
@@ -94,6 +96,7 @@ impl Default for Options {
             bitrate_kbps: 10_000,
             packet_size: 1392,
             encryption: 2 | 4,
+            ignore_requested_encryption: false,
             audio_encryption_flag: true,
             legacy_control: false,
             core_version: 1,

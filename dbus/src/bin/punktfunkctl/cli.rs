@@ -56,8 +56,8 @@ pub struct PairArguments {
     /// How long to wait for a device
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=300))]
     pub wait: u32,
-    /// Which device, by its name or address, where several may be waiting
-    #[arg(long, value_name = "NAME|ADDRESS")]
+    /// Which device, by its name or address, or by the number of its attempt, where several may be waiting
+    #[arg(long, value_name = "NAME|ADDRESS|NUMBER")]
     pub device: Option<String>,
     /// Close the pairing window and do nothing else
     #[arg(long, conflicts_with_all = ["pin", "name", "device", "reject"])]

@@ -5,6 +5,8 @@
 mod apps;
 mod connection;
 mod pair;
+#[cfg(test)]
+mod protocol_tests;
 mod query;
 mod run;
 mod serverinfo;
@@ -16,7 +18,7 @@ use super::{
     accept::{Deadlines, accept_loop},
     tls,
 };
-use crate::{host::Host, store::ClientRecord};
+use crate::{host::Host, pairings::MAX_WINDOW, store::ClientRecord};
 pub use connection::converse;
 use http_body_util::Full;
 use hyper::{
@@ -26,7 +28,7 @@ use hyper::{
 };
 pub use query::Query;
 pub use run::Parameters;
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -35,6 +37,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use xml::Xml;
+
+/// No connection lives longer. The longest rightful one waits for a PIN as long as a pairing window is open.
+const LONGEST: Duration = MAX_WINDOW.saturating_add(Duration::from_secs(60));
 
 /// Who asks, and over what.
 struct Caller {
@@ -151,10 +156,11 @@ where
         let host = Arc::clone(&host);
         let caller = Arc::clone(&caller);
         async move { answer(&host, &caller, &request).await }
-    })
-    .await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, "HTTP connection: {error}");
+    });
+    match timeout(LONGEST, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%peer, "HTTP connection: {error}"),
+        Err(_) => tracing::debug!(%peer, "HTTP connection: the reply was not taken in time"),
     }
 }
 

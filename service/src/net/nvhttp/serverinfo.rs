@@ -1,4 +1,7 @@
 //! `/serverinfo`: what the host is and, for a paired client, what that client has running.
+#[cfg(test)]
+mod tests;
+
 use super::{Caller, xml::Xml};
 use crate::{
     agents::AgentInfo,

@@ -9,10 +9,13 @@ pub enum Choice<'a> {
     Several(Vec<&'a Pairing>),
 }
 
-/// `wanted` is a name or an address; without it every waiting device is meant.
+/// `wanted` is a name, an address or the number of the attempt, which alone tells two devices of one name behind one
+/// address apart; without it every waiting device is meant.
 pub fn choose<'a>(waiting: &'a [Pairing], wanted: Option<&str>) -> Choice<'a> {
     let meant = |pairing: &&Pairing| {
-        wanted.is_none_or(|wanted| pairing.name == wanted || pairing.address == wanted)
+        wanted.is_none_or(|wanted| {
+            pairing.name == wanted || pairing.address == wanted || pairing.id == wanted
+        })
     };
     let mut meant: Vec<&Pairing> = waiting.iter().filter(meant).collect();
     match meant.len() {
@@ -44,5 +47,17 @@ mod tests {
         assert_eq!(choose(&waiting, Some("10.0.0.3")), Choice::One(&waiting[1]));
         assert_eq!(choose(&waiting, Some("10.0.0.4")), Choice::None);
         assert_eq!(choose(&[], None), Choice::None);
+    }
+
+    #[test]
+    fn two_devices_of_one_name_and_address_are_told_apart_by_their_numbers() {
+        let mut waiting = [device("roth", "10.0.0.2"), device("roth", "10.0.0.2")];
+        waiting[0].id = "6".into();
+        waiting[1].id = "7".into();
+        assert!(matches!(
+            choose(&waiting, Some("10.0.0.2")),
+            Choice::Several(_)
+        ));
+        assert_eq!(choose(&waiting, Some("7")), Choice::One(&waiting[1]));
     }
 }

@@ -24,27 +24,27 @@ pub async fn pin() -> Result<String, Failure> {
 }
 
 pub async fn device(waiting: &[&Pairing]) -> Result<Pairing, Failure> {
-    let rows: Vec<[String; 4]> = (1..)
-        .zip(waiting)
-        .map(|(number, device): (u32, _)| {
+    let rows: Vec<[String; 4]> = waiting
+        .iter()
+        .map(|device| {
             let age = age::ago(device.since, age::now());
             [
-                number.to_string(),
+                device.id.clone(),
                 device.name.clone(),
                 device.address.clone(),
                 age,
             ]
         })
         .collect();
-    eprintln!("{}", table(["", "NAME", "ADDRESS", "SINCE"], &rows));
+    eprintln!("{}", table(["NUMBER", "NAME", "ADDRESS", "SINCE"], &rows));
     if !std::io::stdin().is_terminal() {
         return Err(Failure::not_found("several devices are waiting")
-            .with_remedy("say which: --device NAME or --device ADDRESS"));
+            .with_remedy("say which: --device NUMBER"));
     }
     for _ in 0..TRIES {
         let answer = ask("Which one? ").await?;
-        let number = answer.trim().parse::<usize>().ok();
-        let device = number.and_then(|number| waiting.get(number.checked_sub(1)?));
+        let number = answer.trim();
+        let device = waiting.iter().find(|device| device.id == number);
         if let Some(device) = device {
             return Ok((*device).clone());
         }

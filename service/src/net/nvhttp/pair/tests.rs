@@ -1,7 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "test data")]
 use crate::{
     ids::{ClientId, Uid},
-    net::harness::{CLIENT_PEM, TestHost, der, sign},
+    net::harness::{CLIENT_PEM, CLIENT_V1_PEM, TestHost, der, sign},
     pairings::PairingError,
 };
 use aes::{
@@ -29,13 +29,20 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 struct Client {
     cipher: Aes128,
     signature: Vec<u8>,
+    pem: &'static str,
 }
 
 impl Client {
     fn new(pin: &str) -> Self {
+        Self::showing(CLIENT_PEM, pin)
+    }
+
+    /// Another device; the key is the same.
+    fn showing(pem: &'static str, pin: &str) -> Self {
         let key: [u8; 16] = sha(&[&[7; 16], pin.as_bytes()])[..16].try_into().unwrap();
-        let certificate = Certificate::from_pem(CLIENT_PEM.as_bytes()).unwrap();
+        let certificate = Certificate::from_pem(pem.as_bytes()).unwrap();
         Self {
+            pem,
             cipher: Aes128::new(&key.into()),
             signature: certificate.signature().to_vec(),
         }
@@ -64,7 +71,7 @@ impl Client {
     async fn pair(&self, host: &TestHost) -> Result<(), String> {
         let paired = |xml: &String| element(xml, "paired") == Some("1");
         let salt = hex::encode([7; 16]);
-        let pem = hex::encode(CLIENT_PEM);
+        let pem = hex::encode(self.pem);
         let one = host
             .get(&format!(
                 "{BASE}&phrase=getservercert&salt={salt}&clientcert={pem}"
@@ -248,4 +255,68 @@ async fn a_device_that_hangs_up_while_it_waits_is_no_longer_listed() {
     while !host.host.pairings.waiting().is_empty() {
         changes.changed().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn two_devices_with_one_address_and_id_pair_at_once_each_by_its_own_pin() {
+    let host = Arc::new(TestHost::new().await);
+    window(&host);
+    let pairings = &host.host.pairings;
+    let mut changes = pairings.changes();
+    let mut devices = Vec::new();
+    for (pem, pin) in [(CLIENT_PEM, "1111"), (CLIENT_V1_PEM, "2222")] {
+        let known = pairings.waiting().len();
+        devices.push(tokio::spawn({
+            let host = Arc::clone(&host);
+            async move { Client::showing(pem, pin).pair(&host).await }
+        }));
+        while pairings.waiting().len() == known {
+            changes.changed().await.unwrap();
+        }
+    }
+    let mut waiting = pairings.waiting();
+    waiting.sort_by_key(|one| one.id);
+    let accept = |at: usize, pin| pairings.accept(waiting[at].id, pin, ME, None);
+    let (first, second) = tokio::join!(accept(0, "1111"), accept(1, "2222"));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    for device in devices {
+        device.await.unwrap().unwrap();
+    }
+    let certificate = |id| host.host.clients.get(id).unwrap().certificate_der;
+    assert_eq!(certificate(&first), der(CLIENT_PEM));
+    assert_eq!(certificate(&second), der(CLIENT_V1_PEM));
+}
+
+#[tokio::test]
+async fn an_unpair_from_the_network_ends_the_running_attempt_and_the_person_is_told() {
+    let host = TestHost::new().await;
+    window(&host);
+    let salt = hex::encode([7; 16]);
+    let pem = hex::encode(CLIENT_PEM);
+    let giving_up = async {
+        host.get(&format!(
+            "{BASE}&phrase=getservercert&salt={salt}&clientcert={pem}"
+        ))
+        .await;
+        host.get("/unpair?uniqueid=0123456789ABCDEF").await;
+        let challenge = Client::new("1234").seal(&[3; 16]);
+        host.get(&format!("{BASE}&clientchallenge={challenge}"))
+            .await
+    };
+    let (late, accepted) = tokio::join!(giving_up, person(&host, "1234"));
+    assert!(late.contains("status_code=\"400\""), "{late}");
+    assert!(matches!(accepted, Err(PairingError::Expired)));
+}
+
+#[tokio::test]
+async fn a_device_that_pairs_with_another_account_is_that_accounts_and_no_longer_the_firsts() {
+    let host = TestHost::new().await;
+    let before = host.paired();
+    window(&host);
+    let client = Client::new("1234");
+    let (paired, accepted) = tokio::join!(client.pair(&host), person(&host, "1234"));
+    paired.unwrap();
+    assert_eq!(accepted.unwrap(), before.id);
+    assert_eq!(host.host.clients.get(&before.id).unwrap().owner, ME);
+    assert_eq!(host.host.clients.list().len(), 1);
 }

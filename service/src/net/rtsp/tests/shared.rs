@@ -72,3 +72,19 @@ async fn targets_and_hosts_with_ipv6_literals_are_as_good_as_any() {
     .await;
     assert!(!negotiation.stereo_high_quality());
 }
+
+#[tokio::test]
+async fn stalled_connections_delay_no_other_conversation() {
+    let host = TestHost::new().await;
+    launch(&host, "a", KEY, false);
+    let mut stalled = Vec::new();
+    for beginning in [&b""[..], b"OPTIONS rtsp://x RTSP", b"\x80\x00\x01"] {
+        for _ in 0..40 {
+            let mut stream = TcpStream::connect(host.rtsp).await.unwrap();
+            stream.write_all(beginning).await.unwrap();
+            stalled.push(stream);
+        }
+    }
+    let reply = timeout(Duration::from_secs(4), plain(&host, OPTIONS)).await;
+    assert!(reply.is_ok_and(|reply| reply.starts_with("RTSP/1.0 200 ")));
+}
