@@ -1,4 +1,5 @@
 //! Client certificates as odd as they come: what identifies a client is its key, its bytes, and nothing else.
+#![allow(clippy::arithmetic_side_effects, reason = "test data")]
 use crate::net::harness::{CLIENT_KEY, CLIENT_PEM, TestHost, der, exchange, http_get, sign};
 use punktfunk_core::pairing::Certificate;
 use rustls::{
