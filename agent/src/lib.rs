@@ -3,6 +3,7 @@
 //! The agent captures, encodes and injects, without privilege, in one user's session. It opens no network socket and
 //! decides nothing about who may watch: that is the service's part.
 
+pub mod apps;
 pub mod audio;
 pub mod bus;
 pub mod cadence;

@@ -1,6 +1,7 @@
 //! The contract between punktfunk's processes: names, D-Bus interfaces, and the stream channel.
 #![forbid(unsafe_code)]
 
+pub mod applications;
 pub mod channel;
 pub mod error;
 pub mod interfaces;

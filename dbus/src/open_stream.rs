@@ -26,6 +26,8 @@ pub struct OpenStream {
     /// (colourspace << 1) + full range, as in ANNOUNCE.
     pub csc_mode: u32,
     pub slices: u32,
+    /// The application to start once the source is up; 0 = none, just what is there.
+    pub app: u32,
 }
 
 /// What the agent answers: the encoder and source it took.

@@ -1,23 +1,19 @@
 //! Who may register as an agent, and how the end of one is noticed.
 //!
 //! The gate is the uid that the bus attests against the session's user as logind knows it; never a process id.
+mod bus_source;
+
 use crate::{
-    agents::{AdmitError, AgentError, AgentHandle, AgentInfo, Agents, Opening, StreamSource},
+    agents::{AdmitError, AgentHandle, AgentInfo, Agents},
     ids::{SessionId, Uid},
     logging::Rarely,
     sessions::{Class, Session, SessionError, SessionWatch, Sessions},
 };
+use bus_source::BusSource;
 use futures_util::StreamExt;
-use punktfunk_dbus::{
-    open_stream::{AgentOffer, OpenStream},
-    proxies::Agent1Proxy,
-};
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
-use zbus::{
-    Connection, fdo,
-    names::OwnedUniqueName,
-    zvariant::{Fd, OwnedObjectPath},
-};
+use punktfunk_dbus::open_stream::AgentOffer;
+use std::{sync::Arc, time::Duration};
+use zbus::{Connection, MessageStream, fdo, names::OwnedUniqueName, zvariant::OwnedObjectPath};
 
 /// Callers decide how often they are refused; the log hears of it at most once in this time.
 const LOG_PAUSE: Duration = Duration::from_secs(1);
@@ -93,11 +89,8 @@ impl Admission {
             .ok_or(AdmissionError::CallerGone)?;
         let (state, watch) = self.sessions.follow(&session).await?;
         check_session(&session, &state, uid)?;
-        let source = BusSource {
-            connection: self.connection.clone(),
-            name: caller.clone(),
-            path,
-        };
+        let source = BusSource::new(self.connection.clone(), caller.clone(), path);
+        let ends = source.application_ends().await?;
         let info = AgentInfo {
             session,
             uid,
@@ -113,7 +106,7 @@ impl Admission {
         };
         let handle = self.agents.admit(info, Arc::new(source))?;
         tracing::info!(session = %handle.info().session, uid = uid.0, "an agent registered");
-        tokio::spawn(follow(handle.clone(), leaving, watch));
+        tokio::spawn(follow(handle.clone(), leaving, watch, ends));
         Ok(handle)
     }
 }
@@ -162,6 +155,7 @@ async fn follow(
     handle: AgentHandle,
     mut leaving: fdo::NameOwnerChangedStream,
     mut session: SessionWatch,
+    mut ends: MessageStream,
 ) {
     let why = loop {
         tokio::select! {
@@ -170,6 +164,11 @@ async fn follow(
                 Some(signal) if signal.args().is_ok_and(|args| args.new_owner().is_some()) => {}
                 _ => break "its connection ended",
             },
+            Some(message) = ends.next() => {
+                if let Some((app, end)) = message.ok().as_ref().and_then(bus_source::application_end) {
+                    handle.application_ended(app, end);
+                }
+            }
             state = session.changed() => match state {
                 Some(state) if !state.closing => handle.update(|info| {
                     info.seat = state.seat;
@@ -182,41 +181,4 @@ async fn follow(
     };
     tracing::info!(session = %handle.info().session, "an agent is gone: {why}");
     handle.end();
-}
-
-/// An agent on the far side of the bus.
-struct BusSource {
-    connection: Connection,
-    name: OwnedUniqueName,
-    path: OwnedObjectPath,
-}
-
-impl StreamSource for BusSource {
-    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
-        Box::pin(async move {
-            let proxy = Agent1Proxy::builder(&self.connection)
-                .destination(&self.name)
-                .and_then(|builder| builder.path(&self.path))
-                .map_err(refused)?
-                .cache_properties(zbus::proxy::CacheProperties::No)
-                .build()
-                .await
-                .map_err(refused)?;
-            proxy
-                .open_stream(options, Fd::from(ring), Fd::from(channel))
-                .await
-                .map_err(refused)
-        })
-    }
-}
-
-/// The agent's own words, bounded: they go to the log and to the bus.
-fn refused(error: zbus::Error) -> AgentError {
-    match error {
-        zbus::Error::MethodError(name, text, _) => {
-            let text = text.unwrap_or_else(|| name.to_string());
-            AgentError::Refused(text.chars().filter(|c| !c.is_control()).take(256).collect())
-        }
-        other => AgentError::Refused(other.to_string()),
-    }
 }

@@ -1,7 +1,7 @@
 //! What every part of the service shares. Each field owns its own state; nobody holds two of their locks.
 use crate::{
-    agents::Agents, config::Config, identity::Identity, launch::Launches, pairings::Pairings,
-    store::ClientStore, stream::Streams,
+    agents::Agents, applications::Applications, config::Config, identity::Identity,
+    launch::Launches, pairings::Pairings, store::ClientStore, stream::Streams,
 };
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ pub struct Host {
     pub clients: ClientStore,
     pub pairings: Pairings,
     pub agents: Agents,
+    pub applications: Applications,
     pub launches: Launches,
     pub streams: Streams,
 }

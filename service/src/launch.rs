@@ -4,6 +4,7 @@
 //! it started stays running, so that the client can resume.
 mod negotiation;
 mod offer;
+mod running;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use punktfunk_core::{
     rtsp::{self, Direction},
 };
 use ring::rand::{SecureRandom, SystemRandom};
+pub use running::RunningApp;
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -89,7 +91,7 @@ pub enum SourceError {
 #[derive(Default)]
 struct State {
     /// What each client has running, with or without a stream.
-    apps: HashMap<ClientId, u32>,
+    apps: HashMap<ClientId, RunningApp>,
     pending: Vec<Arc<Negotiation>>,
 }
 
@@ -106,12 +108,6 @@ impl Launches {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
-    #[must_use]
-    pub fn running_app(&self, client: &ClientId) -> u32 {
-        self.lock().apps.get(client).copied().unwrap_or(0)
     }
 
     /// Record a launch; an older one of the same client is forgotten. Its stream, if any, is the caller's to stop.
@@ -150,20 +146,26 @@ impl Launches {
         state
             .pending
             .retain(|other| other.launch().client.id != launch.client.id);
-        state.apps.insert(launch.client.id.clone(), app);
+        let running = RunningApp {
+            app,
+            agent: launch.agent.clone(),
+            stream,
+        };
+        state.apps.insert(launch.client.id.clone(), running);
         state
             .pending
             .push(Arc::new(Negotiation::new(Arc::clone(&launch), sealed)));
         Ok(launch)
     }
 
-    /// Forget the client's app and launch. Its stream, if any, is the caller's to stop.
-    pub fn cancel(&self, client: &ClientId) {
+    /// Forget the client's app and launch, and answer what it had running. Its stream and the app, if any, are the
+    /// caller's to stop.
+    pub fn cancel(&self, client: &ClientId) -> Option<RunningApp> {
         let mut state = self.lock();
-        state.apps.remove(client);
         state
             .pending
             .retain(|other| other.launch().client.id != *client);
+        state.apps.remove(client)
     }
 
     /// RTSP is through with this launch: its stream needs no more of it. Later requests fit no launch.

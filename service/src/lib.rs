@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod agents;
 pub mod api;
+pub mod applications;
 pub mod authority;
 pub mod cli;
 pub mod config;

@@ -8,6 +8,7 @@ use crate::{
     admission::Admission,
     agents::Agents,
     api::{Api, ServeError},
+    applications::{self, Applications},
     authority::Authority,
     config::Config,
     host::Host,
@@ -81,6 +82,7 @@ async fn serve(config: Config, identity: Identity, account: Account) -> Result<(
         identity: Arc::new(identity),
         pairings: Pairings::new(),
         agents: Agents::new(),
+        applications: Applications::new(),
         launches: Launches::new(),
         streams: Streams::new(Arc::clone(&config)).map_err(RunError::Network)?,
         config,
@@ -125,6 +127,11 @@ fn listen(host: &Arc<Host>, stopping: &watch::Receiver<bool>) -> Result<Parts, R
     parts.spawn(async move {
         net::rtsp::serve(rtsp, bound.rtsp, s3).await;
         Some("the RTSP listener")
+    });
+    let apps = host.clone();
+    parts.spawn(async move {
+        applications::watch(apps).await;
+        Some("the watch over applications")
     });
     parts.spawn(async move {
         // Without discovery the host is still found by its address.

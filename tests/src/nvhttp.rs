@@ -218,6 +218,11 @@ impl Client {
                 .require((1..1 << 31).contains(&id), "3.2", "app-id-range", || {
                     id.to_string()
                 });
+            let known = |app: &App| i64::from(app.id) == id;
+            self.breaches
+                .require(!apps.iter().any(known), "3.2", "app-id-twice", || {
+                    id.to_string()
+                });
             apps.push(App {
                 title: child("AppTitle").unwrap_or_default().to_owned(),
                 id: u32::try_from(id).unwrap_or(0),
@@ -225,6 +230,46 @@ impl Client {
             });
         }
         Ok(apps)
+    }
+
+    /// The id of an app by its id or its title. Ids need not be on the list.
+    pub fn app_by(&self, name: &str) -> Result<u32> {
+        if let Ok(id) = name.parse() {
+            return Ok(id);
+        }
+        let list = self.app_list()?;
+        let found = list.iter().find(|app| app.title == name);
+        Ok(found
+            .with_context(|| format!("the host offers no app {name:?}"))?
+            .id)
+    }
+
+    /// The picture of an app: a PNG body, whose head says so. An answer in XML is the host's error.
+    pub fn app_asset(&self, app: u32) -> Result<Vec<u8>> {
+        let id = app.to_string();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("uniqueid", "0123456789ABCDEF")
+            .append_pair("uuid", &hex::encode(crypto::random::<16>()))
+            .extend_pairs([
+                ("appid", id.as_str()),
+                ("AssetType", "2"),
+                ("AssetIdx", "0"),
+            ]);
+        let path = format!("/appasset?{}", query.finish());
+        let reply = self.get(true, &path, Duration::from_secs(5))?;
+        let kind = reply.header("content-type").unwrap_or_default().to_owned();
+        if !kind.starts_with("image/") {
+            Answer::parse(&reply)?.accepted()?;
+            bail!("the asset is {kind:?}, and no error");
+        }
+        self.breaches.require(
+            kind == "image/png" && reply.body.starts_with(b"\x89PNG\r\n\x1a\n"),
+            "3.3",
+            "asset-not-png",
+            || format!("app {app}: {kind}, {} bytes", reply.body.len()),
+        );
+        Ok(reply.body)
     }
 
     /// Ends the running app and its streams.

@@ -1,12 +1,17 @@
 //! The interface that the service calls.
 
-use crate::stream::{self, Stream, StreamError};
+use super::applications;
+use crate::{
+    apps::{Applications, Runner, Shape},
+    stream::{self, Stream, StreamError},
+};
 use punktfunk_dbus::{
+    applications::ApplicationEntry,
     names::BUS_NAME,
     open_stream::{OpenStream, OpenedStream},
 };
 use std::sync::{Arc, Mutex, PoisonError};
-use zbus::{fdo, message::Header, names::BusName, zvariant::OwnedFd};
+use zbus::{fdo, message::Header, names::BusName, object_server::SignalEmitter, zvariant::OwnedFd};
 
 /// Streams that one agent runs at a time.
 const MAX_STREAMS: usize = 8;
@@ -44,11 +49,17 @@ impl Streams {
 /// `org.punktfunk.Agent1`.
 pub struct Agent1 {
     streams: Streams,
+    applications: Applications,
+    runner: Runner,
 }
 
 impl Agent1 {
-    pub fn new(streams: Streams) -> Self {
-        Self { streams }
+    pub fn new(streams: Streams, applications: Applications, runner: Runner) -> Self {
+        Self {
+            streams,
+            applications,
+            runner,
+        }
     }
 }
 
@@ -64,6 +75,12 @@ impl Agent1 {
         #[zbus(connection)] connection: &zbus::Connection,
     ) -> fdo::Result<OpenedStream> {
         must_be_service(connection, &header).await?;
+        let app = options.app;
+        let shape = Shape {
+            width: options.width,
+            height: options.height,
+            fps: options.fps,
+        };
         let (stream, opened) = stream::open(options, ring.into(), channel.into())
             .await
             .map_err(|error| {
@@ -71,8 +88,64 @@ impl Agent1 {
                 refusal(&error)
             })?;
         self.streams.keep(stream)?;
+        if app != 0 {
+            self.runner.start(app, shape);
+        }
         Ok(opened)
     }
+
+    /// What the user publishes.
+    async fn list_applications(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &zbus::Connection,
+    ) -> fdo::Result<Vec<ApplicationEntry>> {
+        must_be_service(connection, &header).await?;
+        Ok(applications::listed(&*self.applications.read().await))
+    }
+
+    /// The picture of one application.
+    async fn application_picture(
+        &self,
+        app: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &zbus::Connection,
+    ) -> fdo::Result<Vec<u8>> {
+        must_be_service(connection, &header).await?;
+        let png = self.applications.picture(app).await;
+        png.ok_or_else(|| fdo::Error::InvalidArgs(format!("there is no application {app}")))
+    }
+
+    /// What runs.
+    async fn running_applications(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &zbus::Connection,
+    ) -> fdo::Result<Vec<u32>> {
+        must_be_service(connection, &header).await?;
+        Ok(self.runner.running())
+    }
+
+    /// End an application.
+    async fn stop_application(
+        &self,
+        app: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &zbus::Connection,
+    ) -> fdo::Result<()> {
+        must_be_service(connection, &header).await?;
+        self.runner.stop(app).await;
+        Ok(())
+    }
+
+    /// Sent to the service alone: see [`applications::tell`].
+    #[zbus(signal)]
+    pub(super) async fn application_ended(
+        emitter: &SignalEmitter<'_>,
+        app: u32,
+        status: i32,
+        reason: &str,
+    ) -> zbus::Result<()>;
 }
 
 /// The bus itself is asked who the service is, on each call.
@@ -86,7 +159,7 @@ async fn must_be_service(connection: &zbus::Connection, header: &Header<'_>) -> 
     match (owner, header.sender()) {
         (Some(owner), Some(sender)) if owner.as_str() == sender.as_str() => Ok(()),
         _ => Err(fdo::Error::AccessDenied(format!(
-            "only the owner of {BUS_NAME} may open a stream"
+            "only the owner of {BUS_NAME} may ask"
         ))),
     }
 }

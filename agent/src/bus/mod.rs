@@ -2,6 +2,7 @@
 //! the service comes back. It owns no bus name and calls nobody but the service, logind and the bus itself.
 
 mod agent1;
+mod applications;
 mod registration;
 mod session;
 

@@ -2,9 +2,13 @@
 
 use super::{
     agent1::{Agent1, Streams},
-    session,
+    applications, session,
 };
-use crate::{cli::RunArgs, encode};
+use crate::{
+    apps::{Applications, Runner},
+    cli::RunArgs,
+    encode,
+};
 use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 use punktfunk_dbus::{
@@ -28,21 +32,32 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let streams = Streams::default();
+    let catalogue = Applications::of_environment();
+    let (runner, ends) = Runner::new(catalogue.clone());
+    // before anybody can ask what runs
+    runner.adopt().await;
+    let interface = Agent1::new(streams.clone(), catalogue, runner.clone());
+    let serving = async {
+        let connection = connect(interface).await?;
+        tokio::spawn(applications::tell(connection.clone(), ends));
+        serve(&args, connection).await
+    };
     let result = tokio::select! {
-        result = serve(&args, streams.clone()) => result,
+        result = serving => result,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    runner.shutdown().await;
     // joins threads
     tokio::task::spawn_blocking(move || streams.stop()).await?;
     tracing::info!("the agent ends");
     result
 }
 
-async fn connect(streams: Streams) -> anyhow::Result<Connection> {
+async fn connect(interface: Agent1) -> anyhow::Result<Connection> {
     zbus::connection::Builder::system()?
-        .serve_at(AGENT_PATH, Agent1::new(streams))?
+        .serve_at(AGENT_PATH, interface)?
         .build()
         .await
         // the bus library's text already holds its cause
@@ -54,8 +69,7 @@ async fn connect(streams: Streams) -> anyhow::Result<Connection> {
         })
 }
 
-async fn serve(args: &RunArgs, streams: Streams) -> anyhow::Result<()> {
-    let connection = connect(streams).await?;
+async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
     let bus = fdo::DBusProxy::new(&connection).await?;
     let service = BusName::try_from(BUS_NAME)?;
     // watched before it is asked for: no moment is missed

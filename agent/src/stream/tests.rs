@@ -36,6 +36,7 @@ fn options() -> OpenStream {
         play_on_host: false,
         csc_mode: 2,
         slices: 1,
+        app: 0,
     }
 }
 

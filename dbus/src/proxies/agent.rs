@@ -5,6 +5,10 @@
     gen_blocking = false
 )]
 pub trait Agent {
+    /// What the session's user publishes: id and title of each.
+    #[zbus(allow_interactive_auth)]
+    fn list_applications(&self) -> zbus::Result<Vec<(u32, String)>>;
+
     #[zbus(property(emits_changed_signal = "const"))]
     fn user(&self) -> zbus::Result<u32>;
     #[zbus(property(emits_changed_signal = "const"))]

@@ -29,7 +29,7 @@ const CONTRACT: [(&str, &str); 6] = [
     ),
 ];
 
-/// `method NAME` and `property NAME CHANGES`, sorted, of the XML.
+/// `method NAME`, `signal NAME` and `property NAME CHANGES`, sorted, of the XML.
 fn members_of_xml(xml: &str) -> (String, Vec<String>) {
     let node = Node::from_reader(xml.as_bytes()).unwrap();
     let [interface] = node.interfaces() else {
@@ -53,7 +53,9 @@ fn members_of_xml(xml: &str) -> (String, Vec<String>) {
         let changes = changes.unwrap_or_else(|| panic!("{} is not annotated", property.name()));
         format!("property {} {changes}", property.name())
     });
-    let mut members: Vec<_> = methods.chain(properties).collect();
+    let signals = interface.signals().iter();
+    let signals = signals.map(|signal| format!("signal {}", signal.name()));
+    let mut members: Vec<_> = methods.chain(properties).chain(signals).collect();
     members.sort();
     (interface.name().to_string(), members)
 }
@@ -70,6 +72,8 @@ fn members_of_proxy(source: &str) -> Vec<String> {
             members.push(if attribute.contains("property") {
                 let changes = attribute.split('"').nth(1).unwrap_or("true");
                 format!("property {name} {changes}")
+            } else if attribute.contains("signal") && !attribute.contains("property") {
+                format!("signal {name}")
             } else {
                 format!("method {name}")
             });

@@ -2,10 +2,12 @@
 use super::Registry;
 use crate::ids::{SessionId, Uid};
 use punktfunk_dbus::{
+    applications::{ApplicationEntry, MAX_APPLICATIONS},
     channel::Violation,
     open_stream::{OpenStream, OpenedStream},
 };
 use std::{
+    collections::BTreeMap,
     future::Future,
     os::fd::OwnedFd,
     pin::Pin,
@@ -16,6 +18,11 @@ use tokio::sync::watch;
 
 /// How long an agent may take to open its source and encoder.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an agent may take to say what there is; clients wait 5 s for a list or a picture.
+const ASK_LIMIT: Duration = Duration::from_secs(4);
+/// How long an agent may take to end an application; clients wait 30 s for that.
+const STOP_LIMIT: Duration = Duration::from_secs(25);
 
 /// What is known of an agent and of the session that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +59,42 @@ pub enum AgentError {
 }
 
 /// An answer that is still being made.
-pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<OpenedStream, AgentError>> + Send + 'a>>;
+pub type Opening<'a> = Asked<'a, OpenedStream>;
+/// The same of anything.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, AgentError>> + Send + 'a>>;
+
+/// How an application ended, in the agent's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationEnd {
+    /// Exit status; -1 where it never ran or was killed.
+    pub status: i32,
+    /// Why it never ran; empty for an ordinary end.
+    pub reason: String,
+}
 
 /// The far side of a registration: over the bus in the service, in the same process in tests.
 pub trait StreamSource: Send + Sync {
     /// Begin a stream; the descriptors are the agent's ends.
     fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_>;
+
+    /// What its user publishes. Not checked yet.
+    fn applications(&self) -> Asked<'_, Vec<ApplicationEntry>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The picture of an application. Not checked yet.
+    fn application_picture(&self, _app: u32) -> Asked<'_, Vec<u8>> {
+        Box::pin(async { Err(AgentError::Refused("no pictures".into())) })
+    }
+
+    fn running_applications(&self) -> Asked<'_, Vec<u32>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Answered when it is over.
+    fn stop_application(&self, _app: u32) -> Asked<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// One registered agent; cheap to clone. Equal handles are the same registration.
@@ -68,6 +105,8 @@ struct Agent {
     info: Mutex<AgentInfo>,
     source: Arc<dyn StreamSource>,
     gone: watch::Sender<bool>,
+    /// Ends that nobody has taken note of yet, one for each application.
+    ends: Mutex<BTreeMap<u32, ApplicationEnd>>,
     registry: Weak<Registry>,
 }
 
@@ -93,6 +132,7 @@ impl AgentHandle {
             info: Mutex::new(info),
             source,
             gone: watch::Sender::new(false),
+            ends: Mutex::default(),
             registry,
         }))
     }
@@ -117,6 +157,59 @@ impl AgentHandle {
             () = self.gone() => Err(AgentError::Gone),
             answer = tokio::time::timeout(OPEN_LIMIT, opened) => answer.unwrap_or(Err(AgentError::Timeout)),
         }
+    }
+
+    /// What its user publishes. Not checked yet.
+    pub async fn applications(&self) -> Result<Vec<ApplicationEntry>, AgentError> {
+        self.ask(ASK_LIMIT, self.0.source.applications()).await
+    }
+
+    /// The picture of an application. Not checked yet.
+    pub async fn application_picture(&self, app: u32) -> Result<Vec<u8>, AgentError> {
+        self.ask(ASK_LIMIT, self.0.source.application_picture(app))
+            .await
+    }
+
+    /// What runs in its session, as it says.
+    pub async fn running_applications(&self) -> Result<Vec<u32>, AgentError> {
+        self.ask(ASK_LIMIT, self.0.source.running_applications())
+            .await
+    }
+
+    /// End an application; answered when it is over.
+    pub async fn stop_application(&self, app: u32) -> Result<(), AgentError> {
+        self.ask(STOP_LIMIT, self.0.source.stop_application(app))
+            .await
+    }
+
+    async fn ask<T>(&self, limit: Duration, asked: Asked<'_, T>) -> Result<T, AgentError> {
+        tokio::select! {
+            biased;
+            () = self.gone() => Err(AgentError::Gone),
+            answer = tokio::time::timeout(limit, asked) => answer.unwrap_or(Err(AgentError::Timeout)),
+        }
+    }
+
+    /// The agent says that an application is over.
+    pub fn application_ended(&self, app: u32, end: ApplicationEnd) {
+        let mut ends = self.ends();
+        // More than a catalogue holds is no news of ours.
+        if ends.len() < MAX_APPLICATIONS || ends.contains_key(&app) {
+            ends.insert(app, end);
+        }
+        drop(ends);
+        if let Some(registry) = self.0.registry.upgrade() {
+            registry.note_end();
+        }
+    }
+
+    /// Take note of the ends told so far.
+    pub(super) fn take_ends(&self) -> BTreeMap<u32, ApplicationEnd> {
+        std::mem::take(&mut *self.ends())
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<u32, ApplicationEnd>> {
+        self.0.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resolves when the agent is gone (name lost, session removed, penalised).

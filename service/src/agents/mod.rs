@@ -5,7 +5,9 @@
 mod handle;
 mod penalty;
 
-pub use handle::{AgentError, AgentHandle, AgentInfo, Opening, StreamSource};
+pub use handle::{
+    AgentError, AgentHandle, AgentInfo, ApplicationEnd, Asked, Opening, StreamSource,
+};
 
 use crate::ids::{SessionId, Uid};
 use penalty::Penalties;
@@ -42,6 +44,7 @@ pub struct Agents(Arc<Registry>);
 struct Registry {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    ended: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -78,6 +81,26 @@ impl Agents {
     pub fn list(&self) -> Vec<AgentInfo> {
         let state = self.state();
         state.by_session.values().map(AgentHandle::info).collect()
+    }
+
+    /// Every registered agent.
+    pub fn handles(&self) -> Vec<AgentHandle> {
+        self.state().by_session.values().cloned().collect()
+    }
+
+    /// Changes when an agent tells of an application's end.
+    pub fn application_ends(&self) -> watch::Receiver<u64> {
+        self.0.ended.subscribe()
+    }
+
+    /// The ends told since the last time: session, application, how.
+    pub fn take_application_ends(&self) -> Vec<(SessionId, u32, ApplicationEnd)> {
+        let of_agent = |agent: AgentHandle| {
+            let session = agent.info().session;
+            let ends = agent.take_ends().into_iter();
+            ends.map(move |(app, end)| (session.clone(), app, end))
+        };
+        self.handles().into_iter().flat_map(of_agent).collect()
     }
 
     /// Changes when an agent comes, goes, or its session changes.
@@ -133,6 +156,11 @@ impl Registry {
 
     fn note_change(&self) {
         self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn note_end(&self) {
+        self.ended
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 

@@ -113,6 +113,7 @@ async fn a_stream_asked_of_an_agent_that_goes_away_fails_at_once() {
         play_on_host: false,
         csc_mode: 0,
         slices: 1,
+        app: 0,
     };
     let asked = handle.open_stream(options, null(), null());
     handle.end();

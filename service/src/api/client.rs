@@ -1,6 +1,6 @@
 //! Methods of a paired client.
 use super::{ApiError, call::Call};
-use crate::{ids::Uid, store::ClientRecord, stream::StopReason};
+use crate::{applications, ids::Uid, store::ClientRecord, stream::StopReason};
 use punktfunk_dbus::error::HostErrorKind;
 use zbus::Message;
 
@@ -10,18 +10,14 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
         "Unpair" => {
             call.no_arguments()?;
             host.clients.remove(&client.id)?;
-            // The launch first: what is just starting finds itself cancelled.
-            host.launches.cancel(&client.id);
-            host.streams.stop_client(&client.id, StopReason::Unpaired);
+            end(call, client, StopReason::Unpaired);
             tracing::info!(client = %client.id, by = call.caller.uid.0, "unpaired");
         }
         "SetOwner" => {
             let uid: u32 = call.arguments()?;
             must_exist(uid).await?;
             host.clients.set_owner(&client.id, Uid(uid))?;
-            host.launches.cancel(&client.id);
-            host.streams
-                .stop_client(&client.id, StopReason::Administrator);
+            end(call, client, StopReason::Administrator);
             tracing::info!(client = %client.id, owner = uid, by = call.caller.uid.0, "given to another account");
         }
         "SetPermissions" => {
@@ -34,6 +30,13 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
     }
     call.announced().await;
     call.answer(&())
+}
+
+/// End what the client has running. Its application may take its time; the caller does not wait for that.
+fn end(call: &Call<'_>, client: &ClientRecord, reason: StopReason) {
+    if let Some(leftover) = applications::end(&call.context.host, &client.id, reason) {
+        tokio::spawn(leftover.stop());
+    }
 }
 
 /// The account database may be on the network: asked off the runtime's own threads.

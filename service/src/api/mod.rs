@@ -3,6 +3,7 @@
 //! Calls are dispatched here rather than by zbus's object server, because nobody may see what is not theirs: not in
 //! ObjectManager, not in introspection, not in a signal. Decisions are [`crate::authority`]'s; this module asks it before
 //! anything else, and holds no state of its own but who wants to hear of changes.
+mod agent;
 mod announce;
 mod call;
 mod client;

@@ -1,7 +1,7 @@
 //! From a message to the code that answers it. What is not found here cannot be called.
 use super::{
-    ApiError, Context, call::Call, client, host, introspection, limits::Slot, object::Object,
-    pairing, properties, stream,
+    ApiError, Context, agent, call::Call, client, host, introspection, limits::Slot,
+    object::Object, pairing, properties, stream,
 };
 use crate::ids::Uid;
 use punktfunk_dbus::names::ROOT_PATH;
@@ -101,7 +101,8 @@ async fn own(call: &Call<'_>) -> Result<Message, ApiError> {
         Some(Object::Pairing(pairing)) => pairing::call(call, &pairing).await,
         Some(Object::Client(client)) => client::call(call, &client).await,
         Some(Object::Stream(stream)) => stream::call(call, &stream).await,
-        Some(Object::Agent(_)) | None => Err(ApiError::unknown_object(&call.path)),
+        Some(Object::Agent(agent)) => agent::call(call, &agent).await,
+        None => Err(ApiError::unknown_object(&call.path)),
     }
 }
 

@@ -15,10 +15,11 @@ pub struct Rule {
 const HOST: &str = "org.punktfunk.Host1";
 const PAIRING: &str = "org.punktfunk.Host1.Pairing";
 const CLIENT: &str = "org.punktfunk.Host1.Client";
+const AGENT: &str = "org.punktfunk.Host1.Agent";
 const STREAM: &str = "org.punktfunk.Host1.Stream";
 
 /// Every method there is. What is missing here cannot be called.
-pub const RULES: [Rule; 11] = [
+pub const RULES: [Rule; 12] = [
     // The real gate is the session's user, checked at admission.
     same(HOST, "RegisterAgent", ACTION_REGISTER_AGENT),
     same(HOST, "OpenPairing", ACTION_PAIR),
@@ -29,6 +30,7 @@ pub const RULES: [Rule; 11] = [
     // Giving a client away hands another account's sessions to it: not the owner's to decide.
     same(CLIENT, "SetOwner", ACTION_MANAGE_ALL),
     owned(CLIENT, "SetPermissions"),
+    owned(AGENT, "ListApplications"),
     owned(STREAM, "Stop"),
     owned(STREAM, "RequestKeyframe"),
     owned(STREAM, "SetBitrate"),

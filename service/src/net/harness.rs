@@ -1,6 +1,7 @@
 //! For tests: a host on loopback with real listeners, and clients that speak raw bytes.
 use crate::{
     agents::{AgentError, AgentInfo, Agents, Opening, StreamSource},
+    applications::Applications,
     config::Config,
     host::Host,
     identity::Identity,
@@ -116,6 +117,7 @@ impl TestHost {
             clients: ClientStore::open(&state_dir).unwrap(),
             pairings: Pairings::new(),
             agents: Agents::new(),
+            applications: Applications::new(),
             launches: Launches::new(),
             streams: Streams::new(Arc::clone(&config)).unwrap(),
             config,

@@ -5,6 +5,7 @@ mod tests;
 use super::accept::{Deadlines, accept_loop};
 use crate::{
     agents::AgentError,
+    applications,
     config::Encryption,
     host::Host,
     launch::{Negotiation, offer_for},
@@ -272,6 +273,7 @@ async fn announce(
     negotiation.end_start(result.is_ok());
     if let Err(error) = result {
         tracing::error!(client = %launch.client.id, stream = %launch.stream, "the stream could not start: {error}");
+        applications::not_started(host, launch).await;
         return Response::status(cseq, start_status(&error));
     }
     if !host.launches.is_current(launch) {

@@ -28,22 +28,26 @@ pub const PERMISSION_INPUT: &str = "input";
 pub const PERMISSION_GAMEPAD: &str = "gamepad";
 /// May hear the session.
 pub const PERMISSION_AUDIO: &str = "audio";
+/// May start applications; without it there is the desktop only.
+pub const PERMISSION_LAUNCH: &str = "launch";
 /// May send input while the session is locked.
 pub const PERMISSION_UNLOCK: &str = "unlock";
 /// Everything that a client may be allowed.
-pub const PERMISSIONS: [&str; 5] = [
+pub const PERMISSIONS: [&str; 6] = [
     PERMISSION_VIEW,
     PERMISSION_INPUT,
     PERMISSION_GAMEPAD,
     PERMISSION_AUDIO,
+    PERMISSION_LAUNCH,
     PERMISSION_UNLOCK,
 ];
 /// What a newly paired client may do.
-pub const DEFAULT_PERMISSIONS: [&str; 4] = [
+pub const DEFAULT_PERMISSIONS: [&str; 5] = [
     PERMISSION_VIEW,
     PERMISSION_INPUT,
     PERMISSION_GAMEPAD,
     PERMISSION_AUDIO,
+    PERMISSION_LAUNCH,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]

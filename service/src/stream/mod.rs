@@ -87,6 +87,7 @@ impl From<punktfunk_core::Error> for StartError {
 pub enum StopReason {
     ClientLeft,
     ClientCancelled,
+    ApplicationEnded,
     Replaced,
     NoPing,
     ControlLost,
@@ -103,6 +104,7 @@ impl fmt::Display for StopReason {
         let text = match self {
             Self::ClientLeft => "the client left",
             Self::ClientCancelled => "the client ended the application",
+            Self::ApplicationEnded => "the application ended",
             Self::Replaced => "the same client started another stream",
             Self::NoPing => "no ping arrived from the client",
             Self::ControlLost => "the client went silent",

@@ -8,6 +8,7 @@ use punktfunk_core::{
     video::{PacketizerConfig, max_frame_len},
 };
 use punktfunk_dbus::{
+    applications::DESKTOP,
     channel::{Geometry, consumer::Limits},
     open_stream::{OpenStream, OpenedStream},
 };
@@ -123,6 +124,11 @@ pub(super) fn classes(params: &StreamParams) -> (Option<u8>, Option<u8>) {
     )
 }
 
+/// What the agent starts: nothing for the desktop, which is there already.
+fn application(app: u32) -> u32 {
+    if app == DESKTOP { 0 } else { app }
+}
+
 /// What the agent is asked for.
 pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
     let params = &setup.params;
@@ -144,5 +150,6 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         play_on_host: setup.launch.play_on_host,
         csc_mode: u32::from(params.csc_mode),
         slices: u32::from(params.slices),
+        app: application(setup.launch.app),
     }
 }

@@ -1,13 +1,34 @@
-//! `/applist`: what can be launched. Today that is the desktop.
-use super::xml::Xml;
+//! `/applist` and `/appasset`: what can be launched, and what it looks like.
+use super::{query::Query, xml::Xml};
+use crate::{host::Host, store::ClientRecord};
+use std::borrow::Cow;
 
-/// Stable for ever: clients key shortcuts and pictures by it.
-pub(super) const DESKTOP: u32 = 1_885_732_865;
-
-pub(super) fn list() -> Xml {
-    let desktop = Xml::ok()
-        .element("IsHdrSupported", 0)
-        .element("AppTitle", "Desktop")
-        .element("ID", DESKTOP);
-    Xml::ok().nested("App", desktop)
+/// The applications of the client's owner, the desktop first.
+pub(super) async fn list(host: &Host, client: &ClientRecord) -> Xml {
+    let list = host.applications.for_client(&host.agents, client).await;
+    list.iter().fold(Xml::ok(), |xml, application| {
+        let inner = Xml::ok()
+            // no source of pictures has more than 8 bits yet
+            .element("IsHdrSupported", 0)
+            .element("AppTitle", &application.title)
+            .element("ID", application.id);
+        xml.nested("App", inner)
+    })
 }
+
+/// The PNG of one application. An error is a placeholder at the client.
+pub(super) async fn asset(
+    host: &Host,
+    client: &ClientRecord,
+    query: &Query,
+) -> Result<Cow<'static, [u8]>, Xml> {
+    let app = query.get("appid").and_then(|text| text.parse().ok());
+    let Some(app) = app else {
+        return Err(Xml::error(400, "appid is missing or not a number"));
+    };
+    let picture = host.applications.picture(&host.agents, client, app).await;
+    picture.ok_or_else(|| Xml::error(404, "This host has no such app; refresh the list of apps"))
+}
+
+#[cfg(test)]
+mod tests;

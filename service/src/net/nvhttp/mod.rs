@@ -28,7 +28,7 @@ use hyper::{
 };
 pub use query::Query;
 pub use run::Parameters;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -171,16 +171,35 @@ async fn answer(
 ) -> Response<Full<Bytes>> {
     let xml = if request.method() == Method::GET {
         let query = Query::parse(request.uri().query().unwrap_or_default());
+        if let ("/appasset", Some(client)) = (request.uri().path(), caller.client(host)) {
+            match apps::asset(host, &client, &query).await {
+                Ok(png) => return picture(png),
+                Err(error) => return document(error),
+            }
+        }
         route(host, caller, request.uri().path(), &query).await
     } else {
         Xml::error(405, "Only GET is served here")
     };
-    let mut response = Response::new(Full::new(Bytes::from(xml.into_text())));
+    document(xml)
+}
+
+fn document(xml: Xml) -> Response<Full<Bytes>> {
+    reply(xml.into_text().into(), "application/xml; charset=utf-8")
+}
+
+fn picture(png: Cow<'static, [u8]>) -> Response<Full<Bytes>> {
+    let bytes = match png {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    reply(bytes, "image/png")
+}
+
+fn reply(body: Bytes, kind: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/xml; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -206,11 +225,11 @@ async fn route(host: &Host, caller: &Caller, path: &str, query: &Query) -> Xml {
     match path {
         "/serverinfo" => serverinfo::for_client(host, caller, &client),
         "/pair" => pair::challenge(query),
-        "/applist" => apps::list(),
+        "/applist" => apps::list(host, &client).await,
         "/launch" => run::launch(host, caller, client, query).await,
         "/resume" => run::resume(host, caller, client, query).await,
-        "/cancel" => run::cancel(host, &client),
-        // Art is optional: clients show a placeholder with the title.
+        "/cancel" => run::cancel(host, &client).await,
+        // Answered before, where the client is known.
         _ => Xml::error(404, "There is no picture for this app"),
     }
 }

@@ -1,15 +1,17 @@
 //! `/launch`, `/resume` and `/cancel`: the start and the end of a client's app.
-use super::{Caller, apps::DESKTOP, query::Query, xml::Xml};
+use super::{Caller, query::Query, xml::Xml};
 use crate::{
     agents::AgentHandle,
+    applications,
     config::Encryption,
     host::Host,
     ids::Uid,
     launch::LaunchRequest,
-    store::{ClientRecord, PERMISSION_VIEW},
+    store::{ClientRecord, PERMISSION_LAUNCH, PERMISSION_VIEW},
     stream::StopReason,
 };
 use punktfunk_core::crypto::Key;
+use punktfunk_dbus::applications::DESKTOP;
 use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
@@ -80,14 +82,38 @@ pub(super) async fn launch(
     let Some(app) = parameters.app else {
         return Xml::error(400, "appid is missing");
     };
-    if app != DESKTOP {
-        return Xml::error(404, "This host has no such app; refresh the list of apps");
-    }
     let running = host.launches.running_app(&client.id);
     if running != 0 && running != app {
         return Xml::error(400, "An app is already running");
     }
+    if app != DESKTOP
+        && let Err(refusal) = check_app(host, &client, app).await
+    {
+        return refusal;
+    }
     run(host, caller, client, &parameters, app, "gamesession").await
+}
+
+/// Whether this client may start this application of its owner's.
+async fn check_app(host: &Host, client: &ClientRecord, app: u32) -> Result<(), Xml> {
+    if !client.may(PERMISSION_LAUNCH) {
+        return Err(Xml::error(
+            403,
+            "This device may not start apps; its owner can change that on the host",
+        ));
+    }
+    // Waited for: only an agent knows what there is now.
+    if agent_of(host, client.owner).await.is_none() {
+        return Err(no_agent(host, client.owner).await);
+    }
+    let catalogue = host.applications.of(&host.agents, client.owner).await;
+    if !catalogue.has(app) {
+        return Err(Xml::error(
+            404,
+            "This host has no such app; refresh the list of apps",
+        ));
+    }
+    Ok(())
 }
 
 /// Back to the app that the client left running.
@@ -102,15 +128,20 @@ pub(super) async fn resume(
         Err(text) => return Xml::error(400, text),
     };
     match host.launches.running_app(&client.id) {
-        0 => Xml::error(503, "There is nothing to resume; start the app anew"),
+        0 => Xml::error(
+            503,
+            "There is nothing to resume: the app has ended; start it anew",
+        ),
         app => run(host, caller, client, &parameters, app, "resume").await,
     }
 }
 
-pub(super) fn cancel(host: &Host, client: &ClientRecord) -> Xml {
-    host.launches.cancel(&client.id);
-    host.streams
-        .stop_client(&client.id, StopReason::ClientCancelled);
+/// The client's app and stream end. Answered when the app is over, so that the next one finds its place free.
+pub(super) async fn cancel(host: &Host, client: &ClientRecord) -> Xml {
+    let leftover = applications::end(host, &client.id, StopReason::ClientCancelled);
+    if let Some(leftover) = leftover {
+        leftover.stop().await;
+    }
     Xml::ok().element("cancel", 1)
 }
 

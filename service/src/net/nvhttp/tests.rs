@@ -14,7 +14,7 @@ const LAUNCH: &str = "rikey=000102030405060708090a0b0c0d0e0f&rikeyid=-1234567&mo
 fn launch_path(verb: &str) -> String {
     format!(
         "/{verb}?uniqueid=0123456789ABCDEF&appid={}&{LAUNCH}",
-        super::apps::DESKTOP
+        punktfunk_dbus::applications::DESKTOP
     )
 }
 

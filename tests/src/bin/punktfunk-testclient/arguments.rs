@@ -48,6 +48,14 @@ pub enum Command {
     Info,
     /// List the apps.
     List,
+    /// Download the picture of an app.
+    Asset {
+        /// Id or title.
+        app: String,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE.png")]
+        out: PathBuf,
+    },
     /// Launch an app (or resume it) and stream.
     #[command(alias = "launch")]
     Stream(Box<Stream>),
@@ -57,9 +65,9 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Stream {
-    /// App id [default: the first of the list].
+    /// App by id or title [default: the first of the list].
     #[arg(long)]
-    pub app: Option<u32>,
+    pub app: Option<String>,
     #[arg(long, default_value_t = 1280)]
     width: u32,
     #[arg(long, default_value_t = 720)]

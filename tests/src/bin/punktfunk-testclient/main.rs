@@ -60,6 +60,13 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 .iter()
                 .for_each(|app| println!("{}\t{}", app.id, app.title));
         }
+        Command::Asset { app, out } => {
+            client.discover()?;
+            let id = client.app_by(app)?;
+            let png = client.app_asset(id)?;
+            std::fs::write(out, &png)?;
+            println!("{id}\t{} bytes", png.len());
+        }
         Command::Cancel => {
             client.discover()?;
             client.cancel()?;

@@ -18,8 +18,8 @@ const SLACK: Duration = Duration::from_secs(3);
 
 pub fn run(client: &Client, arguments: &Stream) -> Result<ExitCode> {
     let steps = steps(arguments)?;
-    let app = match arguments.app {
-        Some(app) => app,
+    let app = match &arguments.app {
+        Some(app) => client.app_by(app)?,
         None => {
             client
                 .app_list()?

@@ -1,0 +1,168 @@
+//! What exactly is executed: programs by absolute path, in the environment of the application.
+use crate::apps::{
+    entry::{Command, Entry, Tracking},
+    places::Places,
+};
+use std::path::PathBuf;
+
+/// The stream that the application is started for. Pixels and frames a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+}
+
+/// A program by its path, and the words that it is called with, its own name first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub program: PathBuf,
+    pub words: Vec<String>,
+}
+
+/// One application, ready to be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub id: u32,
+    pub title: String,
+    pub main: Step,
+    pub prepare: Vec<Step>,
+    pub undo: Vec<Step>,
+    pub directory: PathBuf,
+    pub environment: Vec<(String, String)>,
+    /// It counts as running after its command has returned.
+    pub remains: bool,
+}
+
+impl Plan {
+    /// # Errors
+    /// A program that does not exist; the text names it.
+    pub fn new(places: &Places, id: u32, entry: &Entry, shape: Shape) -> Result<Self, String> {
+        let run = &entry.run;
+        let step = |command: &Command| {
+            let name = command.first().map_or("", String::as_str);
+            let program = places.program(name).ok_or_else(|| {
+                format!("there is no program \"{name}\", or it cannot be executed")
+            })?;
+            Ok(Step {
+                program,
+                words: command.clone(),
+            })
+        };
+        let steps = |commands: &[Command]| {
+            commands
+                .iter()
+                .map(step)
+                .collect::<Result<Vec<_>, String>>()
+        };
+        let main = if run.gamescope {
+            // the program inside is looked for as well: gamescope says nothing of it
+            step(&run.command)?;
+            step(&nested(&run.command, shape)).map_err(|why| {
+                format!("{why}; install gamescope, or choose compositor = \"session\"")
+            })?
+        } else {
+            step(&run.command)?
+        };
+        let mut environment = vec![
+            ("PUNKTFUNK_APP_ID".to_owned(), id.to_string()),
+            ("PUNKTFUNK_APP_TITLE".to_owned(), entry.title.clone()),
+            ("PUNKTFUNK_WIDTH".to_owned(), shape.width.to_string()),
+            ("PUNKTFUNK_HEIGHT".to_owned(), shape.height.to_string()),
+            ("PUNKTFUNK_FPS".to_owned(), shape.fps.to_string()),
+        ];
+        environment.extend(run.environment.iter().cloned());
+        Ok(Self {
+            id,
+            title: entry.title.clone(),
+            main,
+            prepare: steps(&run.prepare)?,
+            undo: steps(&run.undo)?,
+            directory: run.directory.clone().unwrap_or_else(|| places.home.clone()),
+            environment,
+            remains: matches!(run.tracking, Tracking::HandOver | Tracking::Detached),
+        })
+    }
+}
+
+/// The command inside a gamescope of the stream's size.
+fn nested(command: &Command, shape: Shape) -> Command {
+    let (width, height, fps) = (
+        shape.width.to_string(),
+        shape.height.to_string(),
+        shape.fps.to_string(),
+    );
+    let options = [
+        "gamescope",
+        "-W",
+        &width,
+        "-H",
+        &height,
+        "-w",
+        &width,
+        "-h",
+        &height,
+        "-r",
+        &fps,
+        "-f",
+        "--",
+    ];
+    options
+        .into_iter()
+        .map(str::to_owned)
+        .chain(command.iter().cloned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apps::entry::{Art, Run, Source};
+
+    const SHAPE: Shape = Shape {
+        width: 640,
+        height: 360,
+        fps: 30,
+    };
+
+    fn entry(command: &[&str]) -> Entry {
+        Entry {
+            source: Source::Own,
+            native: "x".into(),
+            title: "X".into(),
+            run: Run::new(
+                command.iter().map(|&word| word.to_owned()).collect(),
+                Tracking::Processes,
+            ),
+            art: Art::default(),
+        }
+    }
+
+    #[test]
+    fn programs_are_found_before_anything_runs() {
+        let places =
+            Places::of(|name| std::env::var_os(name).or((name == "HOME").then(|| "/".into())))
+                .unwrap();
+        let plan = Plan::new(&places, 5, &entry(&["sh", "-c", "true"]), SHAPE).unwrap();
+        assert!(plan.main.program.is_absolute());
+        assert_eq!(plan.main.words, ["sh", "-c", "true"]);
+        assert!(
+            plan.environment
+                .contains(&("PUNKTFUNK_WIDTH".into(), "640".into()))
+        );
+        let mut broken = entry(&["sh"]);
+        broken.run.undo = vec![vec!["no-such-program".into()]];
+        assert!(
+            Plan::new(&places, 5, &broken, SHAPE)
+                .unwrap_err()
+                .contains("no-such-program")
+        );
+    }
+
+    #[test]
+    fn a_gamescope_takes_the_size_of_the_stream() {
+        let words = nested(&vec!["game".into(), "-x".into()], SHAPE).join(" ");
+        assert!(words.starts_with("gamescope -W 640 -H 360 "), "{words}");
+        assert!(words.ends_with("-r 30 -f -- game -x"), "{words}");
+    }
+}

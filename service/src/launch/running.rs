@@ -1,0 +1,72 @@
+//! What each client has running, with or without a stream.
+use super::{Launch, Launches};
+use crate::{
+    agents::AgentHandle,
+    ids::{ClientId, SessionId, StreamId},
+};
+
+/// A client's application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunningApp {
+    pub app: u32,
+    /// The registration in whose session it was started, or that took it over.
+    pub agent: AgentHandle,
+    /// The launch that last named it.
+    pub stream: StreamId,
+}
+
+impl Launches {
+    /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
+    #[must_use]
+    pub fn running_app(&self, client: &ClientId) -> u32 {
+        self.lock()
+            .apps
+            .get(client)
+            .map_or(0, |running| running.app)
+    }
+
+    /// The clients that have this app running in this session.
+    #[must_use]
+    pub fn clients_of(&self, session: &SessionId, app: u32) -> Vec<ClientId> {
+        let state = self.lock();
+        let has =
+            |running: &RunningApp| running.app == app && running.agent.info().session == *session;
+        let clients = state.apps.iter().filter(|(_, running)| has(running));
+        clients.map(|(client, _)| client.clone()).collect()
+    }
+
+    /// A new agent of a session takes over what was started under an older one of it: the clients and their apps. The
+    /// desktop is there whenever an agent is.
+    pub fn adopt(&self, agent: &AgentHandle) -> Vec<(ClientId, RunningApp)> {
+        let session = agent.info().session;
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        for (client, running) in &mut state.apps {
+            if running.agent != *agent && running.agent.info().session == session {
+                running.agent = agent.clone();
+                if running.app != punktfunk_dbus::applications::DESKTOP {
+                    taken.push((client.clone(), running.clone()));
+                }
+            }
+        }
+        taken
+    }
+
+    /// Whether nothing has changed about what the client has running.
+    #[must_use]
+    pub fn still(&self, client: &ClientId, was: &RunningApp) -> bool {
+        self.lock().apps.get(client) == Some(was)
+    }
+
+    /// The app of this launch never ran; a newer launch's is left alone.
+    pub fn forget_app(&self, launch: &Launch) {
+        let mut state = self.lock();
+        if state
+            .apps
+            .get(&launch.client.id)
+            .is_some_and(|running| running.stream == launch.stream)
+        {
+            state.apps.remove(&launch.client.id);
+        }
+    }
+}
