@@ -194,6 +194,7 @@ fn host(scratch: &Scratch) -> Arc<Host> {
         identity: Arc::clone(identity),
         pairings: Pairings::new(),
         agents: Agents::new(),
+        applications: punktfunk_service::applications::Applications::new(),
         launches: Launches::new(),
         streams: Streams::new(Arc::clone(&config)).unwrap(),
         config,

@@ -101,7 +101,7 @@ async fn gotcha_20_uniqueid_and_uuid_identify_nobody_and_the_certificate_does() 
     host.agent(&["h264"]);
     let launch = format!(
         "/launch?uniqueid=0123456789ABCDEF&appid={}&rikey={}&rikeyid=1&corever=1",
-        super::apps::DESKTOP,
+        punktfunk_dbus::applications::DESKTOP,
         "07".repeat(16)
     );
     assert!(host.get_tls(&launch).await.contains("<gamesession>1<"));
