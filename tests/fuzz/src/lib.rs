@@ -5,6 +5,7 @@ pub mod announce;
 pub mod audio;
 pub mod channel;
 pub mod control;
+pub mod enet;
 pub mod http;
 pub mod input;
 pub mod pairing;
@@ -21,6 +22,7 @@ pub const ALL: &[Target] = &[
     ("audio", audio::run),
     ("channel", channel::run),
     ("control", control::run),
+    ("enet", enet::run),
     ("http", http::run),
     ("input", input::run),
     ("pairing", pairing::run),

@@ -4,6 +4,7 @@ use punktfunk_core::{
     audio::AudioPacketizer,
     control::{ClientMessage, FecStatus, HdrMetadata, HostMessage, Iv, Sealer},
     crypto::Key,
+    enet::framing::{Body, Command, Fragment},
     input::{ControllerKind, ControllerState, InputEvent, MotionSensor, Pen, Touch},
     rtsp::{Direction, seal},
     video::{AccessUnit, FrameKind, Packetizer, PacketizerConfig},
@@ -17,12 +18,13 @@ use punktfunk_dbus::channel::{
 pub type Seeds = Vec<Vec<u8>>;
 
 /// The seeds of each target.
-pub fn all() -> [(&'static str, Seeds); 9] {
+pub fn all() -> [(&'static str, Seeds); 10] {
     [
         ("announce", announce()),
         ("audio", audio()),
         ("channel", channel()),
         ("control", control()),
+        ("enet", enet()),
         ("http", http()),
         ("input", input()),
         ("pairing", pairing()),
@@ -225,6 +227,70 @@ fn http() -> Seeds {
     .map(String::into_bytes)
     .collect();
     seeds.push(launch.as_bytes().to_vec());
+    seeds
+}
+
+/// A conversation with every command, one out of order, and a datagram alone.
+fn enet() -> Seeds {
+    let part = |number, offset| {
+        Body::Fragment(Fragment {
+            start: 3,
+            count: 2,
+            number,
+            total: 8,
+            offset,
+            payload: &[1, 2, 3, 4],
+        })
+    };
+    let said = [
+        (0, 1, Body::Reliable(&[1; 20])),
+        (1, 2, Body::Reliable(&[3; 8])),
+        (1, 1, Body::Reliable(&[2; 8])),
+        (
+            0x10,
+            0,
+            Body::Unreliable {
+                sequence: 1,
+                payload: &[4; 12],
+            },
+        ),
+        (
+            0,
+            0,
+            Body::Unsequenced {
+                group: 1,
+                payload: &[5; 21],
+            },
+        ),
+        (2, 3, part(1, 4)),
+        (2, 3, part(0, 0)),
+        (0xff, 2, Body::Ping),
+        (
+            0xff,
+            0,
+            Body::Acknowledge {
+                sequence: 1,
+                sent_time: 40,
+            },
+        ),
+        (0xff, 3, Body::Disconnect { data: 0 }),
+    ];
+    let mut conversation = Vec::new();
+    let mut seeds = Seeds::new();
+    for (channel, sequence, body) in said {
+        let mut bytes = Vec::new();
+        let command = Command {
+            acknowledge: sequence != 0,
+            channel,
+            sequence,
+            body,
+        };
+        command.write(&mut bytes);
+        let turn = [&[0x18, bytes.len() as u8, 0], &bytes[..]].concat();
+        conversation.extend_from_slice(&turn);
+        seeds.push(turn);
+    }
+    seeds.push(conversation);
     seeds
 }
 
