@@ -141,6 +141,34 @@ fn an_unknown_certificate_gets_401_in_xml_everywhere() {
     );
 }
 
+#[test]
+fn bare_probes_of_the_tcp_ports_leave_no_word_in_the_log_and_no_penalty() {
+    let host = Setup::default().without_agent().start();
+    let mut client = host.stranger();
+    let before = host.service_log().len();
+    let base = host.address().http_port;
+    for port in [base, base - 5, base + 21] {
+        for _ in 0..30 {
+            drop(TcpStream::connect(client.address(port)).expect("the port is open"));
+        }
+    }
+    // The listeners answer in order: those behind have been seen when this is done, and nobody was held off.
+    host.pair(&mut client, "1234", "1234")
+        .expect("pairing")
+        .expect("the host agrees");
+    assert!(client.server_info(true).expect("serverinfo").paired);
+    let log = host.service_log();
+    let about_probes: Vec<_> = log[before..]
+        .lines()
+        .filter(|line| {
+            ["WARN", "ERROR", "TLS", "RTSP", "connection"]
+                .iter()
+                .any(|word| line.contains(word))
+        })
+        .collect();
+    assert!(about_probes.is_empty(), "{about_probes:#?}");
+}
+
 /// Bytes to a TCP port; whatever comes back, until the host closes or five seconds pass.
 fn poke(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("the port is still open");
