@@ -21,6 +21,8 @@ place systemd/90-punktfunk.preset     "$prefix/lib/systemd/user-preset/90-punktf
 place systemd/sysusers.conf           "$prefix/lib/sysusers.d/punktfunk.conf"
 place systemd/tmpfiles.conf           "$prefix/lib/tmpfiles.d/punktfunk.conf"
 place systemd/sysctl.conf             "$prefix/lib/sysctl.d/60-punktfunk.conf"
+place systemd/72-punktfunk.rules      "$prefix/lib/udev/rules.d/72-punktfunk.rules"
+place systemd/modules-load.conf       "$prefix/lib/modules-load.d/punktfunk.conf"
 place polkit/org.punktfunk.host.policy "$prefix/share/polkit-1/actions/org.punktfunk.host.policy"
 place dbus/bus/org.punktfunk.Host1.conf    "$prefix/share/dbus-1/system.d/org.punktfunk.Host1.conf"
 place dbus/bus/org.punktfunk.Host1.service "$prefix/share/dbus-1/system-services/org.punktfunk.Host1.service"
@@ -29,6 +31,9 @@ place README.md "$prefix/share/doc/punktfunk/README.md"
 [ -e "$dest/etc/punktfunk/punktfunk.toml" ] || place service/punktfunk.toml /etc/punktfunk/punktfunk.toml
 if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
   systemd-sysusers; systemd-tmpfiles --create punktfunk.conf; systemctl daemon-reload
+  # For gamepads; a container has neither modules nor udev.
+  modprobe -qa uinput uhid 2>/dev/null || :
+  udevadm control --reload 2>/dev/null && udevadm trigger --settle --subsystem-match=misc 2>/dev/null || :
   systemctl --global enable punktfunk-agent.service
   systemctl reload dbus.service 2>/dev/null || :
   echo "installed. Start the host with: systemctl enable --now punktfunk   then check with: punktfunkctl doctor"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# rootfs.sh [base|desktop] [SUITE]: build (once, cached) a Debian root filesystem and print its path.
+# rootfs.sh [base|desktop|vm] [SUITE]: build (once, cached) a Debian root filesystem and print its path.
 #   base     systemd, dbus, logind, polkit, pam_systemd                         about 150 MB, 25 s
+#   vm       base + what the agent links to and Python, for vm.sh                  about 200 MB, 30 s
 #   desktop  base + PipeWire, sway, Mutter, weston, portals, Mesa                about 1 GB, 1-3 min
 # SUITE: trixie (default) or forky. Users alice and bob exist in it (uids 1000, 1001; groups video, render).
 # RIG_EXTRA_PACKAGES="a b" adds packages (a separate cache entry). RIG_REBUILD=1 builds anew.
@@ -13,7 +14,8 @@ desktop="pipewire pipewire-bin pipewire-pulse wireplumber libspa-0.2-modules pul
  libegl-mesa0 python3
  python3-gi python3-dbus gir1.2-glib-2.0 wayland-utils wev wtype grim foot wlr-randr libeis1 libei1 liboeffis1 fonts-dejavu-core
  strace"
-case $profile in base) pk=$base;; desktop) pk="$base $desktop";; *) usage 2;; esac
+vm="libpipewire-0.3-0t64 python3-minimal"
+case $profile in base) pk=$base;; vm) pk="$base $vm";; desktop) pk="$base $desktop";; *) usage 2;; esac
 pk="$pk ${RIG_EXTRA_PACKAGES:-}"
 list=$(printf '%s\n' $pk | sort -u | paste -sd,)
 key=$(printf '%s %s v1' "$suite" "$list" | sha256sum | cut -c1-10)

@@ -101,6 +101,16 @@ pub struct ControllerState {
     pub right_stick: (i16, i16),
 }
 
+impl ControllerState {
+    /// Its own bit of the mask: clear = this packet takes the controller away.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.active_mask
+            .checked_shr(self.controller.into())
+            .is_some_and(|mask| mask & 1 == 1)
+    }
+}
+
 /// Bits of [`ControllerState::buttons`].
 pub mod buttons {
     pub const UP: u32 = 0x0001;

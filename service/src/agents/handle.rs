@@ -212,6 +212,11 @@ impl AgentHandle {
         self.0.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the agent is gone.
+    pub fn is_gone(&self) -> bool {
+        *self.0.gone.borrow()
+    }
+
     /// Resolves when the agent is gone (name lost, session removed, penalised).
     pub async fn gone(&self) {
         // The sender lives as long as this handle: an error cannot happen.

@@ -1,5 +1,6 @@
 //! The TOML file: its keys, and what each accepts. Mistakes are reported with line and key by the parser.
 use super::{Config, ConfigError, Encryption, Ports, VIDEO_SOURCES};
+use crate::gamepads::Choice;
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -18,6 +19,7 @@ struct File {
     encryption: Option<EncryptionWord>,
     encryption_lan: Option<EncryptionWord>,
     encryption_wan: Option<EncryptionWord>,
+    gamepad: Option<Gamepad>,
     discovery: Option<bool>,
     perf: Option<bool>,
     ports: PortTable,
@@ -85,6 +87,18 @@ impl TryFrom<String> for Compositor {
     type Error = String;
     fn try_from(value: String) -> Result<Self, String> {
         compositor(&value).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Gamepad(Choice);
+impl TryFrom<String> for Gamepad {
+    type Error = String;
+    fn try_from(value: String) -> Result<Self, String> {
+        Choice::parse(&value)
+            .map(Self)
+            .ok_or_else(|| format!("expected one of {}", Choice::WORDS.join(", ")))
     }
 }
 
@@ -187,6 +201,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
     if let Some(port) = file.external.http_port {
         config.external.http_port = Some(port.get());
     }
+    replace(&mut config.gamepad, file.gamepad.map(|choice| choice.0));
     replace(&mut config.discovery, file.discovery);
     replace(&mut config.perf, file.perf);
     replace(

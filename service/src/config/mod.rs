@@ -8,7 +8,7 @@ mod ports;
 pub use encryption::{Encryption, EncryptionPolicy};
 pub use ports::Ports;
 
-use crate::cli::Cli;
+use crate::{cli::Cli, gamepads::Choice};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
@@ -67,6 +67,8 @@ pub struct Config {
     pub external: External,
     /// Mbit/s at which the rest of a frame is spread after its first burst.
     pub pace_rate_mbit: u32,
+    /// Which pad a client's controller becomes.
+    pub gamepad: Choice,
     /// Announce the host by mDNS.
     pub discovery: bool,
     /// Development mode: private bus, no polkit, no logind, callers of our own uid only.
@@ -121,6 +123,7 @@ impl Default for Config {
             encryption: EncryptionPolicy::everywhere(Encryption::Offered),
             external: External::default(),
             pace_rate_mbit: 800,
+            gamepad: Choice::Auto,
             discovery: true,
             development: false,
         }

@@ -58,6 +58,7 @@ fn the_example_is_valid_and_says_the_defaults() {
         assert_eq!(config.identity_dir, default.identity_dir);
         assert_eq!(config.pace_rate_mbit, default.pace_rate_mbit);
         assert_eq!(config.bind, default.bind);
+        assert_eq!(config.gamepad, default.gamepad);
     }
     assert!(uncommented.contains("\nfec-percent = 20"), "keys are shown");
 }
@@ -68,6 +69,7 @@ fn a_mistake_is_reported_with_its_line_and_key() {
         ("name = \"x\"\n[video]\nfec-percent = 300\n", "fec-percent"),
         ("name = \"x\"\n[video]\nsource = \"vhs\"\n", "source"),
         ("name = \"x\"\n\nbanana = 3\n", "banana"),
+        ("name = \"x\"\n\ngamepad = \"wheel\"\n", "gamepad"),
     ] {
         let message = load(text).unwrap_err().to_string();
         assert!(message.contains("line 3"), "{message}");

@@ -2,8 +2,8 @@
 use crate::{agents::AgentInfo, config::Encryption};
 use punktfunk_core::sdp::{Codec, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
 
-/// Touch, pen and controller events beyond the classic ones: none is injected yet, so none is asked for, and clients
-/// turn touch into pointer events themselves.
+/// Touch and pen: neither is injected yet, so none is asked for, and clients turn touch into pointer events themselves.
+/// What gamepads can do is added by the streams, which know what this machine lets them make.
 const FEATURE_FLAGS: u32 = 0;
 
 const ALL: u32 = ENCRYPT_CONTROL | ENCRYPT_VIDEO | ENCRYPT_AUDIO;

@@ -211,7 +211,9 @@ fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
     let launch = negotiation.launch();
     let policy = host.config.encryption;
     let encryption = policy.towards(launch.peer).max(policy.towards(peer.ip()));
-    offer_for(Some(&launch.agent.info()), encryption)
+    let mut offer = offer_for(Some(&launch.agent.info()), encryption);
+    offer.feature_flags |= host.streams.gamepad_features();
+    offer
 }
 
 fn setup(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {

@@ -3,6 +3,7 @@ use super::{
     StopReason,
     link::{Happening, StreamLink},
     media::Command,
+    pads,
     registry::Registry,
 };
 use crate::{agents::AgentHandle, ids::StreamId, net::udp::Expectation};
@@ -111,6 +112,7 @@ impl Actor {
         self.registry.set_state(stream, "ending");
         tracing::info!(%stream, reason = %reason, "the stream ends");
         drop(self.pings);
+        pads::detach(&self.link, &reason);
         self.link.command(Command::Stop);
         let told = self.registry.control.end(stream, termination_of(&reason));
         if timeout(THREAD_END, self.media_finished).await.is_err() {

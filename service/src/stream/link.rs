@@ -7,15 +7,16 @@ use super::{
     statistics::{Statistics, add},
 };
 use crate::{
+    gamepads::PadPort,
     ids::StreamId,
     net::{control::Outbox, wake::Wake},
 };
-use punktfunk_core::control::HostMessage;
+use punktfunk_core::{control::HostMessage, input::InputEvent};
 use punktfunk_dbus::channel::{Endpoint, ToAgent, message::SourceState};
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::Sender,
     },
@@ -49,6 +50,8 @@ pub struct StreamLink {
     outbox: Outbox,
     /// What the client wants of the picture.
     pub(super) requests: Requests,
+    /// Where its gamepads are; set before the client can connect.
+    pub(super) pads: OnceLock<PadPort>,
 }
 
 impl StreamLink {
@@ -72,6 +75,7 @@ impl StreamLink {
             happenings,
             outbox,
             requests: Requests::default(),
+            pads: OnceLock::new(),
         }
     }
 
@@ -93,6 +97,22 @@ impl StreamLink {
         if self.input_was_allowed.swap(allowed, Ordering::AcqRel) && !allowed {
             // A full socket means that its agent is about to be given up, and then releases by itself.
             let _ = self.endpoint.send_to_agent(&ToAgent::ReleaseAll);
+        }
+        allowed
+    }
+
+    /// Whether its gamepads may act now.
+    pub(crate) fn may_play(&self) -> bool {
+        self.permits.gamepad()
+    }
+
+    /// Pass on what the client did with a gamepad. `false`: it may not; then only which gamepads it has is remembered.
+    pub fn gamepad(&self, event: InputEvent) -> bool {
+        let allowed = self.may_play();
+        if let Some(pads) = self.pads.get()
+            && (allowed || PadPort::only_tells(&event))
+        {
+            pads.push(event);
         }
         allowed
     }

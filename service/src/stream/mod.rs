@@ -8,6 +8,7 @@ mod histogram;
 mod link;
 mod media;
 mod pacing;
+mod pads;
 mod permits;
 mod plan;
 mod recovery;
@@ -19,6 +20,7 @@ mod tests;
 
 use crate::{
     config::Config,
+    gamepads::{Gamepads, Kernel, Maker},
     ids::{ClientId, StreamId, Uid},
     launch::Launch,
     net::{
@@ -151,14 +153,19 @@ impl Streams {
     /// # Errors
     /// A port that cannot be bound; the text names it.
     pub fn new(config: Arc<Config>) -> std::io::Result<Self> {
-        Self::with_patience(config, FIRST_LIMIT)
+        Self::with(config, FIRST_LIMIT, Box::new(Kernel))
     }
 
-    fn with_patience(config: Arc<Config>, patience: Duration) -> std::io::Result<Self> {
+    fn with(
+        config: Arc<Config>,
+        patience: Duration,
+        pads: Box<dyn Maker>,
+    ) -> std::io::Result<Self> {
         let control = control::spawn(&config)?;
         let pings = Pings::spawn(&config)?;
+        let gamepads = Gamepads::spawn(pads, config.gamepad)?;
         Ok(Self(Arc::new(Registry::new(
-            config, pings, control, patience,
+            config, pings, control, gamepads, patience,
         ))))
     }
 
@@ -201,6 +208,7 @@ impl Streams {
             Permits::new(launch.agent.clone(), &launch.client.permissions),
         );
         let link = Arc::new(link);
+        pads::attach(&registry.gamepads, &link, launch);
         let (finished, media_finished) = oneshot::channel();
         let agent = launch.agent.clone();
         let media = Media {
@@ -301,6 +309,9 @@ impl Streams {
 
     /// End every stream of a client.
     pub fn stop_client(&self, client: &ClientId, reason: StopReason) {
+        if !pads::may_return(&reason) {
+            self.0.gamepads.release(client);
+        }
         for id in self.0.of_client(client) {
             self.stop(id, reason.clone());
         }
@@ -351,6 +362,11 @@ impl Streams {
     /// Change the video budget of the agent's encoder. `false`: there is no such stream.
     pub fn set_bitrate(&self, id: StreamId, kbps: u32) -> bool {
         kbps > 0 && self.0.set_bitrate(id, kbps)
+    }
+
+    /// Feature flags of the gamepads that this machine lets us make.
+    pub fn gamepad_features(&self) -> u32 {
+        self.0.gamepads.feature_flags()
     }
 
     /// Changes when a stream starts, changes state or ends (not for every figure).

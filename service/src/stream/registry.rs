@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    gamepads::Gamepads,
     ids::{ClientId, StreamId},
     net::{control::Control, udp::Pings},
 };
@@ -21,6 +22,7 @@ pub(super) struct Registry {
     pub(super) config: Arc<Config>,
     pub(super) pings: Pings,
     pub(super) control: Control,
+    pub(super) gamepads: Gamepads,
     /// How long a client may take to show where its video goes, and then the agent to make a first frame.
     pub(super) patience: Duration,
     streams: Mutex<BTreeMap<StreamId, Entry>>,
@@ -37,6 +39,7 @@ impl Registry {
         config: Arc<Config>,
         pings: Pings,
         control: Control,
+        gamepads: Gamepads,
         patience: Duration,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Registry {
             config,
             pings,
             control,
+            gamepads,
             streams: Mutex::default(),
             changed: watch::Sender::new(0),
         }

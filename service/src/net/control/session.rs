@@ -4,6 +4,7 @@ use super::{
     input_queue::{InputQueue, Stalled},
 };
 use crate::{
+    gamepads::PadPort,
     ids::StreamId,
     stream::{StopReason, StreamLink},
 };
@@ -161,10 +162,18 @@ impl Session {
                 };
                 outcome.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(ClientMessage::Input(_)) if !self.link.may_input() => {
-                statistics.input_refused.fetch_add(1, Ordering::Relaxed);
-            }
             Ok(ClientMessage::Input(bytes)) => match input::decode(bytes) {
+                Ok(event) if PadPort::concerns(&event) => {
+                    self.motors |= wants_motors(&event);
+                    let count = match self.link.gamepad(event) {
+                        true => &statistics.input_events,
+                        false => &statistics.input_refused,
+                    };
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(_) if !self.link.may_input() => {
+                    statistics.input_refused.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(event) => {
                     self.motors |= wants_motors(&event);
                     statistics.input_events.fetch_add(1, Ordering::Relaxed);

@@ -127,6 +127,14 @@ impl Client {
         }
     }
 
+    /// Let ENet repeat and acknowledge; what the host says meanwhile is dropped.
+    pub fn pump(&mut self) {
+        while let Some(event) = self.enet.service().unwrap().map(|event| event.no_ref()) {
+            self.understand(event);
+        }
+        self.enet.flush();
+    }
+
     pub fn say(&mut self, message: &ClientMessage<'_>) {
         let (kind, payload) = message.encode();
         let sealed = self.sealer.seal(kind, &payload).unwrap();

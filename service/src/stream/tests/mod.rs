@@ -6,8 +6,10 @@ mod control;
 mod life;
 mod loss;
 mod media;
+mod pads;
 
 use super::*;
+use crate::gamepads::tests::NoPads;
 use crate::{agents::Agents, config::Ports, ids::Uid, store::ClientRecord};
 use agent::FakeAgent;
 use client::{Client, HostPorts};
@@ -53,11 +55,11 @@ impl Rig {
     }
 
     fn with(edit: impl FnOnce(&mut Config)) -> Self {
-        Self::made(|| Streams::new(config(edit)))
+        Self::made(|| Streams::with(config(edit), FIRST_LIMIT, Box::new(NoPads)))
     }
 
     fn impatient(patience: Duration) -> Self {
-        Self::made(|| Streams::with_patience(config(|_| {}), patience))
+        Self::made(|| Streams::with(config(|_| {}), patience, Box::new(NoPads)))
     }
 
     fn made(streams: impl FnOnce() -> std::io::Result<Streams>) -> Self {

@@ -1,9 +1,9 @@
 //! Everything that the checks look at, gathered once. Nothing here judges.
 use super::listening::Listening;
 use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
-use nix::unistd::{User, geteuid};
+use nix::unistd::{AccessFlags, Group, User, access, geteuid};
 use std::{
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +17,12 @@ const ACTION_FILE: [&str; 3] = [
     "/usr/share/polkit-1/actions/org.punktfunk.host.policy",
     "/usr/local/share/polkit-1/actions/org.punktfunk.host.policy",
     "/etc/polkit-1/actions/org.punktfunk.host.policy",
+];
+const PAD_RULES: [&str; 4] = [
+    "/usr/lib/udev/rules.d/72-punktfunk.rules",
+    "/lib/udev/rules.d/72-punktfunk.rules",
+    "/usr/local/lib/udev/rules.d/72-punktfunk.rules",
+    "/etc/udev/rules.d/72-punktfunk.rules",
 ];
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -45,14 +51,43 @@ pub struct Facts {
     pub listening: Option<Listening>,
     /// Bytes.
     pub wmem_max: Option<u64>,
+    pub uinput: PadNode,
+    pub uhid: PadNode,
+    pub pad_rules: Option<PathBuf>,
+}
+
+/// A node that gamepads are made through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PadNode {
+    Missing,
+    /// There, but closed to the account that serves (of a development host: to the caller).
+    Closed,
+    Open,
+}
+
+impl PadNode {
+    fn look(path: &str, development: bool) -> Self {
+        let Ok(node) = std::fs::metadata(path) else {
+            return Self::Missing;
+        };
+        let open = if development {
+            access(path, AccessFlags::R_OK | AccessFlags::W_OK).is_ok()
+        } else {
+            let group = Group::from_name("punktfunk").ok().flatten();
+            let of_group = group.is_some_and(|group| group.gid.as_raw() == node.gid());
+            of_group && node.mode() & 0o060 == 0o060
+        };
+        if open { Self::Open } else { Self::Closed }
+    }
 }
 
 impl Facts {
     pub async fn gather(bus_address: Option<&str>) -> Self {
         let pipewire = pipewire_socket(|name| std::env::var_os(name).map(PathBuf::from));
+        let private_bus =
+            bus_address.is_some() || redirected(std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok());
         let mut facts = Self {
-            private_bus: bus_address.is_some()
-                || redirected(std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok()),
+            private_bus,
             bus: Ok(()),
             service: false,
             unit: None,
@@ -68,6 +103,9 @@ impl Facts {
             pipewire,
             listening: Listening::read(),
             wmem_max: read_number("/proc/sys/net/core/wmem_max"),
+            uinput: PadNode::look("/dev/uinput", private_bus),
+            uhid: PadNode::look("/dev/uhid", private_bus),
+            pad_rules: first_present(&PAD_RULES),
         };
         match Bus::connect(bus_address).await {
             Ok(bus) => facts.ask(&bus).await,

@@ -6,7 +6,7 @@ mod facts;
 mod listening;
 
 use crate::{report::Report, table::printable};
-use facts::Facts;
+use facts::{Facts, PadNode};
 use serde::Serialize;
 use serde_json::json;
 

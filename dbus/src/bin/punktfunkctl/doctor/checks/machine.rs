@@ -1,5 +1,5 @@
 //! Is the machine set up for it?
-use crate::doctor::{Facts, Finding};
+use crate::doctor::{Facts, Finding, PadNode};
 
 /// What the package's sysctl.d file asks for.
 const SEND_BUFFER: u64 = 4 << 20;
@@ -55,4 +55,40 @@ pub fn discovery(facts: &Facts) -> Finding {
         "no Avahi: the service announces itself"
     };
     Finding::ok("discovery", found)
+}
+
+pub fn gamepads(facts: &Facts) -> Finding {
+    let check = "gamepads";
+    if facts.pad_rules.is_none() && !facts.private_bus {
+        return Finding::warn(
+            check,
+            "72-punktfunk.rules is not installed: clients get no gamepads",
+            "install the package again, then `sudo udevadm control --reload` and restart the service",
+        );
+    }
+    let nodes = [
+        ("uinput", facts.uinput, "gamepads"),
+        ("uhid", facts.uhid, "DualSense pads (touch, motion)"),
+    ];
+    for (name, node, pads) in nodes {
+        let (problem, remedy) = match node {
+            PadNode::Open => continue,
+            PadNode::Missing => ("is not there", format!("sudo modprobe {name}")),
+            PadNode::Closed if facts.private_bus => (
+                "is closed to this account",
+                "run the installed service; its udev rule opens the node".to_owned(),
+            ),
+            PadNode::Closed => (
+                "is closed to the account punktfunk",
+                "sudo udevadm control --reload; sudo udevadm trigger --subsystem-match=misc"
+                    .to_owned(),
+            ),
+        };
+        return Finding::warn(
+            check,
+            format!("/dev/{name} {problem}: clients get no {pads}"),
+            format!("{remedy}; then restart the service"),
+        );
+    }
+    Finding::ok(check, "Xbox, DualSense and Switch can be made")
 }

@@ -5,7 +5,7 @@ mod session;
 
 use super::{Facts, Finding};
 
-pub const ALL: [fn(&Facts) -> Finding; 14] = [
+pub const ALL: [fn(&Facts) -> Finding; 15] = [
     installation::bus,
     installation::bus_policy,
     installation::service_user,
@@ -16,6 +16,7 @@ pub const ALL: [fn(&Facts) -> Finding; 14] = [
     machine::ports,
     machine::send_buffer,
     machine::discovery,
+    machine::gamepads,
     session::agent,
     session::pipewire,
     session::encoders,

@@ -1,7 +1,7 @@
 //! A healthy machine has nothing to mend; each fault is found by its own check and comes with a remedy.
 use super::{super::Verdict, *};
 use crate::{
-    doctor::listening::Listening,
+    doctor::{PadNode, listening::Listening},
     failure::{Failure, FailureKind},
     snapshot::{Account, Agent, Host, Snapshot},
 };
@@ -67,6 +67,9 @@ fn healthy() -> Facts {
             udp: [47998, 47999, 48000].into(),
         }),
         wmem_max: Some(4 << 20),
+        uinput: PadNode::Open,
+        uhid: PadNode::Open,
+        pad_rules: Some("/c".into()),
     }
 }
 
@@ -97,7 +100,7 @@ fn a_healthy_machine_has_nothing_to_mend() {
 #[test]
 fn each_fault_is_found_by_its_own_check_alone() {
     type Break = fn(&mut Facts);
-    let faults: [(&str, Verdict, Break); 12] = [
+    let faults: [(&str, Verdict, Break); 15] = [
         ("bus policy", Verdict::Fail, |f| f.bus_policy = None),
         ("account", Verdict::Fail, |f| f.service_user = false),
         ("unit", Verdict::Warn, |f| f.unit = Some("disabled".into())),
@@ -108,6 +111,9 @@ fn each_fault_is_found_by_its_own_check_alone() {
             f.listening.as_mut().unwrap().udp.remove(&48000);
         }),
         ("send buffer", Verdict::Warn, |f| f.wmem_max = Some(212_992)),
+        ("gamepads", Verdict::Warn, |f| f.uinput = PadNode::Missing),
+        ("gamepads", Verdict::Warn, |f| f.uhid = PadNode::Closed),
+        ("gamepads", Verdict::Warn, |f| f.pad_rules = None),
         ("agent", Verdict::Fail, |f| {
             snapshot(f).agents[0].user.uid = 1001
         }),
@@ -170,5 +176,6 @@ fn a_development_host_needs_no_installation() {
     let mut facts = healthy();
     (facts.private_bus, facts.service_user, facts.unit) = (true, false, None);
     (facts.action_file, facts.bus_policy, facts.polkit) = (None, None, false);
+    facts.pad_rules = None;
     assert_eq!(complaints(&facts), BTreeMap::new());
 }
