@@ -146,11 +146,7 @@ impl Launches {
         state
             .pending
             .retain(|other| other.launch().client.id != launch.client.id);
-        let running = RunningApp {
-            app,
-            agent: launch.agent.clone(),
-            stream,
-        };
+        let running = state.now_running(&launch);
         state.apps.insert(launch.client.id.clone(), running);
         state
             .pending
@@ -247,14 +243,23 @@ impl Launches {
     }
 
     fn expire(&self, now: Instant) {
-        self.lock().pending.retain(|negotiation| {
+        let mut state = self.lock();
+        let is_over = |negotiation: &Arc<Negotiation>| {
             let limit = if negotiation.started() {
                 STARTED_LIMIT
             } else {
                 UNUSED_LIMIT
             };
-            !negotiation.unused_since(now, limit)
-        });
+            negotiation.unused_since(now, limit)
+        };
+        let (over, live) = std::mem::take(&mut state.pending)
+            .into_iter()
+            .partition(is_over);
+        state.pending = live;
+        let over: Vec<Arc<Negotiation>> = over;
+        for negotiation in over {
+            state.unused(negotiation.launch());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -73,7 +73,7 @@ impl BusSource {
                 body.len()
             )));
         }
-        body.deserialize().map_err(|error| refused(error.into()))
+        body.deserialize().map_err(refused)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What each client has running, with or without a stream.
-use super::{Launch, Launches};
+use super::{Launch, Launches, State};
 use crate::{
     agents::AgentHandle,
     ids::{ClientId, SessionId, StreamId},
 };
+use punktfunk_dbus::applications::DESKTOP;
+use tokio::time::Instant;
 
 /// A client's application.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,12 +15,15 @@ pub struct RunningApp {
     pub agent: AgentHandle,
     /// The launch that last named it.
     pub stream: StreamId,
+    /// A stream of it has been opened: from then on its end is told.
+    pub begun: bool,
 }
 
 impl Launches {
     /// The app that this client has running (survives a disconnect without `cancel`), 0 = none.
     #[must_use]
     pub fn running_app(&self, client: &ClientId) -> u32 {
+        self.expire(Instant::now());
         self.lock()
             .apps
             .get(client)
@@ -44,7 +49,7 @@ impl Launches {
         for (client, running) in &mut state.apps {
             if running.agent != *agent && running.agent.info().session == session {
                 running.agent = agent.clone();
-                if running.app != punktfunk_dbus::applications::DESKTOP {
+                if running.app != DESKTOP {
                     taken.push((client.clone(), running.clone()));
                 }
             }
@@ -58,6 +63,16 @@ impl Launches {
         self.lock().apps.get(client) == Some(was)
     }
 
+    /// The stream of this launch was opened, and its app started with it.
+    pub fn begun(&self, launch: &Launch) {
+        let mut state = self.lock();
+        if let Some(running) = state.apps.get_mut(&launch.client.id)
+            && running.stream == launch.stream
+        {
+            running.begun = true;
+        }
+    }
+
     /// The app of this launch never ran; a newer launch's is left alone.
     pub fn forget_app(&self, launch: &Launch) {
         let mut state = self.lock();
@@ -67,6 +82,27 @@ impl Launches {
             .is_some_and(|running| running.stream == launch.stream)
         {
             state.apps.remove(&launch.client.id);
+        }
+    }
+}
+
+impl State {
+    /// What the client has running once this launch is its latest.
+    pub(super) fn now_running(&self, launch: &Launch) -> RunningApp {
+        let before = self.apps.get(&launch.client.id);
+        RunningApp {
+            app: launch.app,
+            agent: launch.agent.clone(),
+            stream: launch.stream,
+            begun: before.is_some_and(|before| before.begun && before.app == launch.app),
+        }
+    }
+
+    /// A launch that nobody took up: its app was never started. The desktop is there all the same.
+    pub(super) fn unused(&mut self, launch: &Launch) {
+        let of_launch = |running: &RunningApp| running.stream == launch.stream && !running.begun;
+        if launch.app != DESKTOP && self.apps.get(&launch.client.id).is_some_and(of_launch) {
+            self.apps.remove(&launch.client.id);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     ids::{SessionId, Uid},
 };
 use punktfunk_core::sdp::Offer;
+use punktfunk_dbus::applications::DESKTOP;
 use punktfunk_dbus::open_stream::OpenStream;
 use std::os::fd::OwnedFd;
 
@@ -49,7 +50,7 @@ fn request(client: &str, sealed: bool) -> LaunchRequest {
     LaunchRequest {
         client,
         agent,
-        app: 5,
+        app: DESKTOP,
         key: Key([1; 16]),
         key_id: 0,
         peer,
@@ -73,7 +74,7 @@ fn an_unused_launch_expires_and_its_app_stays_running() {
         Err(SourceError::Unknown)
     ));
     assert!(!launches.is_current(&launch));
-    assert_eq!(launches.running_app(&launch.client.id), 5);
+    assert_eq!(launches.running_app(&launch.client.id), DESKTOP);
 }
 
 #[test]
@@ -131,4 +132,25 @@ fn the_offer_follows_the_agent_and_the_policy() {
     assert_eq!(policy(Encryption::Off), (1, 0));
     assert_eq!(policy(Encryption::Offered), (7, 0));
     assert_eq!(policy(Encryption::Required), (7, 7));
+}
+
+#[test]
+fn an_app_whose_launch_nobody_took_up_is_not_running_and_a_resumed_one_is() {
+    let launches = Launches::new();
+    let later = || Instant::now() + UNUSED_LIMIT + Duration::from_secs(1);
+    let launch = || {
+        let mut request = request("a", true);
+        request.app = 5;
+        launches.create(request).unwrap()
+    };
+    let client = launch().client.id.clone();
+    assert_eq!(launches.running_app(&client), 5);
+    launches.expire(later());
+    assert_eq!(launches.running_app(&client), 0);
+    // Once its stream was opened it runs, and a resume that comes to nothing does not change that.
+    launches.begun(&launch());
+    launches.expire(later());
+    launch();
+    launches.expire(later());
+    assert_eq!(launches.running_app(&client), 5);
 }

@@ -278,6 +278,7 @@ async fn announce(
         applications::not_started(host, launch).await;
         return Response::status(cseq, start_status(&error));
     }
+    host.launches.begun(launch);
     if !host.launches.is_current(launch) {
         // Cancelled or replaced while the agent was starting.
         host.streams.stop(launch.stream, StopReason::Replaced);

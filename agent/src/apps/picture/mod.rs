@@ -126,7 +126,6 @@ fn lines(title: &str, per_line: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     fn size(png: &[u8]) -> (u32, u32) {
         let reader = png::Decoder::new(std::io::Cursor::new(png))
@@ -164,8 +163,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         });
-        let path = PathBuf::from(std::env::temp_dir())
-            .join(format!("punktfunk-noise-{}.png", std::process::id()));
+        let path = std::env::temp_dir().join(format!("punktfunk-noise-{}.png", std::process::id()));
         std::fs::write(&path, noise.png().unwrap()).unwrap();
         let art = Art {
             covers: vec!["/nowhere".into(), path.clone()],

@@ -60,7 +60,7 @@ struct Running {
 /// A started application, of either kind.
 enum Job {
     Unit(Unit),
-    Child(Child),
+    Child(Box<Child>),
 }
 
 impl Runner {
@@ -219,7 +219,7 @@ async fn start_job(plan: &Plan) -> Result<Job, String> {
             tracing::warn!(
                 "no systemd manages this user's session: the application is a plain child of the agent"
             );
-            Child::start(plan).await.map(Job::Child)
+            Child::start(plan).await.map(Box::new).map(Job::Child)
         }
     }
 }

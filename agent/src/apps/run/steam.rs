@@ -100,6 +100,33 @@ fn is_reaper(words: &[&[u8]], game: u32) -> bool {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_game_is_found_and_told_to_end_through_its_reaper() {
+        const GAME: u32 = 2_000_000_001;
+        let directory =
+            std::env::temp_dir().join(format!("punktfunk-reaper-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let reaper = directory.join("reaper");
+        let _ = std::os::unix::fs::symlink("/bin/sh", &reaper);
+        assert!(!runs(GAME).await);
+        let mut process = tokio::process::Command::new(&reaper)
+            .args([
+                "-c",
+                "sleep 600; true",
+                "SteamLaunch",
+                &format!("AppId={GAME}"),
+            ])
+            .spawn()
+            .unwrap();
+        while !runs(GAME).await {
+            tokio::task::yield_now().await;
+        }
+        end(GAME).await;
+        assert!(!process.wait().await.unwrap().success());
+        assert!(!runs(GAME).await);
+        let _ = std::fs::remove_dir_all(&directory);
+    }
+
     #[test]
     fn a_reaper_is_known_by_its_name_and_its_game() {
         let line: Vec<&[u8]> = vec![
