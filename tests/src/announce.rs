@@ -162,6 +162,8 @@ pub struct Agreement {
     pub packet_size: usize,
     /// Sound is CBC-sealed (by the old flag or the new bit).
     pub audio_sealed: bool,
+    /// Lost frames are reported, not answered with a request for a key frame.
+    pub reference_invalidation: bool,
     pub layout: AudioLayout,
 }
 
@@ -190,6 +192,7 @@ impl Agreement {
             encryption,
             packet_size: options.packet_size - reduction,
             audio_sealed: options.audio_encryption_flag || encryption & ENCRYPT_AUDIO != 0,
+            reference_invalidation: offer.reference_invalidation && options.reference_invalidation,
             layout: AudioLayout::choose(
                 offer,
                 options.audio_channels,
@@ -245,7 +248,9 @@ impl Agreement {
         attribute("x-nv-clientSupportHevc", &0);
         attribute("x-nv-vqos[0].bitStreamFormat", &0);
         attribute("x-nv-video[0].dynamicRangeMode", &0);
-        attribute("x-nv-video[0].maxNumReferenceFrames", &1);
+        // A decoder that can go on after lost references leaves their number to the host.
+        let references = u8::from(!options.reference_invalidation);
+        attribute("x-nv-video[0].maxNumReferenceFrames", &references);
         attribute("x-nv-video[0].clientRefreshRateX100", &(options.fps * 100));
         attribute("x-nv-audio.surround.numChannels", &self.layout.channels);
         attribute("x-nv-audio.surround.channelMask", &self.layout.mask());

@@ -76,6 +76,8 @@ pub struct Options {
     /// Send the short `PING` instead of the payload.
     pub legacy_ping: bool,
     pub impairment: Impairment,
+    /// The decoder can go on after lost references: use it where the host can.
+    pub reference_invalidation: bool,
     /// Host and client run on one machine: time stamps are compared with our own clock.
     pub same_machine: bool,
     /// Decode pictures and sound.
@@ -106,6 +108,7 @@ impl Default for Options {
             no_ping: false,
             legacy_ping: false,
             impairment: Impairment::default(),
+            reference_invalidation: false,
             same_machine: false,
             decode: true,
             write_h264: None,

@@ -4,6 +4,7 @@ use crate::{
     breach::Breaches,
     crypto::Key,
     envelope::{self, Envelope, Message},
+    impairment::{DarkSocket, Darkness},
     input::Input,
 };
 use anyhow::{Context, Result, bail};
@@ -89,6 +90,14 @@ impl Commands {
         self.send(1, envelope::START_A, &[0, 0]);
     }
 
+    /// The frames `first..=last` are lost.
+    pub fn references_lost(&self, first: u32, last: u32) {
+        let mut payload = [0; 24];
+        payload[..4].copy_from_slice(&first.to_le_bytes());
+        payload[8..12].copy_from_slice(&last.to_le_bytes());
+        self.send(1, envelope::REFERENCES_LOST, &payload);
+    }
+
     /// At most 8 per 100 ms, unsequenced.
     pub fn fec_status(&self, payload: Vec<u8>) {
         let mut reports = lock(&self.reports);
@@ -153,6 +162,7 @@ impl Control {
         connect_data: u32,
         key: &Key,
         version2: bool,
+        darkness: Darkness,
         breaches: Breaches,
     ) -> Result<Self> {
         let any: SocketAddr = if host.is_ipv6() {
@@ -162,6 +172,7 @@ impl Control {
         };
         let socket = UdpSocket::bind(any)?;
         let waiting = socket.try_clone()?;
+        let socket = DarkSocket { socket, darkness };
         let envelope = Envelope::new(key, version2);
         let (sender, commands) = channel();
         let state: SharedState = SharedState::default();
@@ -236,7 +247,7 @@ impl Control {
 }
 
 struct Worker {
-    host: enet::Host<UdpSocket>,
+    host: enet::Host<DarkSocket>,
     peer: enet::PeerID,
     socket: UdpSocket,
     envelope: Envelope,
@@ -246,7 +257,7 @@ struct Worker {
 
 impl Worker {
     fn new(
-        socket: UdpSocket,
+        socket: DarkSocket,
         waiting: UdpSocket,
         host: SocketAddr,
         connect_data: u32,

@@ -8,6 +8,7 @@ pub const START_A: u16 = 0x0302;
 pub const START_B: u16 = 0x0307;
 pub const PING: u16 = 0x0200;
 pub const FEC_STATUS: u16 = 0x5502;
+pub const REFERENCES_LOST: u16 = 0x0301;
 pub const INPUT: u16 = 0x0206;
 /// Host to client.
 pub const TERMINATION: u16 = 0x0109;

@@ -1,7 +1,10 @@
 //! Loss, reordering and jitter on the receiving side, the same for the same seed.
 
+use rusty_enet as enet;
 use std::{
     collections::VecDeque,
+    net::{SocketAddr, UdpSocket},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -9,6 +12,10 @@ use std::{
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Impairment {
     pub loss_percent: f64,
+    /// So many datagrams in a row are lost...
+    pub burst_packets: u64,
+    /// ...once in about so many.
+    pub burst_every: u64,
     pub reorder_percent: f64,
     /// Each datagram waits up to so long; order is kept.
     pub jitter: Duration,
@@ -43,6 +50,55 @@ impl Random {
     }
 }
 
+/// Times in which nothing comes or goes. Cheap to clone: all sockets of a client share one.
+#[derive(Debug, Clone, Default)]
+pub struct Darkness(Arc<Mutex<Option<Instant>>>);
+
+impl Darkness {
+    /// From now on and for so long.
+    pub fn fall(&self, time: Duration) {
+        *self.until() = Some(Instant::now() + time);
+    }
+
+    pub fn is_now(&self) -> bool {
+        self.until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket for ENet that loses everything, both ways, while it is dark.
+pub struct DarkSocket {
+    pub socket: UdpSocket,
+    pub darkness: Darkness,
+}
+
+impl enet::Socket for DarkSocket {
+    type Address = SocketAddr;
+    type Error = std::io::Error;
+
+    fn init(&mut self, options: enet::SocketOptions) -> std::io::Result<()> {
+        enet::Socket::init(&mut self.socket, options)
+    }
+
+    fn send(&mut self, address: SocketAddr, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.darkness.is_now() {
+            return Ok(bytes.len());
+        }
+        enet::Socket::send(&mut self.socket, address, bytes)
+    }
+
+    fn receive(
+        &mut self,
+        buffer: &mut [u8; enet::MTU_MAX],
+    ) -> std::io::Result<Option<(SocketAddr, enet::PacketReceived)>> {
+        let received = enet::Socket::receive(&mut self.socket, buffer)?;
+        Ok(received.filter(|_| !self.darkness.is_now()))
+    }
+}
+
 /// What happened to one arriving datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate<T> {
@@ -59,6 +115,8 @@ pub struct Queue<T> {
     /// Overtaken by so many more datagrams before they go on.
     held: Vec<(u64, T)>,
     last_due: Option<Instant>,
+    /// Still to be lost of a burst.
+    burst_left: u64,
     pub lost: u64,
     pub reordered: u64,
 }
@@ -71,13 +129,20 @@ impl<T> Queue<T> {
             waiting: VecDeque::new(),
             held: Vec::new(),
             last_due: None,
+            burst_left: 0,
             lost: 0,
             reordered: 0,
         }
     }
 
     pub fn arrive(&mut self, now: Instant, datagram: T) -> Fate<T> {
-        if self.random.chance(self.impairment.loss_percent) {
+        let bursts = self.impairment.burst_packets > 0;
+        if bursts && self.burst_left == 0 && self.random.below(self.impairment.burst_every) == 0 {
+            self.burst_left = self.impairment.burst_packets;
+        }
+        let in_burst = self.burst_left > 0;
+        self.burst_left -= u64::from(in_burst);
+        if in_burst || self.random.chance(self.impairment.loss_percent) {
             self.lost += 1;
             return Fate::Lost(datagram);
         }
@@ -151,6 +216,29 @@ mod tests {
         assert_eq!(first.len() as u64 + lost, 10_000);
         assert_ne!(first, run(Impairment { seed: 4, ..bad }).0);
         assert_eq!(run(Impairment::default()), ((0..10_000).collect(), 0));
+    }
+
+    #[test]
+    fn bursts_come_as_long_and_about_as_often_as_asked() {
+        let (out, lost) = run(Impairment {
+            burst_packets: 20,
+            burst_every: 400,
+            seed: 9,
+            ..Impairment::default()
+        });
+        assert!((300..800).contains(&lost), "{lost}");
+        let gaps = out.windows(2).map(|pair| pair[1] - pair[0] - 1);
+        assert!(gaps.filter(|gap| *gap > 0).all(|gap| gap >= 20));
+    }
+
+    #[test]
+    fn darkness_ends() {
+        let darkness = Darkness::default();
+        assert!(!darkness.is_now());
+        darkness.clone().fall(Duration::from_secs(3600));
+        assert!(darkness.is_now());
+        darkness.fall(Duration::ZERO);
+        assert!(!darkness.is_now());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The UDP pings that tell the host where to send: every 500 ms until dropped.
 
+use crate::impairment::Darkness;
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
@@ -15,12 +16,19 @@ pub struct Pings {
 
 impl Pings {
     /// `payload`: the 16 characters of the SETUP reply, or `None` for the short `PING`.
-    pub fn start(socket: UdpSocket, to: SocketAddr, payload: Option<[u8; 16]>) -> Self {
+    pub fn start(
+        socket: UdpSocket,
+        to: SocketAddr,
+        payload: Option<[u8; 16]>,
+        darkness: Darkness,
+    ) -> Self {
         let (stop, stopped) = channel();
         let thread = std::thread::spawn(move || {
             for counter in 1u32.. {
                 // A refused datagram is no reason to give up: the host may be restarting.
-                let _ = socket.send_to(&datagram(payload.as_ref(), counter), to);
+                if !darkness.is_now() {
+                    let _ = socket.send_to(&datagram(payload.as_ref(), counter), to);
+                }
                 if stopped.recv_timeout(Duration::from_millis(500))
                     != Err(RecvTimeoutError::Timeout)
                 {

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 /// Key frames on average, and how many at once: more often they only cost the bits that a bad link lacks.
-const KEY_FRAME_INTERVAL_NS: u64 = 200_000_000;
-const KEY_FRAME_BURST: u64 = 3;
+const KEY_FRAME_INTERVAL_NS: u64 = 100_000_000;
+const KEY_FRAME_BURST: u64 = 4;
 /// A key frame is missing when so many others came and so much time passed since it was asked for, or after a second.
 const MISSING_FRAMES: u32 = 4;
 const MISSING_NS: u64 = 100_000_000;

@@ -9,7 +9,7 @@ use crate::{
     announce::AudioLayout,
     breach::Breaches,
     crypto::{Key, cbc_decrypt},
-    impairment::{self, Fate, Impairment},
+    impairment::{self, Darkness, Fate, Impairment},
 };
 use std::{
     net::UdpSocket,
@@ -28,6 +28,7 @@ pub struct Settings {
     /// Key and `rikeyid` when sound is sealed.
     pub seal: Option<(Key, i32)>,
     pub impairment: Impairment,
+    pub darkness: Darkness,
     pub decode: bool,
 }
 
@@ -96,7 +97,9 @@ impl Worker {
     fn run(mut self, socket: &UdpSocket, stop: &AtomicBool) -> Vec<Option<f32>> {
         let mut buffer = vec![0; 2048];
         while !stop.load(Ordering::Relaxed) {
-            if let Ok(length) = socket.recv(&mut buffer) {
+            if let Ok(length) = socket.recv(&mut buffer)
+                && !self.settings.darkness.is_now()
+            {
                 self.arrived(&buffer[..length]);
             }
             while let Some(packet) = self.network.due(Instant::now()) {

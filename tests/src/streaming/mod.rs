@@ -11,7 +11,7 @@ use crate::{
     breach::Breaches,
     client::{Client, Options},
     control::{self, Control},
-    impairment::Impairment,
+    impairment::{Darkness, Impairment},
     input::{Input, Step, enable_haptics, mouse_relative},
     pings::Pings,
     report::Report,
@@ -83,6 +83,7 @@ impl Client {
         );
 
         let stop = Arc::new(AtomicBool::new(false));
+        let darkness = Darkness::default();
         let audio = rtsp.exchange(
             "SETUP",
             "streamid=audio/0/0",
@@ -109,6 +110,7 @@ impl Client {
             audio_socket.try_clone()?,
             self.address(server_port(&audio, 48000, breaches)),
             ping_payload(&audio, options, breaches),
+            darkness.clone(),
         );
         let audio_settings = audio::Settings {
             layout: agreement.layout.clone(),
@@ -120,6 +122,7 @@ impl Client {
                 seed: options.impairment.seed.wrapping_add(1),
                 ..options.impairment
             },
+            darkness: darkness.clone(),
             decode: options.decode,
         };
         let audio_plane =
@@ -166,6 +169,7 @@ impl Client {
             negotiated.connect_data,
             &launched.key,
             negotiated.agreement.encryption & 1 != 0,
+            darkness.clone(),
             breaches.clone(),
         )?;
         let shared = Shared::default();
@@ -183,12 +187,15 @@ impl Client {
                 socket.try_clone()?,
                 negotiated.video,
                 negotiated.video_ping,
+                darkness.clone(),
             )),
         };
         let settings = video::receiver::Settings {
             packet_size: negotiated.agreement.packet_size,
             seal: (negotiated.agreement.encryption & 2 != 0).then_some(launched.key),
             impairment: options.impairment,
+            darkness: darkness.clone(),
+            reference_invalidation: negotiated.agreement.reference_invalidation,
         };
         let video_plane = video::receiver::Plane::start(
             socket,
@@ -212,6 +219,7 @@ impl Client {
             audio: Some(audio_plane),
             pings: vec![Some(audio_pings), video_pings],
             shared,
+            darkness,
             breaches: breaches.clone(),
         })
     }
@@ -237,6 +245,8 @@ pub struct Running {
     pub negotiated: Negotiated,
     pub started: Instant,
     pub shared: Shared,
+    /// Makes the network go dark, both ways, for a while.
+    pub darkness: Darkness,
     stop: Arc<AtomicBool>,
     control: Option<Control>,
     video: Option<video::receiver::Plane>,

@@ -1,5 +1,8 @@
-//! Which complete frames reach the decoder: none before the first key frame, none after a loss until the next one,
-//! and one key-frame request after each loss, sent when the next complete frame shows that the host is still there.
+//! Which complete frames reach the decoder: none before the first key frame, none after a loss until the picture restarts.
+//!
+//! Without reference invalidation that takes a key frame, and one request goes out after each loss, sent when the next
+//! complete frame shows that the host is still there. With it a frame of type 2, 4 or 5 does, and the range of lost frames
+//! is reported again, and longer, with each complete frame that is of no use.
 
 use super::{frame::Frame, h264};
 use crate::breach::Breaches;
@@ -7,6 +10,10 @@ use std::time::{Duration, Instant};
 
 /// How long a request may go unanswered while frames keep coming.
 const ANSWER: Duration = Duration::from_secs(2);
+/// Frames discarded in a row after which a client that reports losses asks for a key frame after all.
+const MOST_DISCARDED: u32 = 120;
+/// Frame types with which a picture restarts.
+const RESTARTS: [u8; 3] = [2, 4, 5];
 
 /// The gate of one stream.
 pub struct Gate {
@@ -14,6 +21,13 @@ pub struct Gate {
     request_due: bool,
     requested: Option<Instant>,
     seen_any: bool,
+    /// Losses are reported.
+    reports: bool,
+    /// First frame lost since the picture was last whole.
+    lost_from: Option<u32>,
+    discarded: u32,
+    /// The frame that was the latest one when help was asked for last.
+    asked_at: Option<u32>,
     breaches: Breaches,
 }
 
@@ -23,25 +37,42 @@ pub struct Verdict {
     pub decode: bool,
     pub key: bool,
     pub request_key_frame: bool,
+    /// Report these frames as lost.
+    pub report: Option<(u32, u32)>,
+    /// The picture was not whole, and is again: so many frames after help was asked for.
+    pub recovered_after: Option<u32>,
 }
 
 impl Gate {
-    pub fn new(breaches: Breaches) -> Self {
+    /// `reports`: losses are reported, as references to leave out.
+    pub fn new(reports: bool, breaches: Breaches) -> Self {
         Self {
             waiting_for_key: true,
             request_due: false,
             requested: None,
             seen_any: false,
+            reports,
+            lost_from: None,
+            discarded: 0,
+            asked_at: None,
             breaches,
         }
     }
 
-    /// Frames were lost.
-    pub fn lost(&mut self) {
+    /// Frames were lost. The range to report, if this client reports.
+    pub fn lost(&mut self, first: u32, last: u32) -> Option<(u32, u32)> {
         self.waiting_for_key = true;
-        self.request_due = true;
         // The answer may be among what was lost.
         self.requested = None;
+        self.asked_at = None;
+        let from = *self.lost_from.get_or_insert(first);
+        if self.reports && self.seen_any {
+            // The packet that showed the loss belongs to the next frame.
+            self.asked_at = Some(last + 1);
+            return Some((from, last));
+        }
+        self.request_due = true;
+        None
     }
 
     /// Somebody asked for a key frame outside of loss handling: the answer is awaited all the same.
@@ -60,10 +91,28 @@ impl Gate {
                     });
             }
         }
-        let request_key_frame = std::mem::take(&mut self.request_due) && !look.key;
-        if look.key {
-            self.waiting_for_key = false;
+        let restarts = if self.reports {
+            RESTARTS.contains(&frame.kind)
+        } else {
+            look.key
+        };
+        let mut request_key_frame = std::mem::take(&mut self.request_due) && !look.key;
+        let (mut report, mut recovered_after) = (None, None);
+        if restarts {
+            if self.lost_from.take().is_some() {
+                recovered_after = self
+                    .asked_at
+                    .map(|asked| frame.index - asked.min(frame.index));
+            }
+            (self.waiting_for_key, self.discarded) = (false, 0);
             self.requested = None;
+        } else if self.waiting_for_key
+            && self.reports
+            && let Some(from) = self.lost_from
+        {
+            report = Some((from, frame.index));
+            self.discarded += 1;
+            request_key_frame |= self.discarded == MOST_DISCARDED;
         } else if let Some(asked) = self
             .requested
             .filter(|asked| frame.arrived.duration_since(*asked) > ANSWER)
@@ -77,12 +126,15 @@ impl Gate {
             });
         }
         if request_key_frame {
+            self.asked_at = Some(frame.index);
             self.asked(frame.arrived);
         }
         Verdict {
             decode: !self.waiting_for_key,
             key: look.key,
             request_key_frame,
+            report,
+            recovered_after,
         }
     }
 }
@@ -114,16 +166,18 @@ mod tests {
     fn after_a_loss_one_request_goes_out_and_nothing_is_decoded_until_a_key_frame() {
         let breaches = Breaches::default();
         let now = Instant::now();
-        let mut gate = Gate::new(breaches.clone());
+        let mut gate = Gate::new(false, breaches.clone());
         assert!(gate.frame(&frame(1, true, now)).decode);
         assert!(gate.frame(&frame(2, false, now)).decode);
-        gate.lost();
+        assert_eq!(gate.lost(3, 3), None);
         assert_eq!(
             gate.frame(&frame(4, false, now)),
             Verdict {
                 decode: false,
                 key: false,
-                request_key_frame: true
+                request_key_frame: true,
+                report: None,
+                recovered_after: None
             }
         );
         assert_eq!(
@@ -131,10 +185,13 @@ mod tests {
             Verdict {
                 decode: false,
                 key: false,
-                request_key_frame: false
+                request_key_frame: false,
+                report: None,
+                recovered_after: None
             }
         );
-        assert!(gate.frame(&frame(6, true, now)).decode);
+        let verdict = gate.frame(&frame(6, true, now));
+        assert!(verdict.decode && verdict.recovered_after == Some(2));
         assert!(breaches.is_empty());
     }
 
@@ -142,9 +199,9 @@ mod tests {
     fn a_stream_that_does_not_start_with_a_key_frame_or_ignores_requests_is_in_breach() {
         let breaches = Breaches::default();
         let now = Instant::now();
-        let mut gate = Gate::new(breaches.clone());
+        let mut gate = Gate::new(false, breaches.clone());
         assert!(!gate.frame(&frame(1, false, now)).decode);
-        gate.lost();
+        gate.lost(2, 2);
         gate.frame(&frame(3, false, now));
         gate.frame(&frame(4, false, now + Duration::from_secs(3)));
         let rules: Vec<_> = breaches.list().iter().map(|breach| breach.rule).collect();
@@ -152,5 +209,31 @@ mod tests {
             rules,
             ["first-frame-not-a-key-frame", "key-frame-request-ignored"]
         );
+    }
+
+    #[test]
+    fn a_client_that_reports_repeats_the_growing_range_until_a_frame_of_type_5() {
+        let breaches = Breaches::default();
+        let now = Instant::now();
+        let mut gate = Gate::new(true, breaches.clone());
+        assert!(gate.frame(&frame(1, true, now)).decode);
+        assert_eq!(gate.lost(2, 3), Some((2, 3)));
+        for index in [4, 5] {
+            let verdict = gate.frame(&frame(index, false, now));
+            assert!(!verdict.decode && !verdict.request_key_frame);
+            assert_eq!(verdict.report, Some((2, index)));
+        }
+        let free = Frame {
+            kind: 5,
+            ..frame(6, false, now)
+        };
+        let verdict = gate.frame(&free);
+        assert!(verdict.decode && verdict.report.is_none());
+        assert_eq!(verdict.recovered_after, Some(2));
+        // Nothing helps: after 120 frames a key frame is asked for.
+        gate.lost(7, 7);
+        let asked =
+            (8..200).position(|index| gate.frame(&frame(index, false, now)).request_key_frame);
+        assert_eq!(asked, Some(119));
     }
 }

@@ -7,6 +7,7 @@ pub mod decoder;
 pub mod frame;
 pub mod gate;
 pub mod h264;
+pub mod ledger;
 pub mod opening;
 pub mod packet;
 pub mod reassembly;

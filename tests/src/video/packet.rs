@@ -38,6 +38,14 @@ impl Packet {
         self.shard >= self.data
     }
 
+    /// Its fields without its bytes.
+    pub fn head(&self) -> Self {
+        Self {
+            bytes: Vec::new(),
+            ..*self
+        }
+    }
+
     pub fn parity(&self) -> u16 {
         parity_count(self.data, self.percent)
     }

@@ -321,7 +321,7 @@ impl Reassembly {
 
 /// Section 11.3: what a client reports of a block that needed repair or was given up.
 fn fec_status(block: &Block) -> Vec<u8> {
-    let missing = block.data - block.received_data.min(block.data);
+    let missing = (block.highest + 1).saturating_sub(block.received());
     let mut bytes = block.frame.to_be_bytes().to_vec();
     for value in [
         block.first_sequence.wrapping_add(block.highest),

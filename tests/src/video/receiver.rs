@@ -14,7 +14,7 @@ use crate::{
     control::Commands,
     crypto::Key,
     envelope,
-    impairment::{Fate, Impairment, Queue},
+    impairment::{Darkness, Fate, Impairment, Queue},
 };
 use std::{
     net::UdpSocket,
@@ -35,6 +35,9 @@ pub struct Settings {
     pub packet_size: usize,
     pub seal: Option<Key>,
     pub impairment: Impairment,
+    pub darkness: Darkness,
+    /// Report lost frames instead of asking for key frames.
+    pub reference_invalidation: bool,
 }
 
 struct Datagram {
@@ -60,6 +63,7 @@ impl Plane {
         socket.set_read_timeout(Some(TICK))?;
         let (sender, receiver) = channel();
         let sealed_extra = if settings.seal.is_some() { 32 } else { 0 };
+        let darkness = settings.darkness.clone();
         let largest = settings.packet_size + 16 + sealed_extra;
         let reader = std::thread::Builder::new()
             .name("video-socket".into())
@@ -70,6 +74,9 @@ impl Plane {
                     let Ok(length) = socket.recv(&mut buffer) else {
                         continue;
                     };
+                    if darkness.is_now() {
+                        continue;
+                    }
                     let datagram = Datagram {
                         bytes: buffer[..length].to_vec(),
                         arrived: Instant::now(),
@@ -86,7 +93,7 @@ impl Plane {
                 settings.impairment.reorder_percent > 0.0,
                 breaches.clone(),
             ),
-            gate: Gate::new(breaches.clone()),
+            gate: Gate::new(settings.reference_invalidation, breaches.clone()),
             packet_size: settings.packet_size,
             next_sequence: None,
             last_frame: None,
@@ -182,13 +189,25 @@ impl Worker {
                 0
             };
         });
-        if let Fate::Lost((packet, _)) = self.queue.arrive(arrived, (packet, arrived)) {
+        let head = packet.head();
+        let fate = self.queue.arrive(arrived, (packet, arrived));
+        let gone = matches!(fate, Fate::Lost(_));
+        self.shared
+            .update(|statistics| statistics.ledger.note(&head, gone));
+        if let Fate::Lost((packet, _)) = fate {
             self.reassembly.dropped.remember(packet);
         }
         let (lost, reordered) = (self.queue.lost, self.queue.reordered);
         self.shared.update(|statistics| {
             (statistics.injected_loss, statistics.injected_reordering) = (lost, reordered)
         });
+    }
+
+    fn report(&self, range: Option<(u32, u32)>) {
+        let Some((first, last)) = range else { return };
+        self.commands.references_lost(first, last);
+        self.shared
+            .update(|statistics| statistics.loss_reports += 1);
     }
 
     /// From the bad network to the frame.
@@ -199,7 +218,12 @@ impl Worker {
         for event in events {
             match event {
                 Event::FecStatus(report) => self.commands.fec_status(report),
-                Event::Lost { .. } => self.gate.lost(),
+                Event::Lost { first, last } => {
+                    self.shared
+                        .update(|statistics| statistics.ledger.given_up.extend(first..=last));
+                    let range = self.gate.lost(first, last);
+                    self.report(range);
+                }
                 Event::Frame(frame) => {
                     if let Some(asked) = self.commands.take_key_frame_question() {
                         self.gate.asked(asked);
@@ -208,6 +232,7 @@ impl Worker {
                     if verdict.request_key_frame {
                         self.commands.send(1, envelope::START_A, &[0, 0]);
                     }
+                    self.report(verdict.report);
                     let jitter = self
                         .last_frame
                         .replace((frame.arrived, frame.timestamp))
@@ -224,6 +249,9 @@ impl Worker {
                         statistics.key_frames += u64::from(verdict.key);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);
+                        statistics.recovery_frames +=
+                            u64::from(verdict.recovered_after.is_some() && frame.kind != 2);
+                        statistics.recovered_after.extend(verdict.recovered_after);
                         statistics.most_packets_in_frame =
                             statistics.most_packets_in_frame.max(frame.packets);
                         statistics.most_blocks_in_frame =

@@ -1,6 +1,6 @@
 //! The figures of the video plane, counted by the receiving thread and the decoder.
 
-use super::counter::Counters;
+use super::{counter::Counters, ledger::Ledger};
 use std::time::Instant;
 
 /// Running totals; samples are kept whole because runs are short.
@@ -33,6 +33,13 @@ pub struct Statistics {
     /// Blocks given up although enough shards came. Must stay 0.
     pub unrepaired_though_repairable: u64,
     pub key_frame_requests: u64,
+    /// Reports of lost frames sent.
+    pub loss_reports: u64,
+    /// Frames that restarted the picture without being key frames.
+    pub recovery_frames: u64,
+    /// For each time that the picture was whole again: frames since help was asked for.
+    pub recovered_after: Vec<u32>,
+    pub ledger: Ledger,
     pub most_packets_in_frame: u32,
     pub most_blocks_in_frame: u8,
     pub verified_blocks: u64,

@@ -94,6 +94,15 @@ pub struct Stream {
     /// Lose so many percent of the datagrams on arrival.
     #[arg(long, default_value_t = 0.0, value_name = "PCT")]
     loss: f64,
+    /// Now and then (see --burst-every) lose so many datagrams in a row.
+    #[arg(long, default_value_t = 0, value_name = "PACKETS")]
+    burst: u64,
+    /// Begin such a burst once in about so many datagrams.
+    #[arg(long, default_value_t = 1000, value_name = "PACKETS")]
+    burst_every: u64,
+    /// Behave like a client whose decoder can go on after lost references (where the host can).
+    #[arg(long)]
+    rfi: bool,
     /// Let so many percent of the datagrams be overtaken.
     #[arg(long, default_value_t = 0.0, value_name = "PCT")]
     reorder: f64,
@@ -163,9 +172,12 @@ impl Stream {
             core_version: u32::from(!self.plain_rtsp),
             audio_channels: self.audio_channels.parse().unwrap_or(2),
             no_ping: self.no_ping,
+            reference_invalidation: self.rfi,
             same_machine: self.same_machine,
             impairment: Impairment {
                 loss_percent: self.loss,
+                burst_packets: self.burst,
+                burst_every: self.burst_every,
                 reorder_percent: self.reorder,
                 jitter: Duration::from_millis(self.jitter),
                 seed: self.seed,
