@@ -4,14 +4,15 @@ use crate::{
     breach::Breaches,
     crypto::Key,
     envelope::{self, Envelope, Message},
-    impairment::{DarkSocket, Darkness},
+    impairment::Darkness,
     input::Input,
+    uplink::Uplink,
 };
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rusty_enet as enet;
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{SocketAddr, UdpSocket},
     os::fd::AsFd,
     sync::{
         Arc, Condvar, Mutex,
@@ -57,6 +58,10 @@ enum Command {
         channel: u8,
         bytes: Vec<u8>,
     },
+    /// Go on from another address.
+    Roam,
+    /// Lose so many percent of the datagrams, both ways.
+    Lose(f64),
     Leave,
     Vanish,
 }
@@ -124,6 +129,16 @@ impl Commands {
         let _ = self.sender.send(Command::Raw { channel, bytes });
     }
 
+    /// Go on from another address and port, as when a device changes networks.
+    pub fn roam(&self) {
+        let _ = self.sender.send(Command::Roam);
+    }
+
+    /// From now on lose this share of the datagrams, in both directions.
+    pub fn lose(&self, percent: f64) {
+        let _ = self.sender.send(Command::Lose(percent));
+    }
+
     pub(crate) fn take_key_frame_question(&self) -> Option<Instant> {
         lock(&self.question).take()
     }
@@ -165,14 +180,8 @@ impl Control {
         darkness: Darkness,
         breaches: Breaches,
     ) -> Result<Self> {
-        let any: SocketAddr = if host.is_ipv6() {
-            (Ipv6Addr::UNSPECIFIED, 0).into()
-        } else {
-            (Ipv4Addr::UNSPECIFIED, 0).into()
-        };
-        let socket = UdpSocket::bind(any)?;
-        let waiting = socket.try_clone()?;
-        let socket = DarkSocket { socket, darkness };
+        let uplink = Uplink::new(host, darkness)?;
+        let waiting = uplink.handle()?;
         let envelope = Envelope::new(key, version2);
         let (sender, commands) = channel();
         let state: SharedState = SharedState::default();
@@ -181,7 +190,7 @@ impl Control {
             .name("control".into())
             .spawn(move || {
                 let outcome = Worker::new(
-                    socket,
+                    uplink,
                     waiting,
                     host,
                     connect_data,
@@ -247,7 +256,9 @@ impl Control {
 }
 
 struct Worker {
-    host: enet::Host<DarkSocket>,
+    host: enet::Host<Uplink>,
+    address: SocketAddr,
+    uplink: Uplink,
     peer: enet::PeerID,
     socket: UdpSocket,
     envelope: Envelope,
@@ -257,7 +268,7 @@ struct Worker {
 
 impl Worker {
     fn new(
-        socket: DarkSocket,
+        uplink: Uplink,
         waiting: UdpSocket,
         host: SocketAddr,
         connect_data: u32,
@@ -271,7 +282,7 @@ impl Worker {
             ..Default::default()
         };
         let mut enet_host =
-            enet::Host::new(socket, settings).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+            enet::Host::new(uplink.clone(), settings).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         enet_host
             .set_mtu(900)
             .map_err(|e| anyhow::anyhow!("{e:?}"))?;
@@ -282,6 +293,8 @@ impl Worker {
             .id();
         Ok(Self {
             host: enet_host,
+            address: host,
+            uplink,
             peer,
             socket: waiting,
             envelope,
@@ -334,6 +347,8 @@ impl Worker {
                         Command::Raw { channel, bytes } => {
                             self.transmit(channel, bytes, Delivery::Reliable)
                         }
+                        Command::Roam => self.roam(),
+                        Command::Lose(percent) => self.uplink.lose(percent),
                         Command::Vanish => return End::Vanished,
                         Command::Leave => {
                             self.host.peer_mut(self.peer).disconnect_later(0);
@@ -359,6 +374,16 @@ impl Worker {
                 &mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)],
                 PollTimeout::from(2u8),
             );
+        }
+    }
+
+    fn roam(&mut self) {
+        let moved = self.uplink.roam(self.address);
+        match moved.and_then(|()| self.uplink.handle()) {
+            Ok(socket) => self.socket = socket,
+            Err(error) => self
+                .breaches
+                .record("11.1", "no-other-address", || error.to_string()),
         }
     }
 

@@ -1,9 +1,7 @@
 //! Loss, reordering and jitter on the receiving side, the same for the same seed.
 
-use rusty_enet as enet;
 use std::{
     collections::VecDeque,
-    net::{SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -66,36 +64,6 @@ impl Darkness {
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A socket for ENet that loses everything, both ways, while it is dark.
-pub struct DarkSocket {
-    pub socket: UdpSocket,
-    pub darkness: Darkness,
-}
-
-impl enet::Socket for DarkSocket {
-    type Address = SocketAddr;
-    type Error = std::io::Error;
-
-    fn init(&mut self, options: enet::SocketOptions) -> std::io::Result<()> {
-        enet::Socket::init(&mut self.socket, options)
-    }
-
-    fn send(&mut self, address: SocketAddr, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.darkness.is_now() {
-            return Ok(bytes.len());
-        }
-        enet::Socket::send(&mut self.socket, address, bytes)
-    }
-
-    fn receive(
-        &mut self,
-        buffer: &mut [u8; enet::MTU_MAX],
-    ) -> std::io::Result<Option<(SocketAddr, enet::PacketReceived)>> {
-        let received = enet::Socket::receive(&mut self.socket, buffer)?;
-        Ok(received.filter(|_| !self.darkness.is_now()))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod report;
 pub mod rtsp;
 pub mod streaming;
 pub mod tls;
+mod uplink;
 pub mod video;
 
 pub use breach::Breaches;

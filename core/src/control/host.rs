@@ -201,7 +201,8 @@ impl HostMessage {
 }
 
 impl HdrMetadata {
-    fn words(&self) -> [u16; 13] {
+    /// The fields in the order of the wire.
+    pub fn words(&self) -> [u16; 13] {
         [
             self.red.0,
             self.red.1,
@@ -219,17 +220,41 @@ impl HdrMetadata {
         ]
     }
 
+    /// From the fields in the order of the wire.
+    pub fn from_words(words: [u16; 13]) -> Self {
+        let [
+            red_x,
+            red_y,
+            green_x,
+            green_y,
+            blue_x,
+            blue_y,
+            white_x,
+            white_y,
+            max_display,
+            min_display,
+            max_content,
+            max_frame_average,
+            max_full_frame,
+        ] = words;
+        Self {
+            red: (red_x, red_y),
+            green: (green_x, green_y),
+            blue: (blue_x, blue_y),
+            white: (white_x, white_y),
+            max_display,
+            min_display,
+            max_content,
+            max_frame_average,
+            max_full_frame,
+        }
+    }
+
     fn parse(fields: &mut Fields<'_>) -> Result<Self> {
-        Ok(Self {
-            red: (fields.u16()?, fields.u16()?),
-            green: (fields.u16()?, fields.u16()?),
-            blue: (fields.u16()?, fields.u16()?),
-            white: (fields.u16()?, fields.u16()?),
-            max_display: fields.u16()?,
-            min_display: fields.u16()?,
-            max_content: fields.u16()?,
-            max_frame_average: fields.u16()?,
-            max_full_frame: fields.u16()?,
-        })
+        let mut words = [0; 13];
+        for word in &mut words {
+            *word = fields.u16()?;
+        }
+        Ok(Self::from_words(words))
     }
 }

@@ -1,5 +1,7 @@
 //! The words of the channel as types. How they lie in a datagram is [`super::wire`]'s business.
 
+use punktfunk_core::control::HdrMetadata;
+
 /// The largest datagram, in bytes.
 pub const MAX_MESSAGE: usize = 1500;
 /// The largest Opus packet that fits a message.
@@ -56,6 +58,12 @@ pub enum ToService {
     },
     /// Running totals of the agent's side.
     Stats(AgentStats),
+    /// What the picture is mastered for; when it changes. Counts only where the stream was opened as HDR. `enabled` is
+    /// false while an HDR stream shows a picture in SDR.
+    Hdr {
+        enabled: bool,
+        metadata: HdrMetadata,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use super::message::{
     AgentStats, FrameReady, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState, ToAgent, ToService,
 };
+use punktfunk_core::control::HdrMetadata;
 
 /// The version of this layout; both sides come from one package, so there is only one.
 pub const VERSION: u16 = 1;
@@ -13,6 +14,7 @@ const AUDIO: u16 = 2;
 const STATE: u16 = 3;
 const FAILED: u16 = 4;
 const STATS: u16 = 5;
+const HDR: u16 = 6;
 const SLOT_FREE: u16 = 0x101;
 const IDR: u16 = 0x102;
 const INVALIDATE_REFS: u16 = 0x103;
@@ -185,6 +187,14 @@ impl ToService {
                 ])?;
                 Ok(out)
             }
+            Self::Hdr { enabled, metadata } => {
+                let mut out = Datagram::new(HDR);
+                out.put(&[u8::from(*enabled)])?;
+                for word in metadata.words() {
+                    out.put(&word.to_le_bytes())?;
+                }
+                Ok(out)
+            }
         }
     }
 
@@ -242,6 +252,19 @@ impl ToService {
                     missed_ticks: reader.u64()?,
                 };
                 reader.end(Self::Stats(stats))
+            }
+            HDR => {
+                let enabled = match reader.array::<1>()? {
+                    [0] => false,
+                    [1] => true,
+                    _ => return Err(DecodeError::Value),
+                };
+                let mut words = [0; 13];
+                for word in &mut words {
+                    *word = reader.u16()?;
+                }
+                let metadata = HdrMetadata::from_words(words);
+                reader.end(Self::Hdr { enabled, metadata })
             }
             other => Err(DecodeError::Kind(other)),
         }

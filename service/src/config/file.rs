@@ -20,6 +20,7 @@ struct File {
     encryption_lan: Option<EncryptionWord>,
     encryption_wan: Option<EncryptionWord>,
     gamepad: Option<Gamepad>,
+    legacy_control: Option<bool>,
     discovery: Option<bool>,
     perf: Option<bool>,
     ports: PortTable,
@@ -197,6 +198,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
     ] {
         replace(slot, word.or(file.encryption).map(Encryption::from));
     }
+    replace(&mut config.legacy_control, file.legacy_control);
     config.external.ip = file.external.ip.or(config.external.ip);
     if let Some(port) = file.external.http_port {
         config.external.http_port = Some(port.get());

@@ -63,6 +63,8 @@ pub struct Config {
     pub perf: bool,
     /// What is asked of clients, for each network.
     pub encryption: EncryptionPolicy,
+    /// Take clients that know only the control stream's old encryption, whose IVs repeat.
+    pub legacy_control: bool,
     /// How this host is reached from outside, if that is another address or port.
     pub external: External,
     /// Mbit/s at which the rest of a frame is spread after its first burst.
@@ -121,6 +123,7 @@ impl Default for Config {
             video_drop: 0,
             perf: false,
             encryption: EncryptionPolicy::everywhere(Encryption::Offered),
+            legacy_control: false,
             external: External::default(),
             pace_rate_mbit: 800,
             gamepad: Choice::Auto,

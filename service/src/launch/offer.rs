@@ -15,9 +15,10 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
         agent.is_some_and(|agent| agent.codecs.iter().any(|name| name == codec.name()))
     };
     let (encryption_supported, encryption_required) = match encryption {
-        // The control stream is never plain in this protocol; off means no more than the protocol demands.
-        Encryption::Off => (ENCRYPT_CONTROL, 0),
-        Encryption::Offered => (ALL, 0),
+        // The control stream is never plain in this protocol; off means no more than the protocol demands. Its first
+        // encryption repeats its IVs: only a host that says so takes it (the key `legacy-control`).
+        Encryption::Off => (ENCRYPT_CONTROL, ENCRYPT_CONTROL),
+        Encryption::Offered => (ALL, ENCRYPT_CONTROL),
         Encryption::Required => (ALL, ALL),
     };
     Offer {

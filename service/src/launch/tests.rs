@@ -129,8 +129,8 @@ fn the_offer_follows_the_agent_and_the_policy() {
         } = offer_for(None, encryption);
         (encryption_supported, encryption_required)
     };
-    assert_eq!(policy(Encryption::Off), (1, 0));
-    assert_eq!(policy(Encryption::Offered), (7, 0));
+    assert_eq!(policy(Encryption::Off), (1, 1));
+    assert_eq!(policy(Encryption::Offered), (7, 1));
     assert_eq!(policy(Encryption::Required), (7, 7));
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use punktfunk_core::{
     rtsp::{self, Direction, MAX_MESSAGE, Method, Request, Response},
-    sdp::{AnnounceError, Offer, describe, parse_announce},
+    sdp::{AnnounceError, ENCRYPT_CONTROL, Offer, describe, parse_announce},
 };
 use std::{fmt::Display, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -213,6 +213,9 @@ fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
     let encryption = policy.towards(launch.peer).max(policy.towards(peer.ip()));
     let mut offer = offer_for(Some(&launch.agent.info()), encryption);
     offer.feature_flags |= host.streams.gamepad_features();
+    if host.config.legacy_control && encryption != Encryption::Required {
+        offer.encryption_required &= !ENCRYPT_CONTROL;
+    }
     offer
 }
 
@@ -253,6 +256,11 @@ async fn announce(
         Ok(params) => params,
         Err(error) => {
             let hint = match error {
+                AnnounceError::EncryptionRequired { agreed, .. }
+                    if agreed & ENCRYPT_CONTROL == 0 =>
+                {
+                    "; the client knows only the old encryption of keys and pointer, which is weak: update it, or see legacy-control in the configuration"
+                }
                 AnnounceError::EncryptionRequired { .. } => {
                     "; switch encryption on in the client, or see encryption-lan and encryption-wan in the configuration"
                 }

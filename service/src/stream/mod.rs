@@ -204,7 +204,7 @@ impl Streams {
             commands,
             Arc::clone(&wake),
             happenings,
-            registry.control.outbox(),
+            registry.control.outbox(params.hdr),
             Permits::new(launch.agent.clone(), &launch.client.permissions),
         );
         let link = Arc::new(link);

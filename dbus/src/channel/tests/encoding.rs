@@ -4,7 +4,7 @@ use super::super::{
     *,
 };
 use proptest::prelude::*;
-use punktfunk_core::input::InputEvent;
+use punktfunk_core::{control::HdrMetadata, input::InputEvent};
 
 fn to_service() -> impl Strategy<Value = ToService> {
     let frame = any::<(u16, u64, u32, u32, u64, u64, u64)>().prop_map(|f| {
@@ -42,7 +42,11 @@ fn to_service() -> impl Strategy<Value = ToService> {
             })
         },
     );
-    prop_oneof![frame, audio, state, failed, stats]
+    let hdr = any::<(bool, [u16; 13])>().prop_map(|(enabled, words)| ToService::Hdr {
+        enabled,
+        metadata: HdrMetadata::from_words(words),
+    });
+    prop_oneof![frame, audio, state, failed, stats, hdr]
 }
 
 fn input() -> impl Strategy<Value = ToAgent> {
@@ -141,4 +145,21 @@ fn an_audio_packet_that_fits_no_message_is_refused_before_it_is_sent() {
     // Nor is an empty one taken: what can be read can be written.
     let empty = [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ToService::decode(&empty), Err(DecodeError::Length));
+}
+
+#[test]
+fn an_hdr_message_has_one_form() {
+    let sent = ToService::Hdr {
+        enabled: true,
+        metadata: HdrMetadata::from_words([7; 13]),
+    };
+    let bytes = sent.encode().unwrap().as_bytes().to_vec();
+    assert_eq!(bytes.len(), 4 + 1 + 26);
+    assert_eq!(ToService::decode(&bytes), Ok(sent));
+    let mut neither = bytes.clone();
+    neither[4] = 2;
+    assert_eq!(ToService::decode(&neither), Err(DecodeError::Value));
+    assert_eq!(ToService::decode(&bytes[..30]), Err(DecodeError::Length));
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(ToService::decode(&longer), Err(DecodeError::Length));
 }

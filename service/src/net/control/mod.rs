@@ -138,9 +138,9 @@ impl Control {
         taken.await.map_err(gone)
     }
 
-    /// The box for what a stream is going to tell its client.
-    pub fn outbox(&self) -> Outbox {
-        Outbox::new(Arc::clone(&self.wake))
+    /// The box for what a stream is going to tell its client. `hdr`: it was negotiated so.
+    pub fn outbox(&self, hdr: bool) -> Outbox {
+        Outbox::new(Arc::clone(&self.wake), hdr)
     }
 
     /// End a stream's control connection; with a reason, the client is told before it is disconnected. The answer comes

@@ -5,7 +5,7 @@
 //! that counts: the box is bounded by what there is to set, however fast somebody writes and however slow the client
 //! acknowledges. Messages wait here until the client is connected, and those for motors until it wants them.
 use crate::net::wake::Wake;
-use punktfunk_core::control::HostMessage;
+use punktfunk_core::control::{HdrMetadata, HostMessage};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Clients number their controllers 0 to 15.
@@ -32,20 +32,30 @@ pub struct Outbox {
     waiting: Mutex<Vec<(Place, HostMessage)>>,
     /// Rung when something was left.
     wake: Arc<Wake>,
+    /// The stream was negotiated as HDR.
+    hdr: bool,
 }
 
 impl Outbox {
-    pub(super) fn new(wake: Arc<Wake>) -> Self {
-        Self {
+    /// A client of an `hdr` stream is told so when it connects: until then it takes the picture for SDR.
+    pub(super) fn new(wake: Arc<Wake>, hdr: bool) -> Self {
+        let outbox = Self {
             waiting: Mutex::default(),
             wake,
-        }
+            hdr,
+        };
+        outbox.put(HostMessage::Hdr {
+            enabled: true,
+            metadata: HdrMetadata::default(),
+        });
+        outbox
     }
 
     /// Leave a message. It takes the place of one that sets the same thing and has not left yet. Messages about
-    /// controllers that cannot exist, and terminations (which end the stream: [`super::Control::end`]), are ignored.
+    /// controllers that cannot exist, about HDR where the stream is not, and terminations (which end the stream:
+    /// [`super::Control::end`]) are ignored.
     pub fn put(&self, message: HostMessage) {
-        let Some(place) = place(&message) else {
+        let Some(place) = place(&message).filter(|place| self.hdr || *place != Place::Hdr) else {
             return;
         };
         let mut waiting = self.lock();
@@ -135,7 +145,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(Arc::new(Wake::new().unwrap()))
+        Outbox::new(Arc::new(Wake::new().unwrap()), false)
     }
 
     fn rumble(controller: u16, low: u16) -> HostMessage {
@@ -201,6 +211,26 @@ mod tests {
             right: [2; 10],
         };
         assert_eq!(outbox.take(true), Some(both));
+    }
+
+    #[test]
+    fn only_a_client_of_an_hdr_stream_hears_of_hdr_and_at_once() {
+        let hdr = |enabled, level| HostMessage::Hdr {
+            enabled,
+            metadata: HdrMetadata {
+                max_display: level,
+                ..HdrMetadata::default()
+            },
+        };
+        let sdr = outbox();
+        sdr.put(hdr(true, 1000));
+        assert_eq!(sdr.take(true), None);
+        let outbox = Outbox::new(Arc::new(Wake::new().unwrap()), true);
+        assert_eq!(outbox.take(false), Some(hdr(true, 0)));
+        outbox.put(hdr(true, 1000));
+        outbox.put(hdr(false, 400));
+        assert_eq!(outbox.take(false), Some(hdr(false, 400)));
+        assert_eq!(outbox.take(false), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::{TimeSpec, TimeValLike},
 };
-use punktfunk_core::{audio::AudioPacketizer, video::FrameKind};
+use punktfunk_core::{audio::AudioPacketizer, control::HostMessage, video::FrameKind};
 use punktfunk_dbus::channel::{Consumer, FrameReady, ToAgent, ToService, consumer::Event};
 use std::{
     collections::VecDeque,
@@ -285,6 +285,9 @@ impl Inlet {
             ToService::FrameReady(frame) => self.frames.push_back(frame),
             ToService::Audio { opus, .. } => self.play(&opus),
             ToService::State(state) => self.link.happened(Happening::Source(state)),
+            ToService::Hdr { enabled, metadata } => {
+                self.link.tell(HostMessage::Hdr { enabled, metadata })
+            }
             ToService::Failed { reason } => {
                 return Err(Over::Reason(StopReason::AgentFailed(reason)));
             }

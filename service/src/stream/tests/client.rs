@@ -1,4 +1,5 @@
 //! A client: three sockets and an ENet connection, driven step by step.
+use super::line::Line;
 use nix::poll::{PollFd, PollFlags, poll};
 use punktfunk_core::{
     Role,
@@ -34,8 +35,9 @@ pub struct Client {
     ports: HostPorts,
     pub video: UdpSocket,
     pub audio: UdpSocket,
-    enet: Host<UdpSocket>,
-    enet_socket: UdpSocket,
+    enet: Host<Line>,
+    /// What lies between the control connection and the host.
+    pub line: Line,
     peer: Option<PeerID>,
     sealer: Sealer,
     opener: Opener,
@@ -49,20 +51,20 @@ fn socket() -> UdpSocket {
 
 impl Client {
     pub fn new(ports: HostPorts, key: &Key) -> Self {
-        let enet_socket = socket();
+        let line = Line::new();
         let settings = HostSettings {
             peer_limit: 1,
             channel_limit: 48,
             ..HostSettings::default()
         };
-        let mut enet = Host::new(enet_socket.try_clone().unwrap(), settings).unwrap();
+        let mut enet = Host::new(line.clone(), settings).unwrap();
         enet.set_mtu(900).unwrap();
         Self {
             ports,
             video: socket(),
             audio: socket(),
             enet,
-            enet_socket,
+            line,
             peer: None,
             sealer: Sealer::new(key, Iv::V2, Role::Client).unwrap(),
             opener: Opener::new(key, Iv::V2, Role::Host).unwrap(),
@@ -108,7 +110,8 @@ impl Client {
                 Instant::now() < deadline,
                 "nothing on the control connection"
             );
-            let mut fds = [PollFd::new(self.enet_socket.as_fd(), PollFlags::POLLIN)];
+            let line = self.line.lock();
+            let mut fds = [PollFd::new(line.socket.as_fd(), PollFlags::POLLIN)];
             poll(&mut fds, 10u8).unwrap();
         }
     }
@@ -150,7 +153,9 @@ impl Client {
 
     /// Datagrams from the very address of the control connection.
     pub fn inject(&self, bytes: &[u8]) {
-        self.enet_socket
+        self.line
+            .lock()
+            .socket
             .send_to(bytes, (Ipv4Addr::LOCALHOST, self.ports.control))
             .unwrap();
     }

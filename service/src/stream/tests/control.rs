@@ -269,3 +269,89 @@ fn a_client_that_loses_the_permission_to_view_loses_its_stream() {
     assert_eq!(agent.hear_order(), ToAgent::ReleaseAll);
     rig.wait_until_gone();
 }
+
+#[test]
+fn a_client_that_changes_its_address_keeps_its_control_connection() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    press(&mut client, &mut agent, 65);
+    for round in 1..=3 {
+        client.line.roam();
+        press(&mut client, &mut agent, 66);
+        assert_eq!(rig.figure(1, "control_moved"), round);
+    }
+    // The way back is the new one, too.
+    assert!(rig.streams.stop(StreamId(1), StopReason::Administrator));
+    let told = Heard::Message(punktfunk_core::control::HostMessage::Termination {
+        reason: 0x8003_0023,
+    });
+    assert_eq!(client.hear(), told);
+    assert_eq!(client.hear(), Heard::Disconnected);
+}
+
+#[test]
+fn a_stranger_who_knows_the_numbers_can_neither_take_nor_end_a_connection() {
+    use punktfunk_core::enet::framing::{Body, CONNECTION, Command, Header};
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // A message of the client's own, as an eavesdropper has it: delivered already.
+    let mut sealer = punktfunk_core::control::Sealer::starting_at(
+        &Key([1; 16]),
+        punktfunk_core::control::Iv::V2,
+        punktfunk_core::Role::Client,
+        500,
+    )
+    .unwrap();
+    let heard = sealer.seal(0x0206, &key_press(70).encode()).unwrap();
+    client.say_raw(0, &heard);
+    assert_eq!(agent.hear_order(), ToAgent::Input(key_press(70)));
+    for session in 0..4 {
+        for (channel, body) in [
+            (CONNECTION, Body::Disconnect { data: 0 }),
+            (CONNECTION, Body::Ping),
+            (0, Body::Reliable(&heard)),
+            (0, Body::Reliable(b"forged")),
+        ] {
+            let mut bytes = Vec::new();
+            let header = Header {
+                peer: 0,
+                session,
+                sent_time: Some(1),
+            };
+            header.write(&mut bytes);
+            let command = Command {
+                acknowledge: true,
+                channel,
+                sequence: 5,
+                body,
+            };
+            command.write(&mut bytes);
+            stranger
+                .send_to(&bytes, (Ipv4Addr::LOCALHOST, rig.ports.control))
+                .unwrap();
+        }
+    }
+    press(&mut client, &mut agent, 65);
+    assert_eq!(rig.figure(1, "control_moved"), 0);
+    stranger.set_nonblocking(true).unwrap();
+    assert_eq!(
+        stranger.recv(&mut [0; 100]).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+}
+
+#[test]
+fn unknown_messages_are_counted_and_do_no_harm() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    for kind in [0x0201, 0x0204, 0x7777] {
+        client.say(&ClientMessage::Unknown(kind));
+    }
+    client.say(&ClientMessage::LtrAck { frame: 1 });
+    client.say(&ClientMessage::StartB);
+    client.say(&ClientMessage::Ping);
+    press(&mut client, &mut agent, 65);
+    assert_eq!(rig.figure(1, "control_unknown"), 3);
+    assert_eq!(rig.figure(1, "control_refused"), 0);
+}

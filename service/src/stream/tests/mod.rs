@@ -3,7 +3,9 @@
 mod agent;
 mod client;
 mod control;
+mod host_messages;
 mod life;
+mod line;
 mod loss;
 mod media;
 mod pads;

@@ -41,9 +41,13 @@ async fn each_policy_offers_asks_and_insists_as_it_says() {
         (
             Encryption::Off,
             (1, 1),
-            [AGREED, AGREED, "415", "415", "415"],
+            ["403", AGREED, "415", "415", "415"],
         ),
-        (Encryption::Offered, (7, 1), [AGREED; 5]),
+        (
+            Encryption::Offered,
+            (7, 1),
+            ["403", AGREED, AGREED, AGREED, AGREED],
+        ),
         (
             Encryption::Required,
             (7, 7),
@@ -54,8 +58,26 @@ async fn each_policy_offers_asks_and_insists_as_it_says() {
             TestHost::with(|config| config.encryption = EncryptionPolicy::everywhere(policy)).await;
         let got = negotiate(&host, IpAddr::from([127, 0, 0, 1]), &bits).await;
         assert_eq!(got.0, offer, "{policy:?}");
-        // Legacy control encryption (bit 1 missing) has a rule of its own.
-        assert_eq!(got.1[1..], answers[1..], "{policy:?}");
+        assert_eq!(got.1, answers, "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_control_encryption_is_taken_only_where_the_configuration_says_so() {
+    for (policy, allowed, answer) in [
+        (Encryption::Off, false, "403"),
+        (Encryption::Offered, false, "403"),
+        (Encryption::Off, true, AGREED),
+        (Encryption::Offered, true, AGREED),
+        (Encryption::Required, true, "403"),
+    ] {
+        let host = TestHost::with(|config| {
+            config.encryption = EncryptionPolicy::everywhere(policy);
+            config.legacy_control = allowed;
+        })
+        .await;
+        let (_, answers) = negotiate(&host, IpAddr::from([127, 0, 0, 1]), &[0]).await;
+        assert_eq!(answers, [answer], "{policy:?}, allowed: {allowed}");
     }
 }
 
