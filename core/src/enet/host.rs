@@ -23,8 +23,10 @@ pub enum Event {
     },
     /// The peer has another address now, and proved it.
     Moved { peer: PeerId },
-    /// The peer left, took our good-bye, or answers nothing any more.
+    /// The peer left, or took our good-bye.
     Disconnected { peer: PeerId },
+    /// The peer answers nothing any more.
+    Lost { peer: PeerId },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -227,9 +229,8 @@ impl<A: Clone + PartialEq> Host<A> {
             let known = !matches!(peer.state, State::HalfOpen | State::Closed { .. });
             slot.peer = None;
             if let (true, Ok(number)) = (known, u16::try_from(index)) {
-                self.events.push_back(Event::Disconnected {
-                    peer: PeerId(number),
-                });
+                let peer = PeerId(number);
+                self.events.push_back(Event::Lost { peer });
             }
         }
     }

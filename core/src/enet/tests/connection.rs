@@ -254,10 +254,7 @@ fn a_peer_that_answers_nothing_for_ten_seconds_is_gone() {
     let ended = |server: &Server, _: &Client| !server.events.is_empty();
     assert!(!run(&network, &mut server, &mut client, 10_000, ended));
     assert!(run(&network, &mut server, &mut client, 1500, ended));
-    assert_eq!(
-        server.events.pop_front(),
-        Some(Event::Disconnected { peer })
-    );
+    assert_eq!(server.events.pop_front(), Some(Event::Lost { peer }));
     assert_eq!(server.host.deadline(), None);
 }
 

@@ -232,6 +232,7 @@ impl<T: ControlTransport> Plane<T> {
     }
 
     fn handle(&mut self, event: Event, now: Instant) {
+        let lost = matches!(event, Event::Lost { .. });
         match event {
             Event::Connected { peer, connect_data } => {
                 let waiting = self.sessions.iter_mut().find(|s| s.awaits(connect_data));
@@ -255,9 +256,9 @@ impl<T: ControlTransport> Plane<T> {
                     session.moved(place);
                 }
             }
-            Event::Disconnected { peer } => {
+            Event::Disconnected { peer } | Event::Lost { peer } => {
                 if let Some(session) = self.sessions.iter_mut().find(|s| s.peer() == Some(peer)) {
-                    session.disconnected();
+                    session.disconnected(lost);
                 }
             }
         }

@@ -97,9 +97,14 @@ impl Session {
         self.link.control_up();
     }
 
-    pub(super) fn disconnected(&mut self) {
+    /// The connection ended; `lost`: because the client answers nothing any more.
+    pub(super) fn disconnected(&mut self, lost: bool) {
         if let Connection::Up { .. } = self.connection {
-            self.link.end(StopReason::ClientLeft);
+            self.link.end(if lost {
+                StopReason::ControlLost
+            } else {
+                StopReason::ClientLeft
+            });
         }
         self.connection = Connection::Gone;
     }
