@@ -153,7 +153,7 @@ impl Talk {
                 Event::Received { payload, .. } => {
                     assert!(self.up && payload.len() <= MAX_MESSAGE);
                 }
-                Event::Disconnected { .. } => self.up = false,
+                Event::Disconnected { .. } | Event::Lost { .. } => self.up = false,
                 Event::Moved { .. } => assert!(self.up),
             }
         }
