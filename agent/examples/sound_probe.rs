@@ -1,22 +1,61 @@
-//! Try the session's sound by hand: `sound_probe SECONDS [host]` reads 5 ms packets of stereo and prints one line:
-//! packets, how many had sound, the loudest sample, the dominant pitch, and how long it took.
+//! Try the session's sound by hand: `sound_probe SECONDS [host] [CHANNELS]` reads 5 ms packets, as a stream does, and prints
+//! two lines: packets, how many had sound, the loudest sample, the first channel's pitch, the slowest packet and how long
+//! it took; then the pitch of every channel in GameStream's order, 0 for silence.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use punktfunk_agent::{audio, source::AudioOrigin};
+
+/// A packet this loud is sound.
+const LOUD: f32 = 0.01;
+
+/// Measures the periods of what one channel plays.
+#[derive(Default, Clone)]
+struct Pitch {
+    /// In samples, between one rise through zero and the next.
+    periods: Vec<f32>,
+    /// Samples since the last rise.
+    since: f32,
+    last: f32,
+}
+
+impl Pitch {
+    fn hear(&mut self, sample: f32) {
+        self.since += 1.0;
+        if self.last <= 0.0 && sample > 0.0 && sample - self.last > 1e-4 {
+            // The rise was between the two samples.
+            let after = sample / (sample - self.last);
+            self.periods.push(self.since - after);
+            self.since = after;
+        }
+        self.last = sample;
+    }
+
+    /// The usual period's: gaps, which a busy machine has, make a few longer ones.
+    fn hertz(&mut self) -> f32 {
+        self.periods.sort_by(f32::total_cmp);
+        self.periods
+            .get(self.periods.len() / 2)
+            .map_or(0.0, |period| 48_000.0 / period)
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    let seconds: u64 = std::env::args().nth(1).context("SECONDS")?.parse()?;
-    let host = std::env::args().nth(2).is_some();
-    let mut sound = punktfunk_agent::audio::pipewire::open(2, host).map_err(|e| anyhow!(e))?;
+    let mut arguments = std::env::args().skip(1);
+    let seconds: u64 = arguments.next().context("SECONDS")?.parse()?;
+    let rest: Vec<String> = arguments.collect();
+    let host = rest.iter().any(|word| word == "host");
+    let channels = rest.iter().find_map(|word| word.parse().ok()).unwrap_or(2);
+    let mut sound = audio::open(AudioOrigin::PipeWire, channels, 5, host);
     let (began, mut packets, mut loud, mut peak) = (Instant::now(), 0, 0, 0.0_f32);
-    let (mut crossings, mut last) = (0, 0.0_f32);
+    let mut pitches = vec![Pitch::default(); channels as usize];
     let mut slowest = Duration::ZERO;
-    let mut packet = [0.0; 480];
+    let mut packet = vec![0.0; 240 * channels as usize];
     while began.elapsed() < Duration::from_secs(seconds) {
         let asked = Instant::now();
         sound.read(&mut packet).map_err(|e| anyhow!(e))?;
@@ -24,19 +63,20 @@ fn main() -> anyhow::Result<()> {
         packets += 1;
         let heard = packet.iter().fold(0.0_f32, |m, s| m.max(s.abs()));
         peak = peak.max(heard);
-        if heard > 0.01 {
-            loud += 1;
-            for left in packet.iter().step_by(2) {
-                crossings += u32::from(last <= 0.0 && *left > 0.0);
-                last = *left;
-            }
+        loud += u32::from(heard > LOUD);
+        for (channel, pitch) in pitches.iter_mut().enumerate() {
+            let samples = packet.iter().skip(channel).step_by(channels as usize);
+            samples.for_each(|sample| pitch.hear(*sample));
         }
     }
-    let pitch = f64::from(crossings) / (f64::from(loud) * 0.005).max(0.005);
+    let notes: Vec<f32> = pitches.iter_mut().map(Pitch::hertz).collect();
     println!(
-        "packets {packets} loud {loud} peak {peak:.3} pitch {pitch:.0} Hz slowest {} ms wall {:.2} s",
+        "packets {packets} loud {loud} peak {peak:.3} pitch {:.0} Hz slowest {} ms wall {:.2} s",
+        notes.first().unwrap_or(&0.0),
         slowest.as_millis(),
         began.elapsed().as_secs_f64()
     );
+    let notes: Vec<String> = notes.iter().map(|note| format!("{note:.0}")).collect();
+    println!("notes {}", notes.join(" "));
     Ok(())
 }

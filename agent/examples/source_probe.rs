@@ -148,7 +148,7 @@ fn type_and_point(mut injector: Box<dyn Injector>, text: &str) {
             pause();
         }
     }
-    injector.release_all();
+    injector.release(punktfunk_dbus::channel::message::Held::ALL);
 }
 
 fn now_ns() -> u64 {

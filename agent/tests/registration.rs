@@ -86,6 +86,7 @@ impl Agent {
             .arg("run")
             .args(arguments)
             .env("DBUS_SYSTEM_BUS_ADDRESS", address)
+            .env("DBUS_SESSION_BUS_ADDRESS", address)
             .env_remove("XDG_SESSION_ID")
             .env_remove("PUNKTFUNK_DEV")
             .env_remove("JOURNAL_STREAM")
@@ -182,6 +183,7 @@ fn options() -> OpenStream {
         audio_channels: 2,
         audio_packet_ms: 5,
         audio_bitrate_kbps: 96,
+        audio_high_quality: false,
         source: "synthetic".to_owned(),
         compositor: "auto".to_owned(),
         play_on_host: false,
@@ -426,5 +428,37 @@ async fn after_a_new_login_the_new_session_is_offered() {
     *display.lock().unwrap() = "c2".to_owned();
     Logind::session_removed(&emitter, "c1", gone).await.unwrap();
     assert_eq!(next(&mut registrations).await.session, "c2");
+    assert!(agent.terminate().success());
+}
+
+/// Mutter, as far as it is asked what it takes.
+struct Desktop;
+
+#[zbus::interface(name = "org.gnome.Mutter.RemoteDesktop")]
+impl Desktop {
+    /// Keyboard, pointer, touch screen.
+    #[zbus(property)]
+    fn supported_device_types(&self) -> u32 {
+        7
+    }
+}
+
+#[tokio::test]
+async fn touch_is_offered_as_long_as_there_is_a_desktop_that_takes_it() {
+    const NAME: &str = "org.gnome.Mutter.RemoteDesktop";
+    let bus = Bus::start();
+    let (_service, mut registrations) = serve(&bus).await;
+    let mut agent = Agent::start(&bus.address, &["--dev"]);
+    assert_eq!(next(&mut registrations).await.offer.touch, Some(false));
+    let desktop = bus.connect().await;
+    let objects = desktop.object_server();
+    objects
+        .at("/org/gnome/Mutter/RemoteDesktop", Desktop)
+        .await
+        .unwrap();
+    desktop.request_name(NAME).await.unwrap();
+    assert_eq!(next(&mut registrations).await.offer.touch, Some(true));
+    desktop.release_name(NAME).await.unwrap();
+    assert_eq!(next(&mut registrations).await.offer.touch, Some(false));
     assert!(agent.terminate().success());
 }

@@ -17,6 +17,8 @@ pub struct OpenStream {
     pub audio_channels: u32,
     pub audio_packet_ms: u32,
     pub audio_bitrate_kbps: u32,
+    /// Surround: every channel is an Opus stream of its own. Stereo: only the rate tells.
+    pub audio_high_quality: bool,
     /// `auto`, `synthetic`, `synthetic-fast`, `mutter`, `kwin-virtual`, `sway`, `portal`.
     pub source: String,
     /// `auto` or the compositor's name.
@@ -52,4 +54,6 @@ pub struct AgentOffer {
     pub codecs: Vec<String>,
     /// The encoders of every codec offered obey `InvalidateRefs`; missing = no.
     pub invalidates_refs: Option<bool>,
+    /// Fingers reach the session as fingers; missing = no.
+    pub touch: Option<bool>,
 }

@@ -63,7 +63,8 @@ impl Admission {
         }
     }
 
-    /// Take `caller` as the agent of `session`, if the session is its own.
+    /// Take `caller` as the agent of `session`, if the session is its own. From the agent that the session has already
+    /// it is a new offer in place of the old one.
     ///
     /// # Errors
     /// Every reason not to.
@@ -89,21 +90,29 @@ impl Admission {
             .ok_or(AdmissionError::CallerGone)?;
         let (state, watch) = self.sessions.follow(&session).await?;
         check_session(&session, &state, uid)?;
+        if let Some(handle) = self.agents.of_session(&session)
+            && handle.is_at(caller.as_str(), path.as_str())
+        {
+            handle.update(|info| apply(offer, info));
+            return Ok(handle);
+        }
         let source = BusSource::new(self.connection.clone(), caller.clone(), path);
         let ends = source.application_ends().await?;
-        let info = AgentInfo {
+        let mut info = AgentInfo {
             session,
             uid,
             seat: state.seat,
-            compositor: offer.compositor,
-            encoders: offer.encoders,
-            codecs: offer.codecs,
-            invalidates_refs: offer.invalidates_refs.unwrap_or(false),
+            compositor: String::new(),
+            encoders: Vec::new(),
+            codecs: Vec::new(),
+            invalidates_refs: false,
+            touch: false,
             active: state.active,
             locked: state.locked,
             greeter: state.class == Class::Greeter,
-            version: offer.version,
+            version: String::new(),
         };
+        apply(offer, &mut info);
         let handle = self.agents.admit(info, Arc::new(source))?;
         tracing::info!(session = %handle.info().session, uid = uid.0, "an agent registered");
         tokio::spawn(follow(handle.clone(), leaving, watch, ends));
@@ -127,6 +136,16 @@ fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionE
         }
     }
     Ok(())
+}
+
+/// What an agent says of itself, now or anew.
+fn apply(offer: AgentOffer, info: &mut AgentInfo) {
+    info.version = offer.version;
+    info.compositor = offer.compositor;
+    info.encoders = offer.encoders;
+    info.codecs = offer.codecs;
+    info.invalidates_refs = offer.invalidates_refs.unwrap_or(false);
+    info.touch = offer.touch.unwrap_or(false);
 }
 
 fn check_session(id: &SessionId, session: &Session, caller: Uid) -> Result<(), AdmissionError> {

@@ -193,11 +193,7 @@ impl Agreement {
             packet_size: options.packet_size - reduction,
             audio_sealed: options.audio_encryption_flag || encryption & ENCRYPT_AUDIO != 0,
             reference_invalidation: offer.reference_invalidation && options.reference_invalidation,
-            layout: AudioLayout::choose(
-                offer,
-                options.audio_channels,
-                options.high_quality_audio && options.bitrate_kbps >= 15_000,
-            )?,
+            layout: AudioLayout::choose(offer, options.audio_channels, options.wants_good_sound())?,
         })
     }
 

@@ -117,6 +117,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Clients ask for sound of high quality only where the picture has a rate to match.
+    pub fn wants_good_sound(&self) -> bool {
+        self.high_quality_audio && self.bitrate_kbps >= 15_000
+    }
+}
+
 /// A client device. Pairing changes the pin; everything else only reads.
 pub struct Client {
     pub host: HostAddress,

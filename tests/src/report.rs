@@ -96,6 +96,8 @@ pub struct Audio {
     pub verified_parity_blocks: u64,
     /// Strongest frequency of each channel in Hz over the last two thirds of a second.
     pub tones_hz: Vec<Option<f32>>,
+    /// By how many dB each channel's own tone is louder in it than the loudest tone of another channel.
+    pub separation_db: Vec<Option<f32>>,
 }
 
 /// The whole outcome.
@@ -123,7 +125,7 @@ impl Report {
         negotiated: &Negotiated,
         statistics: &video::Statistics,
         audio: &audio::Statistics,
-        tones: Vec<Option<f32>>,
+        heard: audio::Heard,
         state: &State,
         breaches: Vec<Breach>,
     ) -> Self {
@@ -202,7 +204,8 @@ impl Report {
                 discarded_at_start: audio.discarded,
                 decode_failures: audio.decode_failures,
                 verified_parity_blocks: audio.verified_blocks,
-                tones_hz: tones,
+                tones_hz: heard.tones_hz,
+                separation_db: heard.separation_db,
             },
             host_messages: state.messages.len(),
             breaches,

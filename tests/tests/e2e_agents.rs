@@ -4,49 +4,18 @@ mod fixture;
 
 use fixture::{
     Host, Setup,
+    bystander::{assert_unharmed, small},
     fake_agent::{Behaviour, FakeAgent},
 };
 use punktfunk_core::input::InputEvent;
 use punktfunk_tests::{
-    Client, Ending, Options, Running,
+    Ending, Running,
     control::End,
     input::{self, Step},
 };
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(12);
-
-fn small(host: &Host, client: &Client) -> Options {
-    Options {
-        width: 640,
-        height: 480,
-        fps: 30,
-        bitrate_kbps: 4000,
-        ..host.options(client)
-    }
-}
-
-/// Stop watching a bystander and make sure that nothing was lost on it.
-#[track_caller]
-fn assert_unharmed(running: Running) {
-    let before = running.shared.snapshot().frames_decoded;
-    assert!(
-        running.wait_decoded(before + 30, SOON),
-        "the stream goes on"
-    );
-    let report = running.finish(Ending::Disconnect).expect("report");
-    assert_eq!(
-        (
-            report.video.frames_lost,
-            report.video.missing_on_arrival,
-            report.video.counters.backwards
-        ),
-        (0, 0, 0),
-        "{report}"
-    );
-    assert!(report.breaches.is_empty(), "{report}");
-    assert_eq!(report.ended, "left");
-}
 
 #[test]
 fn input_arrives_at_the_agent_in_the_clients_terms_and_is_released_at_the_end() {

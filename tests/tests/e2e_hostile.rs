@@ -2,9 +2,12 @@
 
 mod fixture;
 
-use fixture::{Host, Setup};
+use fixture::{
+    Setup,
+    bystander::{assert_unharmed, small},
+};
 use punktfunk_tests::{
-    Client, Ending, Identity, Options, Running, http,
+    Client, Identity, http,
     impairment::Random,
     nvhttp,
     pairing::{Attempt, PairingError},
@@ -17,38 +20,6 @@ use std::{
 };
 
 const SOON: Duration = Duration::from_secs(12);
-
-fn small(host: &Host, client: &Client) -> Options {
-    Options {
-        width: 640,
-        height: 480,
-        fps: 30,
-        bitrate_kbps: 4000,
-        ..host.options(client)
-    }
-}
-
-/// Stop watching a bystander and make sure that nothing was lost on it.
-#[track_caller]
-fn assert_unharmed(running: Running) {
-    let before = running.shared.snapshot().frames_decoded;
-    assert!(
-        running.wait_decoded(before + 30, SOON),
-        "the stream goes on"
-    );
-    let report = running.finish(Ending::Disconnect).expect("report");
-    assert_eq!(
-        (
-            report.video.frames_lost,
-            report.video.missing_on_arrival,
-            report.video.counters.backwards
-        ),
-        (0, 0, 0),
-        "{report}"
-    );
-    assert!(report.breaches.is_empty(), "{report}");
-    assert_eq!(report.ended, "left");
-}
 
 #[test]
 fn a_wrong_pin_pairs_nobody_and_both_sides_say_so() {
@@ -139,34 +110,6 @@ fn an_unknown_certificate_gets_401_in_xml_everywhere() {
         "{:?}",
         stranger.breaches.list()
     );
-}
-
-#[test]
-fn bare_probes_of_the_tcp_ports_leave_no_word_in_the_log_and_no_penalty() {
-    let host = Setup::default().without_agent().start();
-    let mut client = host.stranger();
-    let before = host.service_log().len();
-    let base = host.address().http_port;
-    for port in [base, base - 5, base + 21] {
-        for _ in 0..30 {
-            drop(TcpStream::connect(client.address(port)).expect("the port is open"));
-        }
-    }
-    // The listeners answer in order: those behind have been seen when this is done, and nobody was held off.
-    host.pair(&mut client, "1234", "1234")
-        .expect("pairing")
-        .expect("the host agrees");
-    assert!(client.server_info(true).expect("serverinfo").paired);
-    let log = host.service_log();
-    let about_probes: Vec<_> = log[before..]
-        .lines()
-        .filter(|line| {
-            ["WARN", "ERROR", "TLS", "RTSP", "connection"]
-                .iter()
-                .any(|word| line.contains(word))
-        })
-        .collect();
-    assert!(about_probes.is_empty(), "{about_probes:#?}");
 }
 
 /// Bytes to a TCP port; whatever comes back, until the host closes or five seconds pass.

@@ -1,10 +1,11 @@
 //! Makes a sink the session's default, and gives the place back.
 //!
-//! The choice is written where desktops write it (the `default` metadata of the session manager). After a crash the
-//! session manager falls back to the choice before by itself, because the sink is gone.
+//! The choice is written where desktops write it (the `default` metadata of the session manager), whenever that comes:
+//! a session manager may start after the sink, or anew while the sink is in use. After a crash of ours it falls back to
+//! the choice before by itself, because the sink is gone.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -14,54 +15,172 @@ use pipewire::{
     loop_::Timeout,
     main_loop::MainLoopRc,
     metadata::{Metadata, MetadataListener},
-    registry::RegistryRc,
+    properties::PropertiesBox,
+    registry::{GlobalObject, RegistryRc},
+    spa::utils::result::AsyncSeq,
     types::ObjectType,
 };
 
 const KEY: &str = "default.configured.audio.sink";
 const TYPE: &str = "Spa:String:JSON";
 
-/// How long the metadata is waited for: without a session manager there is none, and then also no default.
-const LIMIT: Duration = Duration::from_millis(1500);
+/// When a session manager is missed: without one there is no metadata, and then also no default.
+const MISSED: Duration = Duration::from_secs(3);
 
 /// The default sink while it is ours.
 pub struct DefaultSink {
     name: String,
-    /// None when there is no session manager.
+    core: CoreRc,
+    registry: RegistryRc,
+    /// What PipeWire has said since the last [`Self::follow`].
+    news: Rc<RefCell<Vec<News>>>,
     hold: Option<Hold>,
+    /// When to complain that there is no session manager; None once that is settled.
+    complaint: Option<Instant>,
+    _globals: pipewire::registry::Listener,
+    _answers: pipewire::core::Listener,
 }
 
+enum News {
+    Here(GlobalObject<PropertiesBox>),
+    Gone(u32),
+    Answered(AsyncSeq),
+}
+
+/// The session manager's metadata, bound.
 struct Hold {
+    id: u32,
     metadata: Metadata,
     _listener: MetadataListener,
-    _registry: RegistryRc,
+    /// What is set already comes before the answer to this round trip.
+    asked: AsyncSeq,
     /// The choice as it stands, followed while we hold it.
     current: Rc<RefCell<Option<String>>>,
-    before: Option<String>,
+    /// What it was before ours; None until ours is set.
+    before: Option<Option<String>>,
 }
 
 impl DefaultSink {
-    /// Make the sink called `name` the default.
-    pub fn set(main_loop: &MainLoopRc, core: &CoreRc, name: &str) -> Self {
-        let hold = Hold::take(main_loop, core, name);
-        if hold.is_none() {
-            tracing::warn!(
-                "no session manager answers; programs have to choose the sink \"{name}\" themselves"
-            );
-        }
-        Self {
+    /// Make the sink called `name` the default, as soon as [`Self::follow`] finds where that is said.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn new(core: &CoreRc, name: &str) -> Result<Self, pipewire::Error> {
+        let registry = core.get_registry_rc()?;
+        let news = Rc::<RefCell<Vec<News>>>::default();
+        let (come, gone, answered) = (Rc::clone(&news), Rc::clone(&news), Rc::clone(&news));
+        let globals = registry
+            .add_listener_local()
+            .global(move |global| {
+                let default = global
+                    .props
+                    .is_some_and(|props| props.get("metadata.name") == Some("default"));
+                if global.type_ == ObjectType::Metadata && default {
+                    come.borrow_mut().push(News::Here(global.to_owned()));
+                }
+            })
+            .global_remove(move |id| gone.borrow_mut().push(News::Gone(id)))
+            .register();
+        let answers = core
+            .add_listener_local()
+            .done(move |_, seq| answered.borrow_mut().push(News::Answered(seq)))
+            .register();
+        Ok(Self {
             name: name.to_owned(),
-            hold,
+            core: core.clone(),
+            registry,
+            news,
+            hold: None,
+            complaint: Instant::now().checked_add(MISSED),
+            _globals: globals,
+            _answers: answers,
+        })
+    }
+
+    /// Act on what the loop has heard; to be called after each of its turns.
+    pub fn follow(&mut self) {
+        let news = std::mem::take(&mut *self.news.borrow_mut());
+        for one in news {
+            match one {
+                News::Here(global) => self.hold = self.bind(&global),
+                News::Gone(id) => {
+                    if self.hold.as_ref().is_some_and(|hold| hold.id == id) {
+                        tracing::debug!("the session manager left; its successor is waited for");
+                        self.hold = None;
+                    }
+                }
+                News::Answered(seq) => self.take(seq),
+            }
+        }
+        if self
+            .complaint
+            .is_some_and(|at| self.hold.is_none() && Instant::now() >= at)
+        {
+            self.complaint = None;
+            tracing::warn!(
+                "no session manager answers; until one does, programs have to choose the sink \"{}\" themselves \
+                 (systemctl --user start wireplumber)",
+                self.name
+            );
         }
     }
 
+    fn bind(&self, global: &GlobalObject<PropertiesBox>) -> Option<Hold> {
+        let metadata: Metadata = self.registry.bind(global).ok()?;
+        let current = Rc::new(RefCell::new(None));
+        let follow = Rc::clone(&current);
+        let listener = metadata
+            .add_listener_local()
+            .property(move |_, key, _, value| {
+                if key == Some(KEY) {
+                    follow.replace(value.map(str::to_owned));
+                }
+                0
+            })
+            .register();
+        Some(Hold {
+            id: global.id,
+            metadata,
+            _listener: listener,
+            asked: self.core.sync(0).ok()?,
+            current,
+            before: None,
+        })
+    }
+
+    /// The choice of before is known: make ours.
+    fn take(&mut self, answered: AsyncSeq) {
+        let Some(hold) = self
+            .hold
+            .as_mut()
+            .filter(|hold| hold.asked == answered && hold.before.is_none())
+        else {
+            return;
+        };
+        let before = hold.current.borrow().clone();
+        hold.before = Some(before.filter(|before| !names(before, &self.name)));
+        hold.metadata
+            .set_property(0, KEY, Some(TYPE), Some(&choice(&self.name)));
+        self.complaint = None;
+    }
+
     /// Put back what was the default before, unless somebody chose another one meanwhile.
-    pub fn restore(self, main_loop: &MainLoopRc) {
-        let Some(hold) = self.hold else { return };
-        let current = hold.current.borrow().clone();
-        if current.is_some_and(|current| names(&current, &self.name)) {
-            hold.metadata
-                .set_property(0, KEY, Some(TYPE), hold.before.as_deref());
+    pub fn restore(mut self, main_loop: &MainLoopRc) {
+        let Some(Hold {
+            metadata,
+            current,
+            before: Some(before),
+            ..
+        }) = self.hold.take()
+        else {
+            return;
+        };
+        let ours = current
+            .borrow()
+            .as_ref()
+            .is_some_and(|current| names(current, &self.name));
+        if ours {
+            metadata.set_property(0, KEY, Some(TYPE), before.as_deref());
             // Let it leave before the connection closes.
             for _ in 0..3 {
                 main_loop
@@ -81,78 +200,6 @@ fn names(choice: &str, name: &str) -> bool {
     choice
         .split(|c: char| "{}\"=:, ".contains(c))
         .any(|word| word == name)
-}
-
-impl Hold {
-    fn take(main_loop: &MainLoopRc, core: &CoreRc, name: &str) -> Option<Self> {
-        let end = Instant::now() + LIMIT;
-        let turn = || {
-            main_loop
-                .loop_()
-                .iterate(Timeout::Finite(Duration::from_millis(50)));
-            Instant::now() < end
-        };
-        let registry = core.get_registry_rc().ok()?;
-        let found = Rc::new(RefCell::new(None));
-        let seen = Rc::clone(&found);
-        let listener = registry
-            .add_listener_local()
-            .global(move |global| {
-                let default = global
-                    .props
-                    .is_some_and(|props| props.get("metadata.name") == Some("default"));
-                if global.type_ == ObjectType::Metadata && default {
-                    seen.replace(Some(global.to_owned()));
-                }
-            })
-            .register();
-        while found.borrow().is_none() {
-            if !turn() {
-                return None;
-            }
-        }
-        drop(listener);
-        let metadata: Metadata = registry.bind(found.borrow().as_ref()?).ok()?;
-
-        let current = Rc::new(RefCell::new(None));
-        let (follow, ready) = (Rc::clone(&current), Rc::new(Cell::new(false)));
-        let listener = metadata
-            .add_listener_local()
-            .property(move |_, key, _, value| {
-                if key == Some(KEY) {
-                    follow.replace(value.map(str::to_owned));
-                }
-                0
-            })
-            .register();
-        // What is set already comes before the answer to a round trip that was asked for after the binding.
-        let done = Rc::clone(&ready);
-        let asked = core.sync(0).ok()?;
-        let round_trip = core
-            .add_listener_local()
-            .done(move |_, answered| {
-                if answered == asked {
-                    done.set(true);
-                }
-            })
-            .register();
-        while !ready.get() && turn() {}
-        drop(round_trip);
-
-        let ours = choice(name);
-        let before = current
-            .borrow()
-            .clone()
-            .filter(|before| !names(before, name));
-        metadata.set_property(0, KEY, Some(TYPE), Some(&ours));
-        Some(Self {
-            metadata,
-            _listener: listener,
-            _registry: registry,
-            current,
-            before,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -4,19 +4,21 @@
 //! replaced by silence, so that a stream never ends for want of sound.
 
 mod default_sink;
+mod lasting;
 pub mod opus;
 pub mod pipewire;
 mod sound_queue;
 pub mod tone;
 
 use crate::source::{AudioOrigin, AudioSource};
+use lasting::Lasting;
 use tone::Tone;
 
 /// Samples a second and channel, everywhere.
 pub const RATE: u32 = 48_000;
 
 /// The sound of a stream whose pictures have this origin: `channels` interleaved, `packet_ms` a packet. Never fails: what
-/// cannot be heard is silence, with a warning that says why.
+/// cannot be heard is silence, with a warning that says why, and is tried again.
 pub fn open(
     origin: AudioOrigin,
     channels: u32,
@@ -25,12 +27,8 @@ pub fn open(
 ) -> Box<dyn AudioSource> {
     match origin {
         AudioOrigin::Tone => Box::new(Tone::new(channels, packet_ms)),
-        AudioOrigin::PipeWire => match pipewire::open(channels, play_on_host) {
-            Ok(source) => source,
-            Err(why) => {
-                tracing::warn!(why, "no sound: the stream goes on in silence");
-                Box::new(Tone::silence(channels, packet_ms))
-            }
-        },
+        AudioOrigin::PipeWire => Box::new(Lasting::new(channels, packet_ms, move || {
+            pipewire::open(channels, play_on_host)
+        })),
     }
 }

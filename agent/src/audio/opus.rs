@@ -4,9 +4,6 @@
 use super::RATE;
 use opus::{Application, Bitrate, MSEncoder};
 
-/// From this rate on surround sound is sent at high quality: each channel a stream of its own. The wire's rates are
-/// 256 and 450 kbit/s for normal, 1536 and 2048 for high quality.
-const HIGH_QUALITY_KBPS: u32 = 1_000;
 /// Largest packet that fits a datagram with its headers.
 pub const MAX_PACKET: usize = 1_372;
 
@@ -32,13 +29,19 @@ pub struct OpusEncoder {
 }
 
 impl OpusEncoder {
-    /// `kbps` is the rate of all channels together.
+    /// `kbps` is the rate of all channels together. With `high_quality` every channel of surround sound is a stream of
+    /// its own; stereo is one coupled stream either way.
     ///
     /// # Errors
     /// Settings outside the protocol's.
-    pub fn new(channels: u32, packet_ms: u32, kbps: u32) -> Result<Self, OpusError> {
+    pub fn new(
+        channels: u32,
+        packet_ms: u32,
+        kbps: u32,
+        high_quality: bool,
+    ) -> Result<Self, OpusError> {
         // streams, of which coupled; the mapping is always the identity, in the client's channel order
-        let (streams, coupled) = match (channels, kbps >= HIGH_QUALITY_KBPS) {
+        let (streams, coupled) = match (channels, high_quality) {
             (2, _) => (1, 1),
             (6, false) => (4, 2),
             (6, true) => (6, 0),
@@ -84,18 +87,26 @@ mod tests {
     use super::*;
     use crate::{audio::tone::Tone, source::AudioSource};
 
+    /// Every layout: channels, packet length, rate, high quality, and the size that its packets have.
+    const LAYOUTS: [(u32, u32, u32, bool, usize); 12] = [
+        (2, 5, 96, false, 60),
+        (2, 10, 96, false, 120),
+        (2, 5, 512, true, 320),
+        (2, 10, 512, true, 640),
+        (6, 5, 256, false, 160),
+        (6, 10, 256, false, 320),
+        (6, 5, 1536, true, 960),
+        (6, 10, 1088, true, 1360),
+        (8, 5, 450, false, 281),
+        (8, 10, 450, false, 563),
+        (8, 5, 2048, true, 1280),
+        (8, 10, 1088, true, 1360),
+    ];
+
     #[test]
     fn every_packet_has_the_same_size_whatever_is_heard() {
-        for (channels, packet_ms, kbps, expected) in [
-            (2, 5, 96, 60),
-            (2, 10, 96, 120),
-            (2, 5, 512, 320),
-            (6, 5, 256, 160),
-            (6, 5, 1536, 960),
-            (8, 5, 450, 281),
-            (8, 5, 2048, 1280),
-        ] {
-            let mut encoder = OpusEncoder::new(channels, packet_ms, kbps).unwrap();
+        for (channels, packet_ms, kbps, high_quality, expected) in LAYOUTS {
+            let mut encoder = OpusEncoder::new(channels, packet_ms, kbps, high_quality).unwrap();
             let mut samples = vec![0.0; encoder.samples()];
             for packet in 0..100usize {
                 for (index, sample) in samples.iter_mut().enumerate() {
@@ -116,8 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn quality_is_told_and_not_guessed_from_the_rate() {
+        // The same rate both ways: the first stream of the one is a pair, of the other a single channel (RFC 6716, 3.1).
+        for (high_quality, pair) in [(false, true), (true, false)] {
+            let mut encoder = OpusEncoder::new(6, 5, 600, high_quality).unwrap();
+            let samples = vec![0.1; encoder.samples()];
+            let packet = encoder.encode(&samples).unwrap();
+            assert_eq!(packet[0] & 4 != 0, pair);
+        }
+    }
+
+    #[test]
     fn a_stereo_packet_decodes_to_the_tone_that_went_in() {
-        let mut encoder = OpusEncoder::new(2, 10, 96).unwrap();
+        let mut encoder = OpusEncoder::new(2, 10, 96, false).unwrap();
         let mut tone = Tone::new(2, 10);
         let mut decoder = opus::Decoder::new(RATE, opus::Channels::Stereo).unwrap();
         let mut samples = vec![0.0; encoder.samples()];
@@ -138,7 +160,7 @@ mod tests {
     #[test]
     fn settings_outside_the_protocol_are_refused() {
         for (channels, packet_ms, kbps) in [(3, 5, 96), (2, 7, 96), (2, 10, 0), (2, 10, 2000)] {
-            assert!(OpusEncoder::new(channels, packet_ms, kbps).is_err());
+            assert!(OpusEncoder::new(channels, packet_ms, kbps, true).is_err());
         }
     }
 }

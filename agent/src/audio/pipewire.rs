@@ -68,8 +68,8 @@ pub fn open(channels: u32, play_on_host: bool) -> Result<Box<dyn AudioSource>, S
     sinks.retain(|(_, hub)| hub.strong_count() > 0);
     let shared = sinks
         .iter()
-        .find(|(open, _)| *open == kind)
-        .and_then(|(_, hub)| hub.upgrade());
+        .filter(|(open, _)| *open == kind)
+        .find_map(|(_, hub)| hub.upgrade().filter(|hub| !hub.ears.ended()));
     let hub = match shared {
         Some(hub) => hub,
         None => {
@@ -118,6 +118,11 @@ impl Ears {
         }
         ears.queues.push(Arc::downgrade(queue));
         Ok(())
+    }
+
+    fn ended(&self) -> bool {
+        let ears = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.ended.is_some()
     }
 
     fn push(&self, samples: &[u8], channels: u32) {
@@ -231,9 +236,13 @@ fn listen(
         .add_local_listener::<()>()
         .state_changed(move |_, (), old, new| {
             tracing::debug!(?old, ?new, "sound stream");
-            if let StreamState::Error(why) = new {
-                *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-            }
+            let why = match new {
+                StreamState::Error(why) => why,
+                // Somebody took the node away.
+                StreamState::Unconnected => "the sink was removed".to_owned(),
+                _ => return,
+            };
+            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         })
         .process(move |stream, ()| process(stream, kind.channels, &heard))
         .register()
@@ -248,7 +257,10 @@ fn listen(
     stream
         .connect(Direction::Input, None, flags, &mut pods)
         .map_err(absent)?;
-    let default = (!kind.play_on_host).then(|| DefaultSink::set(&main_loop, &core, SINK));
+    let mut default = match kind.play_on_host {
+        true => None,
+        false => Some(DefaultSink::new(&core, SINK).map_err(absent)?),
+    };
     let _ = started.send(Ok(()));
 
     while !stop.load(Ordering::Acquire) {
@@ -257,6 +269,9 @@ fn listen(
             .iterate(Timeout::Finite(Duration::from_millis(500)));
         if let Some(why) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(why);
+        }
+        if let Some(default) = &mut default {
+            default.follow();
         }
     }
     if let Some(default) = default {

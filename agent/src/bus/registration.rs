@@ -8,6 +8,7 @@ use crate::{
     apps::{Applications, Runner},
     cli::RunArgs,
     encode,
+    input::touch::TouchOffer,
 };
 use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
@@ -77,6 +78,8 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
         .receive_name_owner_changed_with_args(&[(0, BUS_NAME)])
         .await?;
     let mut removals = session::removals(&connection).await;
+    let touch = TouchOffer::of_session().await;
+    let mut desktops = touch.changes().await;
     ready("waiting for a session");
     // fails early where no session can ever be found, service or not
     session::find(&connection, args).await?;
@@ -87,7 +90,7 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
             ready("waiting for punktfunkd");
         }
         let offered = RefCell::new(None);
-        let mut registered = pin!(register_when(present, &connection, args, &offered));
+        let mut registered = pin!(register_when(present, &connection, args, &touch, &offered));
         // until there is a reason to register anew
         loop {
             tokio::select! {
@@ -104,6 +107,10 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
                         break;
                     }
                 }
+                Some(()) = desktops.next() => {
+                    tracing::debug!("the desktop came or went; the session is offered anew");
+                    break;
+                }
                 result = &mut registered => match result? {},
             }
         }
@@ -116,6 +123,7 @@ async fn register_when(
     present: bool,
     connection: &Connection,
     args: &RunArgs,
+    touch: &TouchOffer,
     offered: &RefCell<Option<String>>,
 ) -> anyhow::Result<Infallible> {
     if !present {
@@ -127,7 +135,7 @@ async fn register_when(
         // asked again each time: the user may have logged out and in
         let session = session::find(connection, args).await?;
         offered.replace(Some(session.clone()));
-        match register(connection, &session).await {
+        match register(connection, &session, touch.is_there().await).await {
             Ok(path) => {
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));
@@ -147,15 +155,15 @@ async fn register_when(
     }
 }
 
-async fn register(connection: &Connection, session: &str) -> zbus::Result<String> {
+async fn register(connection: &Connection, session: &str, touch: bool) -> zbus::Result<String> {
     let host = Host1Proxy::new(connection).await?;
     let path = ObjectPath::try_from(AGENT_PATH)?;
-    let object = host.register_agent(&path, session, offer()).await?;
+    let object = host.register_agent(&path, session, offer(touch)).await?;
     Ok(object.to_string())
 }
 
 /// What this agent says of itself.
-fn offer() -> AgentOffer {
+fn offer(touch: bool) -> AgentOffer {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     AgentOffer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -164,6 +172,7 @@ fn offer() -> AgentOffer {
         encoders: names(encode::ENCODERS),
         codecs: names(encode::CODECS),
         invalidates_refs: Some(encode::INVALIDATES_REFS),
+        touch: Some(touch),
     }
 }
 

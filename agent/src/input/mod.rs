@@ -1,4 +1,4 @@
-//! A client's input into the session: keys, pointer, scrolling, text.
+//! A client's input into the session: keys, pointer, scrolling, text, fingers and pens.
 //!
 //! A [`Translator`] turns the client's events (Windows key codes, packet coordinates) into [`Action`]s in the terms of
 //! Linux (evdev codes, fractions of the picture) and remembers what is down. A [`Backend`] puts actions into the
@@ -7,6 +7,7 @@
 
 pub mod keymap;
 mod libei;
+pub mod touch;
 mod translate;
 mod wlroots;
 mod xkb_modifiers;
@@ -17,6 +18,7 @@ use std::{
 };
 
 use punktfunk_core::input::InputEvent;
+use punktfunk_dbus::channel::message::Held;
 
 pub use translate::{Action, Translator};
 
@@ -77,12 +79,12 @@ impl State {
         self.flush();
     }
 
-    fn release_all(&mut self) {
+    fn release(&mut self, held: Held) {
         let Some(backend) = &mut self.backend else {
             return;
         };
         self.translator
-            .release_all(&mut |action| backend.apply(action));
+            .release(held, &mut |action| backend.apply(action));
         self.flush();
     }
 
@@ -124,7 +126,7 @@ impl InputHandle {
     /// Let go of everything and close the way in; events that still come are dropped.
     pub fn close(self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.release_all();
+        state.release(Held::ALL);
         state.backend = None;
     }
 }
@@ -139,17 +141,17 @@ impl Injector for SessionInput {
             .inject(event);
     }
 
-    fn release_all(&mut self) {
+    fn release(&mut self, held: Held) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .release_all();
+            .release(held);
     }
 }
 
 impl Drop for SessionInput {
     fn drop(&mut self) {
-        self.release_all();
+        self.release(Held::ALL);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use punktfunk_core::input::InputEvent;
+use punktfunk_core::input::{InputEvent, Pen, Touch};
+use punktfunk_dbus::channel::message::Held;
 
 use super::keymap;
 
@@ -10,16 +11,73 @@ use super::keymap;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     /// A Linux key code.
-    Key { code: u16, down: bool },
+    Key {
+        code: u16,
+        down: bool,
+    },
     /// A Linux button code.
-    Button { code: u16, down: bool },
+    Button {
+        code: u16,
+        down: bool,
+    },
     /// Pixels.
-    Move { dx: f32, dy: f32 },
+    Move {
+        dx: f32,
+        dy: f32,
+    },
     /// A place in the picture, each from 0 (first pixel) to 1 (last pixel).
-    MoveTo { x: f64, y: f64 },
+    MoveTo {
+        x: f64,
+        y: f64,
+    },
     /// In 120ths of a notch; positive is right and *down*, as in Wayland.
-    Scroll { x: i32, y: i32 },
+    Scroll {
+        x: i32,
+        y: i32,
+    },
+    /// A finger, by the client's number for it, at a place in the picture as in [`Action::MoveTo`].
+    TouchDown {
+        finger: u32,
+        x: f64,
+        y: f64,
+    },
+    TouchMove {
+        finger: u32,
+        x: f64,
+        y: f64,
+    },
+    TouchUp {
+        finger: u32,
+    },
+    /// It was no touch after all.
+    TouchCancel {
+        finger: u32,
+    },
 }
+
+/// As many fingers as a client may have down.
+const MAX_FINGERS: usize = 16;
+
+/// What a finger or a pen does, as the wire numbers it.
+mod contact {
+    pub const HOVER: u8 = 0;
+    pub const DOWN: u8 = 1;
+    pub const UP: u8 = 2;
+    pub const MOVE: u8 = 3;
+    pub const CANCEL: u8 = 4;
+    pub const BUTTONS: u8 = 5;
+    pub const HOVER_LEAVE: u8 = 6;
+    pub const CANCEL_ALL: u8 = 7;
+}
+
+const LEFT: u16 = 0x110;
+const RIGHT: u16 = 0x111;
+const MIDDLE: u16 = 0x112;
+const SIDE: u16 = 0x113;
+const EXTRA: u16 = 0x114;
+
+/// The buttons on a pen's barrel, by their bits, and the mouse buttons that they act as.
+const BARREL: [(u8, u16); 3] = [(1, RIGHT), (2, MIDDLE), (4, SIDE)];
 
 const LEFT_SHIFT: u16 = 42;
 
@@ -36,6 +94,7 @@ const MODIFIERS: [(u8, [u16; 2]); 4] = [
 pub struct Translator {
     keys: BTreeSet<u16>,
     buttons: BTreeSet<u16>,
+    fingers: BTreeSet<u32>,
 }
 
 impl Translator {
@@ -57,21 +116,14 @@ impl Translator {
             }
             InputEvent::MouseButton { down, button } => {
                 let code = match button {
-                    1 => 0x110,
-                    2 => 0x112,
-                    3 => 0x111,
-                    4 => 0x113,
-                    5 => 0x114,
+                    1 => LEFT,
+                    2 => MIDDLE,
+                    3 => RIGHT,
+                    4 => SIDE,
+                    5 => EXTRA,
                     _ => return,
                 };
-                let changed = if down {
-                    self.buttons.insert(code)
-                } else {
-                    self.buttons.remove(&code)
-                };
-                if changed {
-                    act(Action::Button { code, down });
-                }
+                self.button(code, down, act);
             }
             InputEvent::MouseRelative { dx, dy } => act(Action::Move {
                 dx: dx.into(),
@@ -96,17 +148,89 @@ impl Translator {
                 y: 0,
             }),
             InputEvent::Text(character) => self.text(character, act),
+            InputEvent::Touch(touch) => self.touch(&touch, act),
+            InputEvent::Pen(pen) => self.pen(&pen, act),
             _ => {}
         }
     }
 
-    /// Let go of everything that is down.
-    pub fn release_all(&mut self, act: &mut dyn FnMut(Action)) {
-        for code in std::mem::take(&mut self.keys) {
-            act(Action::Key { code, down: false });
+    /// Let go of what is down of `held`.
+    pub fn release(&mut self, held: Held, act: &mut dyn FnMut(Action)) {
+        if held.keyboard {
+            for code in std::mem::take(&mut self.keys) {
+                act(Action::Key { code, down: false });
+            }
         }
-        for code in std::mem::take(&mut self.buttons) {
-            act(Action::Button { code, down: false });
+        if held.pointer {
+            for code in std::mem::take(&mut self.buttons) {
+                act(Action::Button { code, down: false });
+            }
+            for finger in std::mem::take(&mut self.fingers) {
+                act(Action::TouchCancel { finger });
+            }
+        }
+    }
+
+    fn button(&mut self, code: u16, down: bool, act: &mut dyn FnMut(Action)) {
+        let changed = if down {
+            self.buttons.insert(code)
+        } else {
+            self.buttons.remove(&code)
+        };
+        if changed {
+            act(Action::Button { code, down });
+        }
+    }
+
+    /// A finger that hovers is nothing that a touch screen knows.
+    fn touch(&mut self, touch: &Touch, act: &mut dyn FnMut(Action)) {
+        let finger = touch.pointer;
+        let (x, y) = place(touch.x, touch.y);
+        match touch.event {
+            contact::DOWN if self.fingers.contains(&finger) => {
+                act(Action::TouchMove { finger, x, y });
+            }
+            contact::DOWN if self.fingers.len() < MAX_FINGERS => {
+                self.fingers.insert(finger);
+                act(Action::TouchDown { finger, x, y });
+            }
+            contact::MOVE if self.fingers.contains(&finger) => {
+                act(Action::TouchMove { finger, x, y });
+            }
+            contact::UP if self.fingers.remove(&finger) => act(Action::TouchUp { finger }),
+            contact::CANCEL if self.fingers.remove(&finger) => act(Action::TouchCancel { finger }),
+            contact::CANCEL_ALL => {
+                for finger in std::mem::take(&mut self.fingers) {
+                    act(Action::TouchCancel { finger });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A pen is a pointer whose tip is the left button: no way into a compositor takes pressure or tilt.
+    fn pen(&mut self, pen: &Pen, act: &mut dyn FnMut(Action)) {
+        let (x, y) = place(pen.x, pen.y);
+        match pen.event {
+            contact::HOVER | contact::DOWN | contact::UP | contact::MOVE => {
+                act(Action::MoveTo { x, y });
+            }
+            contact::BUTTONS => {}
+            contact::CANCEL | contact::HOVER_LEAVE | contact::CANCEL_ALL => {
+                for code in [LEFT].into_iter().chain(BARREL.map(|(_, code)| code)) {
+                    self.button(code, false, act);
+                }
+                return;
+            }
+            _ => return,
+        }
+        for (bit, code) in BARREL {
+            self.button(code, pen.buttons & bit != 0, act);
+        }
+        match pen.event {
+            contact::DOWN => self.button(LEFT, true, act),
+            contact::UP => self.button(LEFT, false, act),
+            _ => {}
         }
     }
 
@@ -163,154 +287,10 @@ impl Translator {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(code: u16, down: bool, modifiers: u8) -> InputEvent {
-        InputEvent::Key {
-            down,
-            code,
-            modifiers,
-            flags: 0,
-        }
-    }
-
-    fn all(translator: &mut Translator, events: &[InputEvent]) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for event in events {
-            translator.translate(event, &mut |action| actions.push(action));
-        }
-        actions
-    }
-
-    fn down(code: u16) -> Action {
-        Action::Key { code, down: true }
-    }
-
-    fn up(code: u16) -> Action {
-        Action::Key { code, down: false }
-    }
-
-    #[test]
-    fn the_high_byte_of_a_key_code_is_ignored() {
-        let mut t = Translator::default();
-        assert_eq!(
-            all(&mut t, &[key(0x8041, true, 0), key(0x8041, false, 0)]),
-            [down(30), up(30)]
-        );
-    }
-
-    #[test]
-    fn repeats_of_a_held_key_and_ups_of_a_free_one_are_dropped() {
-        let mut t = Translator::default();
-        let events = [
-            key(0x41, false, 0),
-            key(0x41, true, 0),
-            key(0x41, true, 0),
-            key(0x41, false, 0),
-            key(0x41, false, 0),
-        ];
-        assert_eq!(all(&mut t, &events), [down(30), up(30)]);
-    }
-
-    #[test]
-    fn a_modifier_that_was_never_pressed_is_held_around_its_key() {
-        let mut t = Translator::default();
-        assert_eq!(
-            all(&mut t, &[key(0x41, true, 1)]),
-            [down(42), down(30), up(42)]
-        );
-        let mut t = Translator::default();
-        assert_eq!(
-            all(&mut t, &[key(0xa1, true, 1), key(0x41, true, 1)]),
-            [down(54), down(30)]
-        );
-    }
-
-    #[test]
-    fn what_is_held_is_released_once_and_all_of_it() {
-        let mut t = Translator::default();
-        all(
-            &mut t,
-            &[
-                key(0xa0, true, 1),
-                key(0x41, true, 1),
-                InputEvent::MouseButton {
-                    down: true,
-                    button: 1,
-                },
-            ],
-        );
-        let mut released = Vec::new();
-        t.release_all(&mut |action| released.push(action));
-        released.sort_by_key(|action| format!("{action:?}"));
-        assert_eq!(
-            released,
-            [
-                Action::Button {
-                    code: 0x110,
-                    down: false
-                },
-                up(30),
-                up(42)
-            ]
-        );
-        t.release_all(&mut |action| panic!("released twice: {action:?}"));
-    }
-
-    #[test]
-    fn absolute_positions_are_fractions_of_the_picture_and_stay_inside() {
-        let at = |x, y| InputEvent::MouseAbsolute {
-            x,
-            y,
-            ref_width: 1279,
-            ref_height: 719,
-        };
-        let mut t = Translator::default();
-        assert_eq!(
-            all(&mut t, &[at(0, 719), at(-5, 2000)]),
-            [
-                Action::MoveTo { x: 0.0, y: 1.0 },
-                Action::MoveTo { x: 0.0, y: 1.0 }
-            ]
-        );
-        let nowhere = InputEvent::MouseAbsolute {
-            x: 1,
-            y: 1,
-            ref_width: 0,
-            ref_height: -1,
-        };
-        assert_eq!(all(&mut t, &[nowhere]), []);
-    }
-
-    #[test]
-    fn a_wheel_turned_away_scrolls_up() {
-        let mut t = Translator::default();
-        assert_eq!(
-            all(
-                &mut t,
-                &[
-                    InputEvent::Scroll { amount: 120 },
-                    InputEvent::HorizontalScroll { amount: 60 },
-                    InputEvent::Scroll { amount: i16::MIN }
-                ]
-            ),
-            [
-                Action::Scroll { x: 0, y: -120 },
-                Action::Scroll { x: 60, y: 0 },
-                Action::Scroll { x: 0, y: 32768 }
-            ]
-        );
-    }
-
-    #[test]
-    fn text_is_typed_with_shift_where_it_needs_it_and_leaves_nothing_down() {
-        let mut t = Translator::default();
-        assert_eq!(
-            all(&mut t, &[InputEvent::Text('A'), InputEvent::Text('é')]),
-            [down(42), down(30), up(30), up(42)]
-        );
-        t.release_all(&mut |action| panic!("left down: {action:?}"));
-    }
+/// A place in the picture, kept inside.
+fn place(x: f32, y: f32) -> (f64, f64) {
+    (f64::from(x).clamp(0.0, 1.0), f64::from(y).clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+mod tests;

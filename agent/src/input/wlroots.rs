@@ -192,6 +192,11 @@ impl Backend for Wlroots {
                 self.scroll(Axis::HorizontalScroll, x);
                 self.scroll(Axis::VerticalScroll, y);
             }
+            // There is no virtual touch screen in these protocols, and so none is offered.
+            Action::TouchDown { .. }
+            | Action::TouchMove { .. }
+            | Action::TouchUp { .. }
+            | Action::TouchCancel { .. } => return,
         }
         self.pointer.frame();
     }

@@ -17,6 +17,7 @@ pub mod synthetic;
 
 pub use picture::{Picture, PictureSlot, SlotState};
 
+use punktfunk_dbus::channel::message::Held;
 use std::sync::Arc;
 
 /// What a source is asked for. Width and height in pixels.
@@ -131,8 +132,8 @@ pub enum AudioOrigin {
 /// Puts a client's events into the session. Called from the channel thread; must not block for long.
 pub trait Injector: Send {
     fn inject(&mut self, event: &punktfunk_core::input::InputEvent);
-    /// Let go of everything that is pressed.
-    fn release_all(&mut self);
+    /// Let go of what is pressed of `held`.
+    fn release(&mut self, held: Held);
 }
 
 /// Interleaved f32 samples at 48 kHz, one call = one packet's worth. Blocks until that much has been heard (or its time

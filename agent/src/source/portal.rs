@@ -92,7 +92,12 @@ async fn with_input(
             .select_devices(
                 &session,
                 SelectDevicesOptions::default()
-                    .set_devices(devices & (DeviceType::Keyboard | DeviceType::Pointer))
+                    .set_devices(
+                        devices
+                            & (DeviceType::Keyboard
+                                | DeviceType::Pointer
+                                | DeviceType::Touchscreen),
+                    )
                     .set_persist_mode(PersistMode::DoNot),
             )
             .await

@@ -11,7 +11,7 @@ use nix::{
 };
 use punktfunk_dbus::channel::{
     ToAgent, ToService,
-    message::{AgentStats, SourceState},
+    message::{AgentStats, Held, SourceState},
     socket::Received,
 };
 use std::{os::fd::AsFd, sync::Arc};
@@ -58,9 +58,7 @@ impl Channel {
             }
         }
         self.shared.stop();
-        if let Some(injector) = &mut self.injector {
-            injector.release_all();
-        }
+        self.release(Held::ALL);
         self.report();
     }
 
@@ -104,16 +102,19 @@ impl Channel {
                     injector.inject(&event);
                 }
             }
-            ToAgent::ReleaseAll => {
-                if let Some(injector) = &mut self.injector {
-                    injector.release_all();
-                }
-            }
+            ToAgent::Release(held) => self.release(held),
+            ToAgent::ReleaseAll => self.release(Held::ALL),
             ToAgent::Stop => return Err("the service said stop".to_owned()),
             // a newer service: what this agent does not know, it does not do
             _ => tracing::debug!("a message of a newer service is left alone"),
         }
         Ok(())
+    }
+
+    fn release(&mut self, held: Held) {
+        if let Some(injector) = &mut self.injector {
+            injector.release(held);
+        }
     }
 
     /// The totals, and what the pictures show when that has changed. A full socket loses them; the next ones come.

@@ -2,8 +2,8 @@
 
 use super::{Shared, StreamError};
 use crate::{
-    audio::{self, opus::OpusEncoder, tone::Tone},
-    source::{AudioOrigin, AudioSource},
+    audio::{self, opus::OpusEncoder},
+    source::AudioOrigin,
 };
 use punktfunk_dbus::{channel::ToService, open_stream::OpenStream};
 use std::sync::Arc;
@@ -27,7 +27,12 @@ impl Sound {
     ) -> Result<Self, StreamError> {
         let (channels, packet_ms) = (options.audio_channels, options.audio_packet_ms);
         Ok(Self {
-            encoder: OpusEncoder::new(channels, packet_ms, options.audio_bitrate_kbps)?,
+            encoder: OpusEncoder::new(
+                channels,
+                packet_ms,
+                options.audio_bitrate_kbps,
+                options.audio_high_quality,
+            )?,
             origin,
             channels,
             packet_ms,
@@ -39,15 +44,13 @@ impl Sound {
     /// Until the stream stops or its peer is gone.
     pub fn run(mut self) {
         let (channels, packet_ms) = (self.channels, self.packet_ms);
-        let mut source: Box<dyn AudioSource> =
-            audio::open(self.origin, channels, packet_ms, self.play_on_host);
+        let mut source = audio::open(self.origin, channels, packet_ms, self.play_on_host);
         let mut samples = vec![0.0; self.encoder.samples()];
         let mut seq = 0;
         while !self.shared.orders.stopped() {
             if let Err(why) = source.read(&mut samples) {
-                tracing::warn!(why, "the sound ended: the stream goes on in silence");
-                source = Box::new(Tone::silence(channels, packet_ms));
-                continue;
+                tracing::warn!(why, "no more sound");
+                return;
             }
             let opus = match self.encoder.encode(&samples) {
                 Ok(opus) => opus.to_vec(),

@@ -6,7 +6,7 @@ use ::openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_dbus::channel::{
     Consumer, Ring, ToAgent,
     consumer::{Event, Limits},
-    message::{FRAME_KEY, FrameReady},
+    message::{FRAME_KEY, FrameReady, Held},
     socket,
 };
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ fn options() -> OpenStream {
         audio_channels: 2,
         audio_packet_ms: 5,
         audio_bitrate_kbps: 96,
+        audio_high_quality: false,
         source: "synthetic".to_owned(),
         compositor: "auto".to_owned(),
         play_on_host: false,
@@ -307,5 +308,63 @@ fn a_ring_that_could_shrink_is_not_mapped() {
     for slot in 0..GEOMETRY.slots {
         ring.read(slot, 1000, &mut back).unwrap();
         assert_eq!(back, vec![slot as u8 + 1; 1000]);
+    }
+}
+
+/// Writes down what it is told.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl crate::source::Injector for Recorder {
+    fn inject(&mut self, event: &punktfunk_core::input::InputEvent) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn release(&mut self, held: Held) {
+        self.0.lock().unwrap().push(format!("{held:?}"));
+    }
+}
+
+#[test]
+fn whatever_ends_the_channel_lets_go_of_everything_once() {
+    type Ending = fn(Arc<Endpoint>, &Shared);
+    let endings: [(&str, Ending); 3] = [
+        ("the service is gone", |service, _| drop(service)),
+        ("the service says stop", |service, _| {
+            service.send_to_agent(&ToAgent::Stop).unwrap();
+        }),
+        ("the agent ends", |_, shared| shared.stop()),
+    ];
+    for (name, end) in endings {
+        let (ours, theirs) = socket::pair().unwrap();
+        let shared = Arc::new(Shared {
+            endpoint: Endpoint::new(theirs),
+            orders: OrdersHandle::default(),
+            slots: Mutex::new(Slots::new(4)),
+            totals: Mutex::default(),
+            wake: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap(),
+            ended: AtomicBool::new(false),
+        });
+        let recorder = Recorder::default();
+        let injector: Box<dyn crate::source::Injector> = Box::new(recorder.clone());
+        let channel = channel::Channel::new(Some(injector), Arc::default(), Arc::clone(&shared));
+        let service = Arc::new(Endpoint::new(ours));
+        let keyboard = Held {
+            pointer: false,
+            keyboard: true,
+        };
+        service.send_to_agent(&ToAgent::Release(keyboard)).unwrap();
+        let running = std::thread::spawn(move || channel.run());
+        let kept = Arc::clone(&service);
+        let told = Instant::now() + LIMIT;
+        while recorder.0.lock().unwrap().is_empty() {
+            assert!(Instant::now() < told, "{name}: not even a word arrives");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(kept);
+        end(service, &shared);
+        running.join().unwrap();
+        let expected = [format!("{keyboard:?}"), format!("{:?}", Held::ALL)];
+        assert_eq!(*recorder.0.lock().unwrap(), expected, "{name}");
     }
 }

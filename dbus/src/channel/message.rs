@@ -85,6 +85,27 @@ pub struct AgentStats {
     pub missed_ticks: u64,
 }
 
+/// What a client holds down, by the permission that it needs for it. At least one is set in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Mouse buttons, fingers and pens.
+    pub pointer: bool,
+    /// Keys.
+    pub keyboard: bool,
+}
+
+impl Held {
+    /// All there is.
+    pub const ALL: Self = Self {
+        pointer: true,
+        keyboard: true,
+    };
+
+    pub fn any(self) -> bool {
+        self.pointer || self.keyboard
+    }
+}
+
 /// Service to agent.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -101,6 +122,8 @@ pub enum ToAgent {
     Bitrate { kbps: u32 },
     /// One event in the client's terms; the agent maps it to its session.
     Input(punktfunk_core::input::InputEvent),
+    /// Release what is pressed of these, and leave the rest as it is.
+    Release(Held),
     /// Release everything that is pressed.
     ReleaseAll,
     /// The stream is over; the service closes its end next.

@@ -2,7 +2,8 @@
 //! type, then (audio, text, input) the rest of the datagram. A datagram that is one byte too long or too short
 //! is refused: there is one encoding for each message.
 use super::message::{
-    AgentStats, FrameReady, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState, ToAgent, ToService,
+    AgentStats, FrameReady, Held, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState, ToAgent,
+    ToService,
 };
 use punktfunk_core::control::HdrMetadata;
 
@@ -22,6 +23,10 @@ const BITRATE: u16 = 0x104;
 const INPUT: u16 = 0x105;
 const RELEASE_ALL: u16 = 0x106;
 const STOP: u16 = 0x107;
+const RELEASE: u16 = 0x108;
+/// Bits of [`Held`].
+const HELD_POINTER: u8 = 1;
+const HELD_KEYBOARD: u8 = 2;
 
 /// Why a datagram is no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -296,6 +301,13 @@ impl ToAgent {
                 out.put(&event.encode())?;
                 Ok(out)
             }
+            Self::Release(held) => {
+                let mut out = Datagram::new(RELEASE);
+                let pointer = if held.pointer { HELD_POINTER } else { 0 };
+                let keyboard = if held.keyboard { HELD_KEYBOARD } else { 0 };
+                out.put(&[pointer | keyboard])?;
+                Ok(out)
+            }
             Self::ReleaseAll => Ok(Datagram::new(RELEASE_ALL)),
             Self::Stop => Ok(Datagram::new(STOP)),
         }
@@ -320,6 +332,17 @@ impl ToAgent {
             INPUT => punktfunk_core::input::decode(reader.rest())
                 .map(Self::Input)
                 .map_err(|_| DecodeError::Input),
+            RELEASE => {
+                let [bits] = reader.array()?;
+                let held = Held {
+                    pointer: bits & HELD_POINTER != 0,
+                    keyboard: bits & HELD_KEYBOARD != 0,
+                };
+                if bits & !(HELD_POINTER | HELD_KEYBOARD) != 0 || !held.any() {
+                    return Err(DecodeError::Value);
+                }
+                reader.end(Self::Release(held))
+            }
             RELEASE_ALL => reader.end(Self::ReleaseAll),
             STOP => reader.end(Self::Stop),
             other => Err(DecodeError::Kind(other)),

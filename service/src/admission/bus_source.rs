@@ -78,6 +78,10 @@ impl BusSource {
 }
 
 impl StreamSource for BusSource {
+    fn is_at(&self, name: &str, path: &str) -> bool {
+        self.name.as_str() == name && self.path.as_str() == path
+    }
+
     fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
         Box::pin(async move {
             let proxy = Agent1Proxy::builder(&self.connection)

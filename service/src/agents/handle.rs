@@ -39,6 +39,8 @@ pub struct AgentInfo {
     pub codecs: Vec<String>,
     /// Its encoders can leave lost frames out of their references.
     pub invalidates_refs: bool,
+    /// Fingers reach the session as fingers.
+    pub touch: bool,
     /// In front on its seat; a headless session is active as long as it lives.
     pub active: bool,
     pub locked: bool,
@@ -95,6 +97,11 @@ pub trait StreamSource: Send + Sync {
     fn stop_application(&self, _app: u32) -> Asked<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    /// Whether it is this object on the bus.
+    fn is_at(&self, _name: &str, _path: &str) -> bool {
+        false
+    }
 }
 
 /// One registered agent; cheap to clone. Equal handles are the same registration.
@@ -139,6 +146,16 @@ impl AgentHandle {
 
     pub fn info(&self) -> AgentInfo {
         self.lock().clone()
+    }
+
+    /// Whether its far side is this object on the bus.
+    pub fn is_at(&self, name: &str, path: &str) -> bool {
+        self.0.source.is_at(name, path)
+    }
+
+    /// Whether the session is locked.
+    pub fn is_locked(&self) -> bool {
+        self.lock().locked
     }
 
     /// Ask for a stream; 10 s at most.

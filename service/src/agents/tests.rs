@@ -12,6 +12,7 @@ impl StreamSource for Silent {
 
 fn info(session: &str, uid: u32, seat: &str, active: bool) -> AgentInfo {
     AgentInfo {
+        touch: false,
         session: SessionId(session.into()),
         uid: Uid(uid),
         seat: seat.into(),
@@ -108,6 +109,7 @@ async fn a_stream_asked_of_an_agent_that_goes_away_fails_at_once() {
         audio_channels: 2,
         audio_packet_ms: 5,
         audio_bitrate_kbps: 96,
+        audio_high_quality: false,
         source: "auto".into(),
         compositor: "auto".into(),
         play_on_host: false,

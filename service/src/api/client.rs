@@ -22,7 +22,7 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
         }
         "SetPermissions" => {
             let permissions: Vec<String> = call.arguments()?;
-            host.clients.set_permissions(&client.id, &permissions)?;
+            let permissions = host.clients.set_permissions(&client.id, &permissions)?;
             host.streams.set_permissions(&client.id, &permissions);
             tracing::info!(client = %client.id, ?permissions, by = call.caller.uid.0, "permissions set");
         }

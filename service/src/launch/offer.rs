@@ -2,9 +2,9 @@
 use crate::{agents::AgentInfo, config::Encryption};
 use punktfunk_core::sdp::{Codec, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
 
-/// Touch and pen: neither is injected yet, so none is asked for, and clients turn touch into pointer events themselves.
+/// Feature flag: fingers and pens are taken as such. Without it clients turn them into pointer events themselves.
 /// What gamepads can do is added by the streams, which know what this machine lets them make.
-const FEATURE_FLAGS: u32 = 0;
+const PEN_AND_TOUCH: u32 = 1;
 
 const ALL: u32 = ENCRYPT_CONTROL | ENCRYPT_VIDEO | ENCRYPT_AUDIO;
 
@@ -27,7 +27,11 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
         invalidates_refs: agent.is_some_and(|agent| agent.invalidates_refs),
         chroma_444: false,
         hdr: false,
-        feature_flags: FEATURE_FLAGS,
+        feature_flags: if agent.is_some_and(|agent| agent.touch) {
+            PEN_AND_TOUCH
+        } else {
+            0
+        },
         encryption_supported,
         encryption_required,
     }

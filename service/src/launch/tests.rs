@@ -19,6 +19,7 @@ impl StreamSource for Nothing {
 
 fn info(codecs: &[&str]) -> AgentInfo {
     AgentInfo {
+        touch: false,
         session: SessionId("c1".into()),
         uid: Uid(1),
         seat: String::new(),
@@ -153,4 +154,16 @@ fn an_app_whose_launch_nobody_took_up_is_not_running_and_a_resumed_one_is() {
     launch();
     launches.expire(later());
     assert_eq!(launches.running_app(&client), 5);
+}
+
+#[test]
+fn touch_is_asked_for_only_where_the_agent_can_pass_it_on() {
+    let flags = |agent: Option<&AgentInfo>| offer_for(agent, Encryption::Offered).feature_flags;
+    assert_eq!(flags(None), 0);
+    assert_eq!(flags(Some(&info(&["h264"]))), 0);
+    let touch = AgentInfo {
+        touch: true,
+        ..info(&["h264"])
+    };
+    assert_eq!(flags(Some(&touch)), 1);
 }

@@ -163,6 +163,7 @@ impl TestHost {
     /// An agent of [`OWNER`] that offers these codecs and refuses every stream.
     pub fn agent(&self, codecs: &[&str]) {
         let info = AgentInfo {
+            touch: false,
             session: SessionId("c1".into()),
             uid: OWNER,
             seat: "seat0".into(),

@@ -287,6 +287,11 @@ async fn announce(
         return Response::status(cseq, start_status(&error));
     }
     host.launches.begun(launch);
+    // What was changed since the launch counts as well.
+    if let Some(client) = host.clients.get(&launch.client.id) {
+        host.streams
+            .set_permissions(&client.id, &client.permissions);
+    }
     if !host.launches.is_current(launch) {
         // Cancelled or replaced while the agent was starting.
         host.streams.stop(launch.stream, StopReason::Replaced);

@@ -1,5 +1,5 @@
 //! The store's file: JSON, versioned, replaced atomically, 0600.
-use super::{ClientRecord, Records};
+use super::{ClientRecord, Records, permissions};
 use crate::ids::{ClientId, Uid};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +11,9 @@ use std::{
 };
 
 pub(super) const NAME: &str = "clients.json";
-const VERSION: u32 = 1;
+/// Written today. Version 1 had one word for pointing and typing, and none for starting applications.
+const VERSION: u32 = 2;
+const FIRST_VERSION: u32 = 1;
 /// Far above what [`super::MAX_CLIENTS`] records need; anything larger is not ours.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -56,9 +58,9 @@ fn parse(bytes: &[u8]) -> Result<Records, String> {
         version: u32,
     }
     let Version { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if version != VERSION {
+    if version != VERSION && version != FIRST_VERSION {
         return Err(format!(
-            "version {version}, this program knows version {VERSION}"
+            "version {version}, this program knows versions {FIRST_VERSION} and {VERSION}"
         ));
     }
     let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -75,7 +77,11 @@ fn parse(bytes: &[u8]) -> Result<Records, String> {
                 owner: Uid(entry.owner),
                 paired_at: entry.paired_at,
                 last_seen: entry.last_seen,
-                permissions: entry.permissions,
+                permissions: if version == FIRST_VERSION {
+                    permissions::of_first_version(entry.permissions)
+                } else {
+                    entry.permissions
+                },
             };
             Ok((id, record))
         })

@@ -3,6 +3,7 @@
 //! Owns the records and their file. A change is on disk before it is visible; when it cannot be written, the old
 //! state stays, on disk and in memory.
 mod file;
+mod permissions;
 
 use crate::ids::{ClientId, Uid};
 use std::{
@@ -20,35 +21,10 @@ pub const MAX_NAME: usize = 64;
 /// How exactly `last_seen` is kept: a client that asks every second is not worth a write each time.
 const LAST_SEEN_GRAIN: u64 = 60;
 
-/// May watch its owner's sessions.
-pub const PERMISSION_VIEW: &str = "view";
-/// May send mouse, keyboard and touch.
-pub const PERMISSION_INPUT: &str = "input";
-/// May bring gamepads.
-pub const PERMISSION_GAMEPAD: &str = "gamepad";
-/// May hear the session.
-pub const PERMISSION_AUDIO: &str = "audio";
-/// May start applications; without it there is the desktop only.
-pub const PERMISSION_LAUNCH: &str = "launch";
-/// May send input while the session is locked.
-pub const PERMISSION_UNLOCK: &str = "unlock";
-/// Everything that a client may be allowed.
-pub const PERMISSIONS: [&str; 6] = [
-    PERMISSION_VIEW,
-    PERMISSION_INPUT,
-    PERMISSION_GAMEPAD,
-    PERMISSION_AUDIO,
-    PERMISSION_LAUNCH,
-    PERMISSION_UNLOCK,
-];
-/// What a newly paired client may do.
-pub const DEFAULT_PERMISSIONS: [&str; 5] = [
-    PERMISSION_VIEW,
-    PERMISSION_INPUT,
-    PERMISSION_GAMEPAD,
-    PERMISSION_AUDIO,
-    PERMISSION_LAUNCH,
-];
+pub use permissions::{
+    DEFAULT_PERMISSIONS, PERMISSION_AUDIO, PERMISSION_GAMEPAD, PERMISSION_KEYBOARD,
+    PERMISSION_LAUNCH, PERMISSION_POINTER, PERMISSION_UNLOCK, PERMISSION_VIEW, PERMISSIONS,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRecord {
@@ -167,20 +143,17 @@ impl ClientStore {
         self.change_one(id, |record| record.owner = owner)
     }
 
-    /// Replace what the client may do; duplicates are dropped.
-    pub fn set_permissions(&self, id: &ClientId, wanted: &[String]) -> Result<(), StoreError> {
-        if let Some(unknown) = wanted
-            .iter()
-            .find(|word| !PERMISSIONS.contains(&word.as_str()))
-        {
-            return Err(StoreError::UnknownPermission(unknown.clone()));
-        }
-        let permissions = PERMISSIONS
-            .into_iter()
-            .filter(|known| wanted.iter().any(|word| word == known))
-            .map(str::to_owned)
-            .collect();
-        self.change_one(id, |record| record.permissions = permissions)
+    /// Replace what the client may do, and answer it in today's words: duplicates are dropped, the old word `input` is
+    /// taken for the two that it became.
+    pub fn set_permissions(
+        &self,
+        id: &ClientId,
+        wanted: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let permissions = permissions::known(wanted)
+            .map_err(|unknown| StoreError::UnknownPermission(unknown.to_owned()))?;
+        self.change_one(id, |record| record.permissions.clone_from(&permissions))?;
+        Ok(permissions)
     }
 
     /// The client was here just now.

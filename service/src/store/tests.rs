@@ -39,7 +39,7 @@ fn records_survive_a_restart_in_a_private_file() {
     let found = again.by_certificate(b"certificate").unwrap();
     assert_eq!((found.name.as_str(), found.owner), ("tablet", Uid(1001)));
     assert_eq!(found.permissions, ["view", "unlock"]);
-    assert!(found.may(PERMISSION_UNLOCK) && !found.may(PERMISSION_INPUT));
+    assert!(found.may(PERMISSION_UNLOCK) && !found.may(PERMISSION_POINTER));
     assert!(again.by_certificate(b"another").is_none());
     let mode = fs::metadata(scratch.file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -79,7 +79,7 @@ fn a_damaged_file_is_set_aside_and_the_store_starts_empty() {
 #[test]
 fn a_file_of_a_newer_version_is_kept_and_not_touched() {
     let scratch = Scratch::new();
-    let newer = br#"{"version":2,"clients":[],"shiny":true}"#;
+    let newer = br#"{"version":3,"clients":[],"shiny":true}"#;
     fs::write(scratch.file(), newer).unwrap();
     assert!(ClientStore::open(&scratch.0).unwrap().list().is_empty());
     assert_eq!(fs::read(&scratch.set_aside()[0]).unwrap(), newer);
@@ -173,5 +173,55 @@ fn the_store_is_bounded() {
     assert!(
         store.add("again", b"7", Uid(1)).is_ok(),
         "pairing again needs no room"
+    );
+}
+
+#[test]
+fn a_file_of_the_first_version_keeps_its_clients_and_what_they_could_do() {
+    let scratch = Scratch::new();
+    let entry = |certificate: &str, permissions: &str| {
+        format!(
+            r#"{{"name":"old","certificate":"{certificate}","owner":1,"paired_at":5,"last_seen":6,"permissions":{permissions}}}"#
+        )
+    };
+    let first = format!(
+        r#"{{"version":1,"clients":[{},{},{}]}}"#,
+        entry("01", r#"["view","input","gamepad","audio"]"#),
+        entry("02", r#"["view","audio"]"#),
+        entry("03", r#"["input","unlock"]"#),
+    );
+    fs::write(scratch.file(), first).unwrap();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    assert!(scratch.set_aside().is_empty());
+    let may = |store: &ClientStore, certificate: u8| {
+        let record = store.by_certificate(&[certificate]).unwrap();
+        record.permissions.join(" ")
+    };
+    let expected = [
+        (1, "view audio pointer keyboard gamepad launch"),
+        (2, "view audio launch"),
+        (3, "pointer keyboard unlock"),
+    ];
+    for (certificate, words) in expected {
+        assert_eq!(may(&store, certificate), words);
+    }
+    // Written anew in today's words, and read back the same: what was taken away stays away.
+    let id = store.by_certificate(&[2]).unwrap().id;
+    store.set_permissions(&id, &["view".into()]).unwrap();
+    let again = ClientStore::open(&scratch.0).unwrap();
+    assert_eq!(may(&again, 1), expected[0].1);
+    assert_eq!(may(&again, 2), "view");
+}
+
+#[test]
+fn the_old_word_for_input_is_taken_for_both_of_the_new_ones() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let id = store.add("a", b"one", Uid(1)).unwrap().id;
+    let set = store.set_permissions(&id, &["input".into(), "view".into(), "keyboard".into()]);
+    assert_eq!(set.unwrap(), ["view", "pointer", "keyboard"]);
+    assert_eq!(
+        store.get(&id).unwrap().permissions,
+        ["view", "pointer", "keyboard"]
     );
 }

@@ -2,7 +2,7 @@
 use super::{
     StopReason,
     media::Command,
-    permits::Permits,
+    permits::{InputKind, Permits},
     requests::Requests,
     statistics::{Statistics, add},
 };
@@ -12,14 +12,13 @@ use crate::{
     net::{control::Outbox, wake::Wake},
 };
 use punktfunk_core::{control::HostMessage, input::InputEvent};
-use punktfunk_dbus::channel::{Endpoint, ToAgent, message::SourceState};
+use punktfunk_dbus::channel::{
+    Endpoint,
+    message::{Held, SourceState},
+};
 use std::{
     net::{SocketAddr, UdpSocket},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
-    },
+    sync::{Arc, OnceLock, mpsc::Sender},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -39,8 +38,6 @@ pub struct StreamLink {
     id: StreamId,
     statistics: Arc<Statistics>,
     permits: Permits,
-    /// The last input event was let through.
-    input_was_allowed: AtomicBool,
     /// Our end of the channel to the agent.
     endpoint: Arc<Endpoint>,
     commands: Sender<Command>,
@@ -68,7 +65,6 @@ impl StreamLink {
             id,
             statistics: Arc::default(),
             permits,
-            input_was_allowed: AtomicBool::new(false),
             endpoint,
             commands,
             wake,
@@ -91,14 +87,18 @@ impl StreamLink {
         &self.endpoint
     }
 
-    /// Whether an input event may go to the session now. When that ends, everything pressed is let go.
-    pub fn may_input(&self) -> bool {
-        let allowed = self.permits.input();
-        if self.input_was_allowed.swap(allowed, Ordering::AcqRel) && !allowed {
-            // A full socket means that its agent is about to be given up, and then releases by itself.
-            let _ = self.endpoint.send_to_agent(&ToAgent::ReleaseAll);
+    /// What may be pressed in the session now.
+    pub fn may_press(&self) -> Held {
+        self.permits.input()
+    }
+
+    /// Whether an input event of this kind may go where it belongs now.
+    pub fn may(&self, kind: InputKind) -> bool {
+        match kind {
+            InputKind::Pointer => self.may_press().pointer,
+            InputKind::Keyboard => self.may_press().keyboard,
+            InputKind::Gamepad => self.may_play(),
         }
-        allowed
     }
 
     /// Whether its gamepads may act now.
@@ -121,10 +121,9 @@ impl StreamLink {
         self.permits.audio()
     }
 
+    /// What is pressed with a permission that is taken away is let go by the control plane, within its next turn.
     pub(super) fn set_permissions(&self, words: &[String]) {
         self.permits.set(words);
-        // Lets go of what is pressed if input has just been taken away.
-        self.may_input();
     }
 
     /// Ask the agent for a key frame; requests that come together are one.

@@ -36,6 +36,7 @@ pub use histogram::Histogram;
 pub use link::StreamLink;
 use media::Media;
 pub use pacing::{Pacer, Schedule};
+pub use permits::InputKind;
 use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
 use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, socket};

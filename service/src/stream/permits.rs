@@ -1,13 +1,48 @@
 //! What the client of a running stream may do. Follows its permissions while it runs, and the lock of the session.
 use crate::{
     agents::AgentHandle,
-    store::{PERMISSION_AUDIO, PERMISSION_GAMEPAD, PERMISSION_INPUT, PERMISSION_UNLOCK},
+    store::{
+        PERMISSION_AUDIO, PERMISSION_GAMEPAD, PERMISSION_KEYBOARD, PERMISSION_POINTER,
+        PERMISSION_UNLOCK,
+    },
 };
+use punktfunk_core::input::InputEvent;
+use punktfunk_dbus::channel::message::Held;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which permission an input event needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputKind {
+    /// Mouse, wheel, touch, pen.
+    Pointer,
+    /// Keys and text.
+    Keyboard,
+    Gamepad,
+}
+
+impl InputKind {
+    #[must_use]
+    pub fn of(event: &InputEvent) -> Self {
+        use InputEvent as E;
+        match event {
+            E::Key { .. } | E::Text(_) => Self::Keyboard,
+            E::MouseAbsolute { .. }
+            | E::MouseRelative { .. }
+            | E::MouseButton { .. }
+            | E::Scroll { .. }
+            | E::HorizontalScroll { .. }
+            | E::Touch(_)
+            | E::Pen(_) => Self::Pointer,
+            // Whatever kinds come: none of them points or types.
+            _ => Self::Gamepad,
+        }
+    }
+}
 
 pub(super) struct Permits {
     agent: AgentHandle,
-    input: AtomicBool,
+    pointer: AtomicBool,
+    keyboard: AtomicBool,
     gamepad: AtomicBool,
     audio: AtomicBool,
     unlock: AtomicBool,
@@ -15,12 +50,14 @@ pub(super) struct Permits {
 
 impl Permits {
     pub(super) fn new(agent: AgentHandle, words: &[String]) -> Self {
+        let no = || AtomicBool::new(false);
         let permits = Self {
             agent,
-            input: AtomicBool::new(false),
-            gamepad: AtomicBool::new(false),
-            audio: AtomicBool::new(false),
-            unlock: AtomicBool::new(false),
+            pointer: no(),
+            keyboard: no(),
+            gamepad: no(),
+            audio: no(),
+            unlock: no(),
         };
         permits.set(words);
         permits
@@ -28,7 +65,8 @@ impl Permits {
 
     pub(super) fn set(&self, words: &[String]) {
         for (permit, word) in [
-            (&self.input, PERMISSION_INPUT),
+            (&self.pointer, PERMISSION_POINTER),
+            (&self.keyboard, PERMISSION_KEYBOARD),
             (&self.gamepad, PERMISSION_GAMEPAD),
             (&self.audio, PERMISSION_AUDIO),
             (&self.unlock, PERMISSION_UNLOCK),
@@ -37,15 +75,18 @@ impl Permits {
         }
     }
 
-    /// Keys and pointer; at the lock screen only with the permission for it.
-    pub(super) fn input(&self) -> bool {
-        self.input.load(Ordering::Acquire)
-            && (self.unlock.load(Ordering::Acquire) || !self.agent.info().locked)
+    /// Pointer and keys; at the lock screen only with the permission for it.
+    pub(super) fn input(&self) -> Held {
+        let open = self.unlock.load(Ordering::Acquire) || !self.agent.is_locked();
+        Held {
+            pointer: open && self.pointer.load(Ordering::Acquire),
+            keyboard: open && self.keyboard.load(Ordering::Acquire),
+        }
     }
 
     /// Gamepads; what they press is nothing that a lock screen needs.
     pub(super) fn gamepad(&self) -> bool {
-        self.gamepad.load(Ordering::Acquire) && !self.agent.info().locked
+        self.gamepad.load(Ordering::Acquire) && !self.agent.is_locked()
     }
 
     pub(super) fn audio(&self) -> bool {

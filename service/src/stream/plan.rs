@@ -37,8 +37,22 @@ pub(super) fn video_bitrate_kbps(params: &StreamParams, fec_percent: u8) -> u32 
         .max(100)
 }
 
-/// What Opus encoders of other hosts use, by channels and quality.
+/// The largest Opus packet that fits a datagram, sealed or not.
+const MAX_OPUS: usize = punktfunk_core::audio::MAX_PAYLOAD.saturating_sub(16);
+
+/// What Opus encoders of other hosts use, by channels and quality; less where packets of that length would not fit a
+/// datagram, which is so for surround sound of high quality in packets of 10 ms.
 pub(super) fn audio_bitrate_kbps(audio: &AudioParams) -> u32 {
+    let bits = u32::try_from(MAX_OPUS)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(8);
+    let most = bits
+        .checked_div(u32::from(audio.packet_ms))
+        .unwrap_or(u32::MAX);
+    usual_audio_bitrate_kbps(audio).min(most)
+}
+
+fn usual_audio_bitrate_kbps(audio: &AudioParams) -> u32 {
     match (audio.channels, audio.high_quality) {
         (0..=2, false) => 96,
         (0..=2, true) => 512,
@@ -68,7 +82,7 @@ pub(super) fn limits(params: &StreamParams, geometry: Geometry) -> Limits {
         geometry,
         // An encoder that catches up after a stall is no liar.
         max_frame_rate: params.fps.saturating_add(params.fps / 2).saturating_add(10),
-        max_audio_bytes: punktfunk_core::audio::MAX_PAYLOAD.saturating_sub(16),
+        max_audio_bytes: MAX_OPUS,
     }
 }
 
@@ -145,11 +159,55 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         audio_channels: u32::from(params.audio.channels),
         audio_packet_ms: u32::from(params.audio.packet_ms),
         audio_bitrate_kbps: audio_bitrate_kbps(&params.audio),
+        audio_high_quality: params.audio.high_quality,
         source: config.video_source.clone(),
         compositor: config.compositor.clone(),
         play_on_host: setup.launch.play_on_host,
         csc_mode: u32::from(params.csc_mode),
         slices: u32::from(params.slices),
         app: application(setup.launch.app),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_has_its_rate_and_its_packets_fit_a_datagram() {
+        for (channels, high_quality, of_5_ms, of_10_ms) in [
+            (2, false, 96, 96),
+            (2, true, 512, 512),
+            (6, false, 256, 256),
+            (6, true, 1536, 1088),
+            (8, false, 450, 450),
+            (8, true, 2048, 1088),
+        ] {
+            for (packet_ms, expected) in [(5, of_5_ms), (10, of_10_ms)] {
+                let audio = AudioParams {
+                    channels,
+                    channel_mask: 0,
+                    high_quality,
+                    packet_ms,
+                    encrypted: true,
+                };
+                let kbps = audio_bitrate_kbps(&audio);
+                assert_eq!(kbps, expected, "{channels} channels, {packet_ms} ms");
+                let bytes = usize::try_from(kbps * u32::from(packet_ms) / 8).unwrap();
+                let seal = Some(AudioSeal {
+                    key: punktfunk_core::crypto::Key([0; 16]),
+                    key_id: 0,
+                });
+                let mut packetizer = punktfunk_core::audio::AudioPacketizer::new(packet_ms, seal);
+                for _ in 0..4 {
+                    let datagrams = packetizer.packetize(&vec![0; bytes]).unwrap();
+                    assert!(
+                        datagrams
+                            .iter()
+                            .all(|d| d.len() <= punktfunk_core::audio::MAX_DATAGRAM)
+                    );
+                }
+            }
+        }
     }
 }

@@ -52,6 +52,7 @@ impl AgentDouble {
             encoders: vec!["double".into()],
             codecs: offer.codecs,
             invalidates_refs: Some(offer.invalidates_refs),
+            touch: None,
         };
         let orders = offer.orders.clone();
         let object = Object {

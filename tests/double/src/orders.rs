@@ -1,6 +1,7 @@
 //! What the service told the double, in order, to be read or waited for.
 
 use punktfunk_core::input::InputEvent;
+use punktfunk_dbus::channel::message::Held;
 use std::{
     io::Write,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -26,6 +27,7 @@ pub enum Order {
         kbps: u32,
     },
     Input(InputEvent),
+    Release(Held),
     ReleaseAll,
     Stop,
     /// The channel ended; `frames` access units were handed over in all.
@@ -57,6 +59,28 @@ impl Seen {
             _ => None,
         });
         ranges.collect()
+    }
+
+    /// What was let go, each time, of all streams.
+    pub fn releases(&self) -> Vec<Held> {
+        let releases = self.orders.iter().filter_map(|(_, order)| match order {
+            Order::Release(held) => Some(*held),
+            Order::ReleaseAll => Some(Held::ALL),
+            _ => None,
+        });
+        releases.collect()
+    }
+
+    /// Nothing was pressed or moved behind the last release.
+    pub fn is_at_rest(&self) -> bool {
+        let last = |wanted: fn(&Order) -> bool| {
+            self.orders
+                .iter()
+                .rposition(|(_, order)| wanted(order))
+                .unwrap_or(0)
+        };
+        last(|order| matches!(order, Order::Input(_)))
+            <= last(|order| matches!(order, Order::Release(_) | Order::ReleaseAll))
     }
 
     /// The budgets that were ordered after the start, in kbit/s.

@@ -155,6 +155,7 @@ impl Stream {
                         note(Order::Bitrate { kbps });
                     }
                     ToAgent::Input(event) => note(Order::Input(event)),
+                    ToAgent::Release(held) => note(Order::Release(held)),
                     ToAgent::ReleaseAll => note(Order::ReleaseAll),
                     ToAgent::Stop => {
                         note(Order::Stop);

@@ -7,4 +7,4 @@ pub mod repair;
 pub mod sound;
 
 pub use receiver::{Plane, Settings};
-pub use sound::Statistics;
+pub use sound::{Heard, Statistics};

@@ -3,7 +3,7 @@
 use super::{
     packet::Packet,
     queue::Queue,
-    sound::{Sound, Statistics},
+    sound::{Heard, Sound, Statistics},
 };
 use crate::{
     announce::AudioLayout,
@@ -35,7 +35,7 @@ pub struct Settings {
 /// The running thread.
 pub struct Plane {
     statistics: Arc<Mutex<Statistics>>,
-    thread: Option<JoinHandle<Vec<Option<f32>>>>,
+    thread: Option<JoinHandle<Heard>>,
 }
 
 impl Plane {
@@ -72,14 +72,14 @@ impl Plane {
             .clone()
     }
 
-    /// After `stop` was set: the figures and the tone of each channel.
-    pub fn finish(mut self) -> (Statistics, Vec<Option<f32>>) {
-        let tones = self
+    /// After `stop` was set: the figures and what the channels sounded like.
+    pub fn finish(mut self) -> (Statistics, Heard) {
+        let heard = self
             .thread
             .take()
             .and_then(|thread| thread.join().ok())
             .unwrap_or_default();
-        (self.statistics(), tones)
+        (self.statistics(), heard)
     }
 }
 
@@ -94,7 +94,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, socket: &UdpSocket, stop: &AtomicBool) -> Vec<Option<f32>> {
+    fn run(mut self, socket: &UdpSocket, stop: &AtomicBool) -> Heard {
         let mut buffer = vec![0; 2048];
         while !stop.load(Ordering::Relaxed) {
             if let Ok(length) = socket.recv(&mut buffer)
@@ -106,7 +106,7 @@ impl Worker {
                 self.packet(packet);
             }
         }
-        self.sound.tones()
+        self.sound.heard()
     }
 
     fn update(&self, change: impl FnOnce(&mut Statistics)) {

@@ -69,13 +69,54 @@ impl Sound {
         true
     }
 
-    /// The strongest frequency of each channel in Hz; `None` while too little was heard or all is silence.
-    pub fn tones(&self) -> Vec<Option<f32>> {
-        self.kept
+    /// What each channel sounds like.
+    pub fn heard(&self) -> Heard {
+        let channels: Vec<Vec<f32>> = self
+            .kept
             .iter()
-            .map(|kept| tone(kept.iter().copied().collect()))
-            .collect()
+            .map(|kept| kept.iter().copied().collect())
+            .collect();
+        let tones_hz: Vec<Option<f32>> = channels.iter().map(|kept| tone(kept.clone())).collect();
+        let separation_db = (0..channels.len())
+            .map(|at| separation(&channels[at], at, &tones_hz))
+            .collect();
+        Heard {
+            tones_hz,
+            separation_db,
+        }
     }
+}
+
+/// What the channels sounded like over the last two thirds of a second.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Heard {
+    /// The strongest frequency of each in Hz; `None` while too little was heard or all is silence.
+    pub tones_hz: Vec<Option<f32>>,
+    /// By how many dB its own tone is louder in each channel than the loudest tone of another one; `None` without tones.
+    pub separation_db: Vec<Option<f32>>,
+}
+
+fn separation(kept: &[f32], own: usize, tones: &[Option<f32>]) -> Option<f32> {
+    let ours = level(kept, (*tones.get(own)?)?);
+    let others = tones.iter().enumerate().filter(|(at, _)| *at != own);
+    let leaked = others
+        .filter_map(|(_, tone)| tone.map(|tone| level(kept, tone)))
+        .fold(f32::MIN_POSITIVE, f32::max);
+    Some(20.0 * (ours / leaked).log10())
+}
+
+/// How loud one frequency is, after Goertzel, with a window that keeps its neighbours out.
+fn level(samples: &[f32], frequency: f32) -> f32 {
+    let step = 2.0 * std::f64::consts::PI * f64::from(frequency) / f64::from(RATE);
+    let turn = 2.0 * std::f64::consts::PI / samples.len() as f64;
+    let (mut before, mut last) = (0.0f64, 0.0f64);
+    for (at, sample) in samples.iter().enumerate() {
+        let window = 0.5 - 0.5 * (turn * at as f64).cos();
+        let next = f64::from(*sample) * window + 2.0 * step.cos() * last - before;
+        (before, last) = (last, next);
+    }
+    let power = last * last + before * before - 2.0 * step.cos() * last * before;
+    (power.max(0.0).sqrt() * 4.0 / samples.len() as f64) as f32
 }
 
 fn tone(samples: Vec<f32>) -> Option<f32> {
@@ -152,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tone_that_leaks_into_another_channel_is_measured() {
+        let sine = |frequency: f32, loud: f32| {
+            move |at: usize| loud * (2.0 * PI * frequency * at as f32 / RATE as f32).sin()
+        };
+        let (left, right, leak) = (sine(440.0, 0.1), sine(660.0, 0.1), sine(660.0, 0.001));
+        let tones = [Some(440.0), Some(660.0)];
+        let clean: Vec<f32> = (0..KEPT).map(left).collect();
+        let leaky: Vec<f32> = (0..KEPT).map(|at| left(at) + leak(at)).collect();
+        assert!(separation(&clean, 0, &tones).unwrap() > 80.0);
+        let measured = separation(&leaky, 0, &tones).unwrap();
+        assert!((measured - 40.0).abs() < 0.5, "{measured}");
+        assert!((level(&clean, 440.0) - 0.1).abs() < 0.001);
+        let swapped: Vec<f32> = (0..KEPT).map(right).collect();
+        assert!(separation(&swapped, 0, &tones).unwrap() < -80.0);
+    }
+
+    #[test]
     fn what_a_multistream_encoder_makes_is_decoded_per_channel() {
         let layout = AudioLayout {
             channels: 2,
@@ -174,7 +232,8 @@ mod tests {
                 .collect();
             assert!(sound.decode(&encoder.encode_vec_float(&samples, 1400).unwrap()));
         }
-        let tones = sound.tones();
+        let heard = sound.heard();
+        let tones = heard.tones_hz;
         assert!(
             (tones[0].unwrap() - 440.0).abs() < 2.0 && (tones[1].unwrap() - 660.0).abs() < 2.0,
             "{tones:?}"

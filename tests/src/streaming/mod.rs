@@ -61,10 +61,16 @@ impl Client {
     pub fn start(&self, options: &Options, launched: &Launched) -> Result<Running> {
         let breaches = &self.breaches;
         let mut rtsp = self.rtsp(launched);
-        rtsp.exchange("OPTIONS", &launched.session_url, &[], "")?;
+        let mut target = launched.session_url.clone();
+        if options.audio_channels == 2 && !options.wants_good_sound() {
+            // How a client says that plain stereo will do (section 6.8).
+            target = format!("rtsp://0.0.0.0:{}", launched.rtsp_port);
+            rtsp.host_header = "0.0.0.0".to_owned();
+        }
+        rtsp.exchange("OPTIONS", &target, &[], "")?;
         let described = rtsp.exchange(
             "DESCRIBE",
-            &launched.session_url,
+            &target,
             &[("Accept", "application/sdp"), ("If-Modified-Since", SINCE)],
             "",
         )?;
@@ -315,7 +321,7 @@ impl Running {
             Some(decoder) => decoder.finish()?,
             None => None,
         };
-        let (audio, tones) = self
+        let (audio, heard) = self
             .audio
             .take()
             .map(audio::Plane::finish)
@@ -330,7 +336,7 @@ impl Running {
             &self.negotiated,
             &statistics,
             &audio,
-            tones,
+            heard,
             &state,
             self.breaches.list(),
         ))

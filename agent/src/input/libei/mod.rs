@@ -160,7 +160,8 @@ impl Libei {
                 device
             }
             Action::MoveTo { x, y } => {
-                let (device, (px, py)) = place(&table.resumed, &self.target, x, y)?;
+                let place = DeviceCapability::PointerAbsolute;
+                let (device, (px, py)) = at(&table.resumed, place, &self.target, x, y)?;
                 device
                     .interface::<ei::PointerAbsolute>()?
                     .motion_absolute(px, py);
@@ -179,9 +180,36 @@ impl Libei {
                 }
                 device
             }
+            Action::TouchDown { finger, x, y } => {
+                let (device, (px, py)) = self.screen(table, x, y)?;
+                let screen = device.interface::<ei::Touchscreen>()?;
+                screen.down(finger, px, py);
+                device
+            }
+            Action::TouchMove { finger, x, y } => {
+                let (device, (px, py)) = self.screen(table, x, y)?;
+                let screen = device.interface::<ei::Touchscreen>()?;
+                screen.motion(finger, px, py);
+                device
+            }
+            Action::TouchUp { finger } | Action::TouchCancel { finger } => {
+                let (device, _) = self.screen(table, 0.0, 0.0)?;
+                let screen = device.interface::<ei::Touchscreen>()?;
+                // The first version of the protocol only lifts.
+                match action {
+                    Action::TouchCancel { .. } if screen.version() >= 2 => screen.cancel(finger),
+                    _ => screen.up(finger),
+                }
+                device
+            }
         };
         self.frame(device);
         Some(())
+    }
+
+    /// The touch screen, and the coordinates on it.
+    fn screen<'d>(&self, table: &'d Table, x: f64, y: f64) -> Option<(&'d Device, (f32, f32))> {
+        at(&table.resumed, DeviceCapability::Touch, &self.target, x, y)
     }
 
     fn frame(&self, device: &Device) {
@@ -234,10 +262,11 @@ impl Drop for Libei {
     }
 }
 
-/// The device and the coordinates in its space for a place in the picture: the region that belongs to the stream, else
-/// the one at the output's place, else one of the picture's size, else the first.
-fn place<'d>(
+/// The device of this kind and the coordinates in its space for a place in the picture: the region that belongs to the
+/// stream, else the one at the output's place, else one of the picture's size, else the first.
+fn at<'d>(
     devices: &'d [Device],
+    kind: DeviceCapability,
     target: &Target,
     x: f64,
     y: f64,
@@ -245,7 +274,7 @@ fn place<'d>(
     let regions = || {
         devices
             .iter()
-            .filter(|device| device.has_capability(DeviceCapability::PointerAbsolute))
+            .filter(|device| device.has_capability(kind))
             .flat_map(|device| device.regions().iter().map(move |region| (device, region)))
     };
     let (device, region) = regions()
@@ -356,6 +385,7 @@ fn follow(event: EiEvent, connection: &Connection, devices: &Devices) {
                     | DeviceCapability::PointerAbsolute
                     | DeviceCapability::Button
                     | DeviceCapability::Scroll
+                    | DeviceCapability::Touch
                     | DeviceCapability::Text,
             );
         }

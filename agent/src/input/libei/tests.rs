@@ -64,7 +64,8 @@ fn offer_seat(connection: &Connection) {
         | Capability::Pointer
         | Capability::PointerAbsolute
         | Capability::Button
-        | Capability::Scroll;
+        | Capability::Scroll
+        | Capability::Touch;
     let _ = connection.add_seat(Some("seat"), everything);
     connection.flush().unwrap();
 }
@@ -93,7 +94,18 @@ fn offer_devices(seat: &Seat) {
             }
         },
     );
-    for device in [keyboard, pointer, place] {
+    let screen = seat.add_device(
+        Some("screen"),
+        DeviceType::Virtual,
+        Capability::Touch.into(),
+        |device| {
+            for (name, [x, y, width, height]) in OUTPUTS {
+                device.device().region_mapping_id(name);
+                device.device().region(x, y, width, height, 1.0);
+            }
+        },
+    );
+    for device in [screen, keyboard, pointer, place] {
         device.resumed();
     }
 }
@@ -126,6 +138,14 @@ fn told(target: Target, actions: &[Action]) -> Vec<String> {
                 scroll.discrete_dx, scroll.discrete_dy
             )),
             EisRequest::ScrollDelta(scroll) => Some(format!("scroll {} {}", scroll.dx, scroll.dy)),
+            EisRequest::TouchDown(touch) => {
+                Some(format!("down {} {} {}", touch.touch_id, touch.x, touch.y))
+            }
+            EisRequest::TouchMotion(touch) => {
+                Some(format!("move {} {} {}", touch.touch_id, touch.x, touch.y))
+            }
+            EisRequest::TouchUp(touch) => Some(format!("up {}", touch.touch_id)),
+            EisRequest::TouchCancel(touch) => Some(format!("cancel {}", touch.touch_id)),
             _ => None,
         })
         .collect()
@@ -183,6 +203,43 @@ fn a_place_is_on_the_streams_own_output_to_its_last_pixel() {
     assert_eq!(
         told(Target::default(), &corners),
         ["at 0 0", "at 1919 1079"]
+    );
+}
+
+#[test]
+fn fingers_touch_the_streams_own_output_and_a_cancelled_touch_is_no_tap() {
+    let actions = [
+        Action::TouchDown {
+            finger: 4,
+            x: 0.0,
+            y: 1.0,
+        },
+        Action::TouchDown {
+            finger: 5,
+            x: 1.0,
+            y: 1.0,
+        },
+        Action::TouchMove {
+            finger: 4,
+            x: 1.0,
+            y: 0.0,
+        },
+        Action::TouchUp { finger: 4 },
+        Action::TouchCancel { finger: 5 },
+    ];
+    let right = Target {
+        mapping_id: Some("right".to_owned()),
+        ..Target::default()
+    };
+    assert_eq!(
+        told(right, &actions),
+        [
+            "down 4 1920 719",
+            "down 5 3199 719",
+            "move 4 3199 0",
+            "up 4",
+            "cancel 5"
+        ]
     );
 }
 

@@ -83,7 +83,7 @@ pub enum ClientCommand {
         /// Name or uid
         account: String,
     },
-    /// Say what a device may do: view, input, gamepad, audio, launch, unlock
+    /// Say what a device may do: view, audio, pointer, keyboard, gamepad, launch, unlock
     Permissions {
         id: String,
         /// The whole new set; none: nothing at all

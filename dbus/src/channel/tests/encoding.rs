@@ -1,6 +1,6 @@
 //! One encoding for each message, and no bytes that hurt.
 use super::super::{
-    message::{AgentStats, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState},
+    message::{AgentStats, Held, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState},
     *,
 };
 use proptest::prelude::*;
@@ -80,6 +80,12 @@ fn to_agent() -> impl Strategy<Value = ToAgent> {
         any::<(u32, u32)>().prop_map(|(first, last)| ToAgent::InvalidateRefs { first, last }),
         (1..=u32::MAX).prop_map(|kbps| ToAgent::Bitrate { kbps }),
         Just(ToAgent::Idr),
+        any::<(bool, bool)>().prop_map(|(pointer, other)| {
+            ToAgent::Release(Held {
+                pointer,
+                keyboard: other || !pointer,
+            })
+        }),
         Just(ToAgent::ReleaseAll),
         Just(ToAgent::Stop),
     ]

@@ -1,22 +1,21 @@
 //! Input events that the agent's socket has not taken yet.
 //!
-//! Motion coalesces while it waits; keys, buttons, text and the state of pads never drop. The queue is bounded, and an
-//! agent that takes nothing for half a second, or lets the queue fill up, is stalled.
+//! Motion coalesces while it waits; keys, buttons, text and the state of pads never drop, and nothing overtakes anything.
+//! The queue is bounded, and an agent that takes nothing for half a second, or lets the queue fill up, is stalled.
+use super::merging::merge;
+use crate::stream::InputKind;
 use punktfunk_core::input::InputEvent;
-use punktfunk_dbus::channel::{Endpoint, ToAgent};
+use punktfunk_dbus::channel::{Endpoint, ToAgent, message::Held};
 use std::{
     collections::VecDeque,
     io,
     time::{Duration, Instant},
 };
 
-/// More key and button events than anyone makes in the time that an agent is given.
-const CAPACITY: usize = 256;
+/// More key and button events than anyone makes in the time that an agent is given, programs included.
+const CAPACITY: usize = 4096;
 /// A socket that stays full for this long belongs to a stalled agent.
 pub(super) const STALL: Duration = Duration::from_millis(500);
-/// Touch, pen and controller-touch events that only move.
-const HOVER: u8 = 0;
-const MOVE: u8 = 3;
 
 /// Where events go.
 pub(super) trait InputSink {
@@ -36,9 +35,15 @@ pub(super) struct Stalled;
 
 #[derive(Debug, Default)]
 pub(super) struct InputQueue {
-    waiting: VecDeque<InputEvent>,
+    waiting: VecDeque<Waiting>,
     /// Since when nothing could be handed over.
     full_since: Option<Instant>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Waiting {
+    Event(InputEvent),
+    Release(Held),
 }
 
 impl InputQueue {
@@ -49,30 +54,55 @@ impl InputQueue {
         sink: &impl InputSink,
         now: Instant,
     ) -> Result<(), Stalled> {
-        if self
-            .waiting
-            .back_mut()
-            .is_some_and(|last| merge(last, &event))
+        if let Some(Waiting::Event(last)) = self.waiting.back_mut()
+            && merge(last, &event)
         {
             return self.flush(sink, now);
         }
+        self.keep(Waiting::Event(event))?;
+        self.flush(sink, now)
+    }
+
+    /// Let go of what is pressed of `held`, behind what was pressed before. What waits of it is not pressed any more.
+    pub(super) fn release(
+        &mut self,
+        held: Held,
+        sink: &impl InputSink,
+        now: Instant,
+    ) -> Result<(), Stalled> {
+        self.waiting.retain(|waiting| match waiting {
+            Waiting::Event(event) => match InputKind::of(event) {
+                InputKind::Pointer => !held.pointer,
+                InputKind::Keyboard => !held.keyboard,
+                InputKind::Gamepad => true,
+            },
+            Waiting::Release(_) => true,
+        });
+        self.keep(Waiting::Release(held))?;
+        self.flush(sink, now)
+    }
+
+    fn keep(&mut self, one: Waiting) -> Result<(), Stalled> {
         if self.waiting.len() >= CAPACITY {
             return Err(Stalled);
         }
-        self.waiting.push_back(event);
-        self.flush(sink, now)
+        self.waiting.push_back(one);
+        Ok(())
     }
 
     /// Hand over as much as the sink takes.
     pub(super) fn flush(&mut self, sink: &impl InputSink, now: Instant) -> Result<(), Stalled> {
-        while let Some(event) = self.waiting.pop_front() {
-            let message = ToAgent::Input(event);
+        while let Some(next) = self.waiting.front() {
+            let message = match next {
+                Waiting::Event(event) => ToAgent::Input(event.clone()),
+                Waiting::Release(held) => ToAgent::Release(*held),
+            };
             match sink.send(&message) {
-                Ok(true) => self.full_since = None,
+                Ok(true) => {
+                    self.full_since = None;
+                    self.waiting.pop_front();
+                }
                 Ok(false) => {
-                    if let ToAgent::Input(event) = message {
-                        self.waiting.push_front(event);
-                    }
                     let since = *self.full_since.get_or_insert(now);
                     let stalled = now.saturating_duration_since(since) >= STALL;
                     return if stalled { Err(Stalled) } else { Ok(()) };
@@ -90,89 +120,20 @@ impl InputQueue {
     }
 }
 
-/// Take `next` into `last` if both are motion of the same thing and nothing is lost by it.
-fn merge(last: &mut InputEvent, next: &InputEvent) -> bool {
-    use InputEvent as E;
-    let replaced = match (&mut *last, next) {
-        (
-            E::MouseRelative { dx, dy },
-            E::MouseRelative {
-                dx: more_x,
-                dy: more_y,
-            },
-        ) => {
-            let (Some(x), Some(y)) = (dx.checked_add(*more_x), dy.checked_add(*more_y)) else {
-                return false;
-            };
-            (*dx, *dy) = (x, y);
-            return true;
-        }
-        (E::Scroll { amount }, E::Scroll { amount: more })
-        | (E::HorizontalScroll { amount }, E::HorizontalScroll { amount: more }) => {
-            let Some(sum) = amount.checked_add(*more) else {
-                return false;
-            };
-            *amount = sum;
-            return true;
-        }
-        (E::MouseAbsolute { .. }, E::MouseAbsolute { .. }) => true,
-        (E::Controller(old), E::Controller(new)) => {
-            (old.controller, old.active_mask, old.buttons)
-                == (new.controller, new.active_mask, new.buttons)
-        }
-        (
-            E::ControllerMotion {
-                controller, sensor, ..
-            },
-            E::ControllerMotion {
-                controller: of,
-                sensor: by,
-                ..
-            },
-        ) => controller == of && sensor == by,
-        (E::Touch(old), E::Touch(new)) => {
-            only_moves(old.event, new.event) && old.pointer == new.pointer
-        }
-        (E::Pen(old), E::Pen(new)) => {
-            only_moves(old.event, new.event) && (old.tool, old.buttons) == (new.tool, new.buttons)
-        }
-        (
-            E::ControllerTouch {
-                controller,
-                event,
-                touchpad,
-                pointer,
-                ..
-            },
-            E::ControllerTouch {
-                controller: of,
-                event: then,
-                touchpad: on,
-                pointer: by,
-                ..
-            },
-        ) => only_moves(*event, *then) && (*controller, *touchpad, *pointer) == (*of, *on, *by),
-        _ => false,
-    };
-    if replaced {
-        *last = next.clone();
-    }
-    replaced
-}
-
-fn only_moves(old: u8, new: u8) -> bool {
-    old == new && (old == MOVE || old == HOVER)
-}
-
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of a few hundred 16-bit numbers"
+)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::cell::{Cell, RefCell};
 
     #[derive(Default)]
     struct Sink {
         room: Cell<usize>,
-        taken: RefCell<Vec<InputEvent>>,
+        taken: RefCell<Vec<ToAgent>>,
     }
 
     impl InputSink for Sink {
@@ -181,9 +142,7 @@ mod tests {
                 return Ok(false);
             };
             self.room.set(left);
-            if let ToAgent::Input(event) = message {
-                self.taken.borrow_mut().push(event.clone());
-            }
+            self.taken.borrow_mut().push(message.clone());
             Ok(true)
         }
     }
@@ -221,7 +180,8 @@ mod tests {
             },
             key(65),
             InputEvent::MouseRelative { dx: 5, dy: 5 },
-        ];
+        ]
+        .map(ToAgent::Input);
         assert_eq!(*sink.taken.borrow(), expected);
     }
 
@@ -256,12 +216,115 @@ mod tests {
     fn keys_are_never_dropped_to_make_room() {
         let (sink, now) = (Sink::default(), Instant::now());
         let mut queue = InputQueue::default();
-        for code in 0..256 {
+        let many = u16::try_from(CAPACITY).unwrap();
+        for code in 0..many {
             queue.push(key(code), &sink, now).unwrap();
         }
-        assert_eq!(queue.push(key(999), &sink, now), Err(Stalled));
-        sink.room.set(256);
+        assert_eq!(queue.push(key(many), &sink, now), Err(Stalled));
+        sink.room.set(CAPACITY);
         queue.flush(&sink, now).unwrap();
-        assert_eq!(sink.taken.borrow().len(), 256);
+        let expected: Vec<_> = (0..many).map(|code| ToAgent::Input(key(code))).collect();
+        assert_eq!(*sink.taken.borrow(), expected);
+    }
+
+    #[test]
+    fn a_permission_taken_away_drops_what_waits_of_it_and_releases_behind_the_rest() {
+        let (sink, now) = (Sink::default(), Instant::now());
+        let mut queue = InputQueue::default();
+        let button = InputEvent::MouseButton {
+            down: true,
+            button: 1,
+        };
+        for event in [key(65), button.clone(), InputEvent::Text('a'), key(66)] {
+            queue.push(event, &sink, now).unwrap();
+        }
+        let keyboard = Held {
+            pointer: false,
+            keyboard: true,
+        };
+        queue.release(keyboard, &sink, now).unwrap();
+        sink.room.set(10);
+        queue.flush(&sink, now).unwrap();
+        assert_eq!(
+            *sink.taken.borrow(),
+            [ToAgent::Input(button), ToAgent::Release(keyboard)]
+        );
+    }
+
+    /// What a stream of events comes to: everything that must not be lost or overtaken, and between two such events the
+    /// sum of the motion and the last of the positions.
+    #[derive(Debug, Default, PartialEq)]
+    struct Meaning {
+        steps: Vec<(Between, InputEvent)>,
+        rest: Between,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Between {
+        moved: (i64, i64),
+        scrolled: (i64, i64),
+        place: Option<InputEvent>,
+    }
+
+    fn meaning(events: impl IntoIterator<Item = InputEvent>) -> Meaning {
+        let mut meaning = Meaning::default();
+        for event in events {
+            let between = &mut meaning.rest;
+            match event {
+                InputEvent::MouseRelative { dx, dy } => {
+                    between.moved.0 += i64::from(dx);
+                    between.moved.1 += i64::from(dy);
+                }
+                InputEvent::Scroll { amount } => between.scrolled.0 += i64::from(amount),
+                InputEvent::HorizontalScroll { amount } => between.scrolled.1 += i64::from(amount),
+                InputEvent::MouseAbsolute { .. } => between.place = Some(event),
+                kept => meaning
+                    .steps
+                    .push((std::mem::take(&mut meaning.rest), kept)),
+            }
+        }
+        meaning
+    }
+
+    fn any_event() -> impl Strategy<Value = InputEvent> {
+        prop_oneof![
+            any::<(bool, u8)>().prop_map(|(down, code)| InputEvent::Key {
+                down,
+                code: code.into(),
+                modifiers: 0,
+                flags: 0
+            }),
+            any::<char>().prop_map(InputEvent::Text),
+            (any::<bool>(), 1u8..=5)
+                .prop_map(|(down, button)| InputEvent::MouseButton { down, button }),
+            any::<(i16, i16)>().prop_map(|(dx, dy)| InputEvent::MouseRelative { dx, dy }),
+            any::<(i16, i16)>().prop_map(|(x, y)| InputEvent::MouseAbsolute {
+                x,
+                y,
+                ref_width: 1919,
+                ref_height: 1079
+            }),
+            any::<i16>().prop_map(|amount| InputEvent::Scroll { amount }),
+            any::<i16>().prop_map(|amount| InputEvent::HorizontalScroll { amount }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_waits_means_the_same_when_it_is_taken(events in proptest::collection::vec((any_event(), 0usize..3), 0..200)) {
+            let (sink, now) = (Sink::default(), Instant::now());
+            let mut queue = InputQueue::default();
+            for (event, room) in &events {
+                sink.room.set(*room);
+                queue.push(event.clone(), &sink, now).unwrap();
+            }
+            sink.room.set(CAPACITY);
+            queue.flush(&sink, now).unwrap();
+            let taken = sink.taken.borrow().clone().into_iter().map(|message| match message {
+                ToAgent::Input(event) => event,
+                other => panic!("{other:?}"),
+            });
+            prop_assert_eq!(meaning(taken), meaning(events.into_iter().map(|(event, _)| event)));
+        }
     }
 }

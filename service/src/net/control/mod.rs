@@ -4,6 +4,7 @@
 //! says is opened, judged and passed on by its [`session::Session`]; this module owns the thread and its timers.
 mod enet;
 mod input_queue;
+mod merging;
 mod outbox;
 mod session;
 

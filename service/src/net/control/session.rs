@@ -6,7 +6,7 @@ use super::{
 use crate::{
     gamepads::PadPort,
     ids::StreamId,
-    stream::{StopReason, StreamLink},
+    stream::{InputKind, StopReason, StreamLink},
 };
 use punktfunk_core::{
     Role,
@@ -14,6 +14,7 @@ use punktfunk_core::{
     enet::PeerId,
     input::{self, InputEvent},
 };
+use punktfunk_dbus::channel::message::Held;
 use std::{
     net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
@@ -38,6 +39,8 @@ pub(super) struct Session {
     opener: Opener,
     sealer: Sealer,
     input: InputQueue,
+    /// What the client may hold down: it has sent such events since it last lost the permission for them.
+    holds: Held,
     connection: Connection,
     /// The client has said that it takes rumble, or that it has a controller.
     motors: bool,
@@ -67,6 +70,7 @@ impl Session {
             sealer: Sealer::new(&stream.key, stream.iv, Role::Host)?,
             link: stream.link,
             input: InputQueue::default(),
+            holds: Held::default(),
             connection: Connection::Awaited,
             motors: false,
         })
@@ -176,14 +180,9 @@ impl Session {
                     };
                     count.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(_) if !self.link.may_input() => {
-                    statistics.input_refused.fetch_add(1, Ordering::Relaxed);
-                }
                 Ok(event) => {
                     self.motors |= wants_motors(&event);
-                    statistics.input_events.fetch_add(1, Ordering::Relaxed);
-                    let pushed = self.input.push(event, self.link.endpoint().as_ref(), now);
-                    self.judge(pushed);
+                    self.pass_on(event, now);
                 }
                 Err(error) => {
                     tracing::debug!(stream = %self.link.id(), "an input packet was ignored: {error}")
@@ -202,6 +201,40 @@ impl Session {
                     tracing::debug!(stream = %self.link.id(), "a control message was ignored: {error}");
                 }
             }
+        }
+    }
+
+    /// Hand an event to the session, if the client may.
+    fn pass_on(&mut self, event: InputEvent, now: Instant) {
+        self.let_go(now);
+        let statistics = self.link.statistics();
+        let kind = InputKind::of(&event);
+        if !self.link.may(kind) {
+            statistics.input_refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        statistics.input_events.fetch_add(1, Ordering::Relaxed);
+        match kind {
+            InputKind::Pointer => self.holds.pointer = true,
+            InputKind::Keyboard => self.holds.keyboard = true,
+            InputKind::Gamepad => {}
+        }
+        let pushed = self.input.push(event, self.link.endpoint().as_ref(), now);
+        self.judge(pushed);
+    }
+
+    /// Release what is pressed with a permission that the client has no longer, or behind a lock that has come down.
+    fn let_go(&mut self, now: Instant) {
+        let may = self.link.may_press();
+        let lost = Held {
+            pointer: self.holds.pointer && !may.pointer,
+            keyboard: self.holds.keyboard && !may.keyboard,
+        };
+        if lost.any() {
+            self.holds.pointer &= may.pointer;
+            self.holds.keyboard &= may.keyboard;
+            let released = self.input.release(lost, self.link.endpoint().as_ref(), now);
+            self.judge(released);
         }
     }
 
@@ -277,6 +310,7 @@ impl Session {
                     self.connection = Connection::Gone;
                     return false;
                 }
+                self.let_go(now);
                 if !self.input.is_empty() {
                     let flushed = self.input.flush(self.link.endpoint().as_ref(), now);
                     self.judge(flushed);

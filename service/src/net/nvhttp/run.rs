@@ -156,7 +156,7 @@ async fn run(
     if !client.may(PERMISSION_VIEW) {
         return Xml::error(
             403,
-            "This device may not stream; its owner can change that on the host",
+            "This device may not watch; its owner can allow \"view\" on the host (punktfunkctl clients)",
         );
     }
     let policy = host.config.encryption.towards(caller.peer.ip());

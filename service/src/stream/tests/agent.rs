@@ -54,6 +54,7 @@ pub fn register(
 ) -> (AgentHandle, Receiver<Opened>) {
     let (opened, receiver) = mpsc::channel();
     let info = AgentInfo {
+        touch: false,
         session: SessionId(format!("c{uid}")),
         uid: Uid(uid),
         seat: String::new(),

@@ -9,6 +9,7 @@ mod line;
 mod loss;
 mod media;
 mod pads;
+mod permits;
 
 use super::*;
 use crate::gamepads::tests::NoPads;

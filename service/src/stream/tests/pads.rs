@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     gamepads::tests::{FakePads, arrival, state},
-    store::{PERMISSION_GAMEPAD, PERMISSION_INPUT, PERMISSION_VIEW},
+    store::{PERMISSION_GAMEPAD, PERMISSION_POINTER, PERMISSION_VIEW},
 };
 use client::Heard;
 use punktfunk_core::{
@@ -116,7 +116,7 @@ fn a_client_without_the_permission_has_no_pads_and_one_that_loses_it_lets_go() {
         pads.buttons(0) == Some(0x1000)
     });
     let id = ClientId("client1".into());
-    let without = [PERMISSION_VIEW, PERMISSION_INPUT].map(str::to_owned);
+    let without = [PERMISSION_VIEW, PERMISSION_POINTER].map(str::to_owned);
     rig.streams.set_permissions(&id, &without);
     until(&mut client, "rest", || pads.buttons(0) == Some(0));
     say(&mut client, &state(0, 0x2000));

@@ -2,7 +2,7 @@ use crate::{
     agents::{AgentError, AgentInfo, ApplicationEnd, Asked, Opening, StreamSource},
     ids::{SessionId, Uid},
     net::harness::{OWNER, TestHost},
-    store::{PERMISSION_INPUT, PERMISSION_VIEW},
+    store::{PERMISSION_POINTER, PERMISSION_VIEW},
 };
 use punktfunk_dbus::{
     applications::{ApplicationEntry, DESKTOP},
@@ -52,6 +52,7 @@ fn register(
     source: Publisher,
 ) -> crate::agents::AgentHandle {
     let info = AgentInfo {
+        touch: false,
         session: SessionId(session.into()),
         uid,
         seat: String::new(),
@@ -153,7 +154,7 @@ async fn starting_apps_takes_a_permission_and_the_desktop_does_not() {
     let host = TestHost::new().await;
     let client = host.paired();
     register(&host, "c1", OWNER, publisher("Chess"));
-    let words = [PERMISSION_VIEW.to_owned(), PERMISSION_INPUT.to_owned()];
+    let words = [PERMISSION_VIEW.to_owned(), PERMISSION_POINTER.to_owned()];
     host.host
         .clients
         .set_permissions(&client.id, &words)
