@@ -28,6 +28,14 @@ pub enum Codec {
 }
 
 impl Codec {
+    fn bit(self) -> u8 {
+        match self {
+            Self::H264 => 1,
+            Self::Hevc => 2,
+            Self::Av1 => 4,
+        }
+    }
+
     /// The name used on D-Bus and the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -47,6 +55,33 @@ impl Codec {
     }
 }
 
+/// Some of the codecs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Codecs {
+    bits: u8,
+}
+
+impl Codecs {
+    pub const NONE: Self = Self { bits: 0 };
+
+    #[must_use]
+    pub fn has(self, codec: Codec) -> bool {
+        self.bits & codec.bit() != 0
+    }
+
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+}
+
+impl FromIterator<Codec> for Codecs {
+    fn from_iter<T: IntoIterator<Item = Codec>>(codecs: T) -> Self {
+        let bits = codecs.into_iter().fold(0, |bits, codec| bits | codec.bit());
+        Self { bits }
+    }
+}
+
 /// What the host offers to one client: written into the DESCRIBE answer, and the measure for its ANNOUNCE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
@@ -54,10 +89,10 @@ pub struct Offer {
     pub av1: bool,
     /// The encoder can leave lost reference frames out.
     pub invalidates_refs: bool,
-    /// 4:4:4 chroma.
-    pub chroma_444: bool,
-    /// 10 bits and HDR.
-    pub hdr: bool,
+    /// Codecs in which 4:4:4 chroma can be had.
+    pub chroma_444: Codecs,
+    /// Codecs in which 10 bits and HDR can be had; never H.264.
+    pub hdr: Codecs,
     /// Bit 1 pen and touch events, bit 2 controller touch and motion events.
     pub feature_flags: u32,
     /// `ENCRYPT_*` bits that the client may switch on.
@@ -93,7 +128,10 @@ pub struct StreamParams {
     pub slices: u8,
     pub chroma_444: bool,
     pub hdr: bool,
-    pub single_reference: bool,
+    /// 0 = the host decides; 1 = the client's decoder copes with one reference only.
+    pub max_reference_frames: u8,
+    /// Refresh rate of the client's display times 100, 0 = not told. It need not have to do with `fps`.
+    pub refresh_rate_x100: u32,
     /// (colourspace << 1) + full range.
     pub csc_mode: u8,
     /// Agreed encryption bits: 1 control v2, 2 video, 4 audio.
@@ -104,6 +142,18 @@ pub struct StreamParams {
     /// Non-zero = DSCP marking is allowed.
     pub qos_video: u8,
     pub qos_audio: u8,
+}
+
+impl StreamParams {
+    /// Pictures a second times 100: the display's own rate where that is what `fps` rounds (59.94 for 60), so that no picture
+    /// is shown twice or never every few seconds.
+    #[must_use]
+    pub fn fps_x100(&self) -> u32 {
+        let asked = self.fps.saturating_mul(100);
+        // One percent is more than any display strays from its nominal rate.
+        let near = self.refresh_rate_x100.abs_diff(asked) <= self.fps;
+        if near { self.refresh_rate_x100 } else { asked }
+    }
 }
 
 /// The audio half of [`StreamParams`].

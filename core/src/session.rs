@@ -6,8 +6,8 @@
 use crate::config::{Config, Role};
 use crate::transport::Transport;
 use crate::video::{
-    AccessUnit, FrameKind, Outcome, Packetizer, PacketizerConfig, Reassembler, ReassemblerConfig,
-    ReceivedFrame, flags, max_frame_len,
+    AccessUnit, Carried, FrameKind, Outcome, Packetizer, PacketizerConfig, Reassembler,
+    ReassemblerConfig, ReceivedFrame, flags, max_frame_len,
 };
 use crate::{Error, Result};
 
@@ -77,6 +77,32 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
+    /// A host's session that goes on where an earlier one under the same key ended: indices and IVs count on.
+    ///
+    /// # Errors
+    /// As [`Session::new`]; [`Error::WrongRole`] for a client, which has no counters.
+    pub fn resumed(
+        config: Config,
+        transport: Box<dyn Transport>,
+        carried: Carried,
+    ) -> Result<Self> {
+        let mut session = Self::new(config, transport)?;
+        match &mut session.side {
+            Side::Host { packetizer, .. } => packetizer.resume(carried),
+            Side::Client { .. } => return Err(Error::WrongRole("host")),
+        }
+        Ok(session)
+    }
+
+    /// End this session and take its counters along, for [`Session::resumed`]. `None` on a client.
+    #[must_use]
+    pub fn carry(self) -> Option<Carried> {
+        match self.side {
+            Side::Host { packetizer, .. } => Some(packetizer.carry()),
+            Side::Client { .. } => None,
+        }
+    }
+
     /// A session over `transport`.
     ///
     /// # Errors
@@ -156,7 +182,7 @@ impl Session {
             FrameKind::Predicted
         };
         let unit = AccessUnit {
-            data,
+            data: data.into(),
             kind,
             timestamp_90k: ticks(pts_ns),
             latency_100us: 0,

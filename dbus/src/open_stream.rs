@@ -30,6 +30,14 @@ pub struct OpenStream {
     pub slices: u32,
     /// The application to start once the source is up; 0 = none, just what is there.
     pub app: u32,
+    /// Pictures a second times 100: what `fps` rounds, 5994 for 60.
+    pub fps_x100: u32,
+    /// 10 bits; the colours are then those of `csc_mode`, with the transfer of HDR10.
+    pub hdr: bool,
+    /// 4:4:4 chroma instead of 4:2:0.
+    pub chroma_444: bool,
+    /// Most reference frames that the client's decoder copes with, 0 = the encoder decides.
+    pub max_reference_frames: u32,
 }
 
 /// What the agent answers: the encoder and source it took.
@@ -52,6 +60,10 @@ pub struct AgentOffer {
     pub encoders: Vec<String>,
     /// Codecs that hold the client's rate here: `h264`, ...
     pub codecs: Vec<String>,
+    /// Those of `codecs` that can be had with 10 bits (HDR); missing = none.
+    pub hdr: Option<Vec<String>>,
+    /// Those of `codecs` that can be had with 4:4:4 chroma; missing = none.
+    pub chroma_444: Option<Vec<String>>,
     /// The encoders of every codec offered obey `InvalidateRefs`; missing = no.
     pub invalidates_refs: Option<bool>,
     /// Fingers reach the session as fingers; missing = no.

@@ -11,6 +11,7 @@ use crate::{
 };
 use bus_source::BusSource;
 use futures_util::StreamExt;
+use punktfunk_core::sdp::{Codec, Codecs};
 use punktfunk_dbus::open_stream::AgentOffer;
 use std::{sync::Arc, time::Duration};
 use zbus::{Connection, MessageStream, fdo, names::OwnedUniqueName, zvariant::OwnedObjectPath};
@@ -107,6 +108,8 @@ impl Admission {
             codecs: Vec::new(),
             invalidates_refs: false,
             touch: false,
+            hdr: Codecs::NONE,
+            chroma_444: Codecs::NONE,
             active: state.active,
             locked: state.locked,
             greeter: state.class == Class::Greeter,
@@ -128,7 +131,14 @@ fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionE
     if !word(&offer.version) || !word(&offer.compositor) {
         return Err(AdmissionError::Offer("version or compositor is too long"));
     }
-    for list in [&offer.encoders, &offer.codecs] {
+    let none = Vec::new();
+    let lists = [
+        &offer.encoders,
+        &offer.codecs,
+        offer.hdr.as_ref().unwrap_or(&none),
+        offer.chroma_444.as_ref().unwrap_or(&none),
+    ];
+    for list in lists {
         if list.len() > MAX_WORDS || !list.iter().all(|entry| word(entry)) {
             return Err(AdmissionError::Offer(
                 "too many or too long encoders or codecs",
@@ -146,6 +156,20 @@ fn apply(offer: AgentOffer, info: &mut AgentInfo) {
     info.codecs = offer.codecs;
     info.invalidates_refs = offer.invalidates_refs.unwrap_or(false);
     info.touch = offer.touch.unwrap_or(false);
+    info.hdr = codecs(offer.hdr.as_deref(), &[Codec::Hevc, Codec::Av1]);
+    info.chroma_444 = codecs(
+        offer.chroma_444.as_deref(),
+        &[Codec::H264, Codec::Hevc, Codec::Av1],
+    );
+}
+
+/// Those of `known` that are named. Other names are of newer agents.
+fn codecs(names: Option<&[String]>, known: &[Codec]) -> Codecs {
+    let named = names.unwrap_or_default().iter();
+    named
+        .filter_map(|name| Codec::from_name(name))
+        .filter(|codec| known.contains(codec))
+        .collect()
 }
 
 fn check_session(id: &SessionId, session: &Session, caller: Uid) -> Result<(), AdmissionError> {

@@ -1,6 +1,6 @@
 //! What the host offers in DESCRIBE, what the client makes of it, and the ANNOUNCE body that says so.
 
-use crate::client::Options;
+use crate::{client::Options, video::VideoCodec};
 use std::net::SocketAddr;
 
 /// Encryption bits of the session.
@@ -210,7 +210,10 @@ impl Agreement {
         };
         attribute("x-ml-general.featureFlags", &3);
         attribute("x-ss-general.encryptionEnabled", &self.encryption);
-        attribute("x-ss-video[0].chromaSamplingType", &0);
+        attribute(
+            "x-ss-video[0].chromaSamplingType",
+            &u8::from(options.chroma_444),
+        );
         attribute("x-nv-video[0].clientViewportWd", &options.width);
         attribute("x-nv-video[0].clientViewportHt", &options.height);
         attribute("x-nv-video[0].maxFPS", &options.fps);
@@ -240,14 +243,26 @@ impl Agreement {
         attribute("x-nv-vqos[0].bllFec.enable", &0);
         attribute("x-nv-vqos[0].drc.enable", &0);
         attribute("x-nv-general.enableRecoveryMode", &0);
-        attribute("x-nv-video[0].videoEncoderSlicesPerFrame", &1);
-        attribute("x-nv-clientSupportHevc", &0);
-        attribute("x-nv-vqos[0].bitStreamFormat", &0);
-        attribute("x-nv-video[0].dynamicRangeMode", &0);
+        attribute("x-nv-video[0].videoEncoderSlicesPerFrame", &options.slices);
+        if options.codec != VideoCodec::Av1 {
+            attribute(
+                "x-nv-clientSupportHevc",
+                &u8::from(options.codec == VideoCodec::Hevc),
+            );
+        }
+        attribute("x-nv-vqos[0].bitStreamFormat", &options.codec.format());
+        attribute("x-nv-video[0].dynamicRangeMode", &u8::from(options.hdr));
         // A decoder that can go on after lost references leaves their number to the host.
-        let references = u8::from(!options.reference_invalidation);
+        let references = if options.reference_invalidation {
+            0
+        } else {
+            options.reference_frames
+        };
         attribute("x-nv-video[0].maxNumReferenceFrames", &references);
-        attribute("x-nv-video[0].clientRefreshRateX100", &(options.fps * 100));
+        attribute(
+            "x-nv-video[0].clientRefreshRateX100",
+            &options.refresh_rate_x100.unwrap_or(options.fps * 100),
+        );
         attribute("x-nv-audio.surround.numChannels", &self.layout.channels);
         attribute("x-nv-audio.surround.channelMask", &self.layout.mask());
         attribute(
@@ -259,7 +274,7 @@ impl Agreement {
             &u8::from(self.layout.high_quality && self.layout.channels > 2),
         );
         attribute("x-nv-aqos.packetDuration", &options.audio_packet_ms);
-        attribute("x-nv-video[0].encoderCscMode", &2);
+        attribute("x-nv-video[0].encoderCscMode", &options.csc_mode);
         body.push_str(&format!("t=0 0\r\nm=video {video_port}\r\n"));
         body
     }

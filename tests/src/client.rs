@@ -1,6 +1,8 @@
 //! One client device towards one host: identity, pin, and what it wants of a stream.
 
-use crate::{breach::Breaches, http, identity::Identity, impairment::Impairment, tls};
+use crate::{
+    breach::Breaches, http, identity::Identity, impairment::Impairment, tls, video::VideoCodec,
+};
 use anyhow::{Context, Result, bail};
 use std::{
     fs,
@@ -55,6 +57,18 @@ pub struct Options {
     pub width: u32,
     pub height: u32,
     pub fps: u32,
+    pub codec: VideoCodec,
+    /// Ask for 10 bits and HDR.
+    pub hdr: bool,
+    /// Ask for 4:4:4 chroma.
+    pub chroma_444: bool,
+    /// (colour space << 1) + full range.
+    pub csc_mode: u8,
+    pub slices: u32,
+    /// 0 = the host decides, 1 = one reference only.
+    pub reference_frames: u32,
+    /// The display's refresh rate times 100; `None` = as the stream's.
+    pub refresh_rate_x100: Option<u32>,
     pub bitrate_kbps: u32,
     /// P of the wire description, before any reduction.
     pub packet_size: usize,
@@ -80,10 +94,10 @@ pub struct Options {
     pub reference_invalidation: bool,
     /// Host and client run on one machine: time stamps are compared with our own clock.
     pub same_machine: bool,
-    /// Decode pictures and sound.
+    /// Decode pictures (of H.264; other codecs are only looked at) and sound.
     pub decode: bool,
     /// Where to write the elementary stream.
-    pub write_h264: Option<PathBuf>,
+    pub write_stream: Option<PathBuf>,
     /// Keep the last decoded picture for this PNG file.
     pub write_png: Option<PathBuf>,
 }
@@ -95,6 +109,13 @@ impl Default for Options {
             width: 1280,
             height: 720,
             fps: 60,
+            codec: VideoCodec::H264,
+            hdr: false,
+            chroma_444: false,
+            csc_mode: 2,
+            slices: 1,
+            reference_frames: 1,
+            refresh_rate_x100: None,
             bitrate_kbps: 10_000,
             packet_size: 1392,
             encryption: 2 | 4,
@@ -111,7 +132,7 @@ impl Default for Options {
             reference_invalidation: false,
             same_machine: false,
             decode: true,
-            write_h264: None,
+            write_stream: None,
             write_png: None,
         }
     }

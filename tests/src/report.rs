@@ -6,7 +6,7 @@ use crate::{
     client::Options,
     control::{End, State},
     streaming::Negotiated,
-    video::{self, counter::Counters, statistics::percentile},
+    video::{self, counter::Counters, mark::Marks, statistics::percentile},
 };
 use serde::Serialize;
 use std::fmt;
@@ -78,6 +78,8 @@ pub struct Video {
     /// First packet on our socket to decoded picture.
     pub receive_to_decoded_ms: Spread,
     pub counters: Counters,
+    /// Whose frames came, where the source marked them.
+    pub marks: Marks,
 }
 
 /// The audio plane.
@@ -104,6 +106,7 @@ pub struct Audio {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub mode: String,
+    pub codec: &'static str,
     /// Encryption bits in use: 1 control v2, 2 video, 4 audio.
     pub encryption: u32,
     pub audio_sealed: bool,
@@ -147,6 +150,7 @@ impl Report {
             None => "running".into(),
         };
         Self {
+            codec: options.codec.name(),
             mode: format!("{}x{}@{}", options.width, options.height, options.fps),
             encryption: negotiated.agreement.encryption,
             audio_sealed: negotiated.agreement.audio_sealed,
@@ -191,6 +195,7 @@ impl Report {
                 arrival_jitter_ms: Spread::of(&s.jitter_us, 0.001),
                 receive_to_decoded_ms: Spread::of(&s.receive_to_decoded_us, 0.001),
                 counters: s.counters.clone(),
+                marks: s.marks.clone(),
             },
             audio: Audio {
                 channels: options.audio_channels,
@@ -257,8 +262,8 @@ impl fmt::Display for Report {
         };
         writeln!(
             f,
-            "stream      {} asked, {}x{} decoded, encryption {}, ended: {}",
-            self.mode, v.width, v.height, self.encryption, self.ended
+            "stream      {} {} asked, {}x{} decoded, encryption {}, ended: {}",
+            self.codec, self.mode, v.width, v.height, self.encryption, self.ended
         )?;
         writeln!(
             f,
@@ -305,6 +310,14 @@ impl fmt::Display for Report {
         }
         for gap in &c.gaps {
             writeln!(f, "  skip      {} is followed by {}", gap.after, gap.next)?;
+        }
+        let m = &v.marks;
+        if m.read > 0 {
+            writeln!(
+                f,
+                "marks       of stream {:x?}, {:?} to {:?}: {} read, {} skipped, {} backwards, {} frames without",
+                m.streams, m.first, m.last, m.read, m.skipped, m.backwards, m.unmarked
+            )?;
         }
         writeln!(
             f,

@@ -171,6 +171,8 @@ fn offer(touch: bool) -> AgentOffer {
             .map_or_else(|_| "unknown".to_owned(), |desktop| desktop.to_lowercase()),
         encoders: names(encode::ENCODERS),
         codecs: names(encode::CODECS),
+        hdr: Some(names(encode::HDR_CODECS)),
+        chroma_444: Some(names(encode::CHROMA_444_CODECS)),
         invalidates_refs: Some(encode::INVALIDATES_REFS),
         touch: Some(touch),
     }

@@ -13,6 +13,10 @@ use crate::{convert::Colour, source::Picture};
 
 /// Codecs that some back end of this build produces, by their names in `OpenStream`.
 pub const CODECS: &[&str] = &["h264"];
+/// Those of [`CODECS`] that come with 10 bits.
+pub const HDR_CODECS: &[&str] = &[];
+/// Those of [`CODECS`] that come with 4:4:4 chroma.
+pub const CHROMA_444_CODECS: &[&str] = &[];
 /// Back ends of this build, best first.
 pub const ENCODERS: &[&str] = &[openh264::NAME];
 /// Whether every back end can leave lost pictures out of its references.

@@ -107,18 +107,18 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The first tick is due at `now_ns`; `bitrate_kbps` is what the encoder was opened with.
+    /// Pictures a second times 100. The first tick is due at `now_ns`; `bitrate_kbps` is what the encoder was opened with.
     pub fn new(
         feed: Feed,
         encoder: Box<dyn Encoder>,
-        fps: u32,
+        fps_x100: u32,
         bitrate_kbps: u32,
         now_ns: u64,
     ) -> Self {
         Self {
             feed,
             encoder,
-            cadence: Cadence::new(fps, now_ns),
+            cadence: Cadence::new(fps_x100, now_ns),
             started_ns: now_ns,
             bitrate_kbps,
             last_pts_ns: None,

@@ -48,7 +48,7 @@ fn painted() -> Feed {
 }
 
 fn synthetic() -> Pipeline {
-    Pipeline::new(painted(), encoder(), MODE.2, 2000, 0)
+    Pipeline::new(painted(), encoder(), MODE.2 * 100, 2000, 0)
 }
 
 fn captured() -> (Pipeline, Arc<PictureSlot>) {
@@ -58,7 +58,7 @@ fn captured() -> (Pipeline, Arc<PictureSlot>) {
         taken: None,
         capture_ns: None,
     };
-    (Pipeline::new(feed, encoder(), MODE.2, 2000, 0), slot)
+    (Pipeline::new(feed, encoder(), MODE.2 * 100, 2000, 0), slot)
 }
 
 fn picture(capture_ns: u64) -> Picture {
@@ -252,7 +252,7 @@ impl Encoder for Told {
 
 fn told(encoder: Told) -> Pipeline {
     let feed = painted();
-    Pipeline::new(feed, Box::new(encoder), 60, 2000, 0)
+    Pipeline::new(feed, Box::new(encoder), 6000, 2000, 0)
 }
 
 fn lost(first: u32, last: u32) -> Orders {

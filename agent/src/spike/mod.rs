@@ -78,7 +78,13 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
     let mut sink = FileSink::create(args)?;
     let mut source = source::open(&args.source, &request)?;
     let feed = Feed::of(source.as_mut());
-    let mut pipeline = Pipeline::new(feed, encoder, args.fps, args.bitrate, clock::now_ns());
+    let mut pipeline = Pipeline::new(
+        feed,
+        encoder,
+        args.fps.saturating_mul(100),
+        args.bitrate,
+        clock::now_ns(),
+    );
     let wanted = u64::from(args.fps) * u64::from(args.seconds);
     let orders = OrdersHandle::default();
     pipeline::run(&mut pipeline, &orders, &mut sink, |totals| {

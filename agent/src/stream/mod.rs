@@ -274,6 +274,14 @@ fn encode_thread(
 
 /// Source, encoder and clock.
 fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStream), StreamError> {
+    for (asked, name) in [
+        (options.hdr, "10-bit HDR"),
+        (options.chroma_444, "4:4:4 chroma"),
+    ] {
+        if asked {
+            return Err(EncodeError::UnsupportedCodec(name).into());
+        }
+    }
     let settings = EncoderSettings {
         width: options.width,
         height: options.height,
@@ -301,7 +309,7 @@ fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStr
     let pipeline = Pipeline::new(
         feed,
         encoder,
-        options.fps,
+        options.fps_x100,
         options.bitrate_kbps,
         clock::now_ns(),
     );

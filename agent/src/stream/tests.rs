@@ -38,6 +38,10 @@ fn options() -> OpenStream {
         csc_mode: 2,
         slices: 1,
         app: 0,
+        fps_x100: 6000,
+        hdr: false,
+        chroma_444: false,
+        max_reference_frames: 0,
     }
 }
 

@@ -13,6 +13,8 @@ const MIN_PACKET: usize = 256;
 /// Parity packets a client may demand for each FEC block; real ones ask for 2.
 const MAX_MIN_FEC: u32 = 16;
 const MAX_SLICES: u32 = 32;
+/// Reference frames that any of the codecs knows.
+const MAX_REFERENCES: u32 = 16;
 /// Budgets are moved into this range, in kbit/s.
 const BITRATE: std::ops::RangeInclusive<u32> = 500..=1_000_000;
 const DEFAULT_BITRATE: u32 = 10_000;
@@ -86,11 +88,16 @@ pub fn parse_announce(
             .max(1),
         chroma_444: sdp.flag(
             "x-ss-video[0].chromaSamplingType",
-            offer.chroma_444,
-            "4:4:4 chroma",
+            offer.chroma_444.has(codec),
+            "4:4:4 chroma in this codec",
         )?,
-        hdr: sdp.flag("x-nv-video[0].dynamicRangeMode", offer.hdr, "HDR")?,
-        single_reference: sdp.number("x-nv-video[0].maxNumReferenceFrames", 0)? == 1,
+        hdr: sdp.flag(
+            "x-nv-video[0].dynamicRangeMode",
+            offer.hdr.has(codec),
+            "HDR in this codec",
+        )?,
+        max_reference_frames: sdp.byte("x-nv-video[0].maxNumReferenceFrames", 0, MAX_REFERENCES)?,
+        refresh_rate_x100: sdp.number("x-nv-video[0].clientRefreshRateX100", 0)?,
         // Rec.601, Rec.709 or Rec.2020, limited or full range.
         csc_mode: sdp.byte("x-nv-video[0].encoderCscMode", 0, 5)?,
         encryption,

@@ -6,8 +6,8 @@ fn offer() -> Offer {
         hevc: true,
         av1: false,
         invalidates_refs: false,
-        chroma_444: false,
-        hdr: false,
+        chroma_444: [Codec::Hevc].into_iter().collect(),
+        hdr: Codecs::NONE,
         feature_flags: 3,
         encryption_supported: 7,
         encryption_required: 0,
@@ -36,6 +36,7 @@ fn announce(changes: &[(&str, &str)]) -> Vec<u8> {
         ("x-nv-vqos[0].bitStreamFormat", "0"),
         ("x-nv-video[0].dynamicRangeMode", "0"),
         ("x-nv-video[0].maxNumReferenceFrames", "1"),
+        ("x-nv-video[0].clientRefreshRateX100", "5994"),
         ("x-nv-audio.surround.numChannels", "2"),
         ("x-nv-audio.surround.channelMask", "3"),
         ("x-nv-audio.surround.AudioQuality", "0"),
@@ -85,7 +86,8 @@ fn a_usual_announce_becomes_parameters() {
             slices: 1,
             chroma_444: false,
             hdr: false,
-            single_reference: true,
+            max_reference_frames: 1,
+            refresh_rate_x100: 5994,
             csc_mode: 2,
             encryption: 5,
             audio: AudioParams {
@@ -333,4 +335,79 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn depth_and_chroma_are_granted_in_the_codecs_that_have_them() {
+    let wish = |codec, name| parse(&[("x-nv-vqos[0].bitStreamFormat", codec), (name, "1")]);
+    const CHROMA: &str = "x-ss-video[0].chromaSamplingType";
+    const RANGE: &str = "x-nv-video[0].dynamicRangeMode";
+    assert!(wish("1", CHROMA).unwrap().chroma_444);
+    for (codec, name) in [("0", CHROMA), ("0", RANGE), ("1", RANGE)] {
+        let refused = wish(codec, name);
+        assert!(
+            matches!(refused, Err(AnnounceError::NotOffered(_))),
+            "{refused:?}"
+        );
+    }
+    let hdr: Codecs = [Codec::Hevc, Codec::Av1].into_iter().collect();
+    let wide = Offer {
+        av1: true,
+        hdr,
+        ..offer()
+    };
+    let granted = |codec| {
+        let body = announce(&[("x-nv-vqos[0].bitStreamFormat", codec), (RANGE, "1")]);
+        parse_announce(&body, &wide, true).map(|params| params.hdr)
+    };
+    assert_eq!((granted("1"), granted("2")), (Ok(true), Ok(true)));
+    assert!(granted("0").is_err());
+}
+
+#[test]
+fn the_displays_own_rate_counts_where_the_frame_rate_rounds_it() {
+    let rate = |fps, refresh| {
+        let params = parse(&[
+            ("x-nv-video[0].maxFPS", fps),
+            ("x-nv-video[0].clientRefreshRateX100", refresh),
+        ]);
+        params.unwrap().fps_x100()
+    };
+    assert_eq!(rate("60", "5994"), 5994);
+    assert_eq!(rate("60", "6005"), 6005);
+    assert_eq!(rate("30", "2997"), 2997);
+    // Unrelated, or not told.
+    assert_eq!(rate("60", "14400"), 6000);
+    assert_eq!(rate("30", "5994"), 3000);
+    assert_eq!(rate("60", "0"), 6000);
+    assert_eq!(rate("60", ""), 6000);
+}
+
+#[test]
+fn wishes_beyond_their_range_are_refused_by_name() {
+    for (name, value) in [
+        ("x-nv-video[0].encoderCscMode", "6"),
+        ("x-nv-video[0].videoEncoderSlicesPerFrame", "33"),
+        ("x-nv-video[0].maxNumReferenceFrames", "17"),
+        ("x-nv-vqos[0].bitStreamFormat", "3"),
+        ("x-nv-vqos[0].fec.minRequiredFecPackets", "17"),
+    ] {
+        let refused = parse(&[(name, value)]).unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    for size in ["255", "1457"] {
+        let refused = parse(&[("x-nv-video[0].packetSize", size)]);
+        assert!(
+            matches!(refused, Err(AnnounceError::PacketSize { .. })),
+            "{refused:?}"
+        );
+    }
+    // Sealed packets are 32 bytes longer.
+    let sealed = |size| {
+        parse(&[
+            ("x-nv-video[0].packetSize", size),
+            ("x-ss-general.encryptionEnabled", "7"),
+        ])
+    };
+    assert!(sealed("1424").is_ok() && sealed("1425").is_err());
 }

@@ -1,7 +1,9 @@
 //! Access unit in, datagrams out.
+use super::access_unit::Pieces;
 use super::header::{
     self, EOF, FIELDS_LEN, FRAME_HEADER_LEN, FrameKind, HEADER_LEN, MULTI_FEC, PIC, RTP_LEN, SOF,
 };
+use super::payload::Payload;
 use super::plan::{self, Block, Wishes};
 use super::seal::{PacketSeal, SEAL_LEN};
 use crate::fec::{CodeCache, Layout};
@@ -9,7 +11,8 @@ use crate::{Error, Result, crypto::Key};
 
 /// One access unit to send.
 pub struct AccessUnit<'a> {
-    pub data: &'a [u8],
+    /// Its bytes; `bytes.into()` for a slice.
+    pub data: Pieces<'a>,
     pub kind: FrameKind,
     /// 90 kHz capture time.
     pub timestamp_90k: u32,
@@ -28,8 +31,17 @@ pub struct PacketizerConfig {
     pub min_parity: u8,
     /// Most data packets of a block as long as the frame fits into four such blocks.
     pub max_data_per_block: usize,
-    /// Seals every datagram. One key must serve one packetiser only: its IVs count from 0.
+    /// Seals every datagram. Two packetisers must never seal with the same key and the same counters: see [`Carried`].
     pub seal: Option<Key>,
+}
+
+/// The counters of a stream, for a packetiser that goes on where another one ended: the client sees no seam, and no IV comes
+/// twice under one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    next_frame: u32,
+    packets: u32,
+    seal_counter: u64,
 }
 
 /// Cuts access units into datagrams. Counters run for the life of the stream; buffers are reused.
@@ -109,6 +121,34 @@ impl Packetizer {
         })
     }
 
+    /// A packetiser that goes on with the counters of an earlier one of the same stream.
+    ///
+    /// # Errors
+    /// As [`Packetizer::new`].
+    pub fn resumed(config: PacketizerConfig, carried: Carried) -> Result<Self> {
+        let mut packetizer = Self::new(config)?;
+        packetizer.resume(carried);
+        Ok(packetizer)
+    }
+
+    pub(crate) fn resume(&mut self, carried: Carried) {
+        self.next_frame = carried.next_frame;
+        self.packets = carried.packets;
+        if let Some(seal) = &mut self.seal {
+            seal.set_counter(carried.seal_counter);
+        }
+    }
+
+    /// End this packetiser and take its counters along, for [`Packetizer::resumed`]. Nothing more can be sealed with it.
+    #[must_use]
+    pub fn carry(self) -> Carried {
+        Carried {
+            next_frame: self.next_frame,
+            packets: self.packets,
+            seal_counter: self.seal.as_ref().map_or(0, PacketSeal::counter),
+        }
+    }
+
     /// Change the parity percentage from the next frame on (0 = data only).
     pub fn set_fec_percent(&mut self, percent: u8) {
         self.wishes.percent = percent;
@@ -117,6 +157,11 @@ impl Packetizer {
     /// The index that the next frame will carry.
     pub fn next_frame_index(&self) -> u32 {
         self.next_frame
+    }
+
+    /// Bytes of an access unit that its first packet holds.
+    pub fn first_packet_room(&self) -> usize {
+        self.payload.saturating_sub(FRAME_HEADER_LEN)
     }
 
     /// The longest access unit that fits, in bytes.
@@ -138,21 +183,15 @@ impl Packetizer {
         unit: &AccessUnit<'_>,
         mark: u16,
     ) -> Result<Datagrams<'_>> {
-        if unit.data.is_empty() {
+        let len = unit.data.len();
+        if len == 0 {
             return Err(Error::EmptyFrame);
         }
         let max = self.max_frame_len();
-        if unit.data.len() > max {
-            return Err(Error::FrameTooLarge {
-                len: unit.data.len(),
-                max,
-            });
+        if len > max {
+            return Err(Error::FrameTooLarge { len, max });
         }
-        let packets = unit
-            .data
-            .len()
-            .saturating_add(FRAME_HEADER_LEN)
-            .div_ceil(self.payload);
+        let packets = len.saturating_add(FRAME_HEADER_LEN).div_ceil(self.payload);
         let mut blocks = [Block {
             data: 0,
             parity: 0,
@@ -171,11 +210,7 @@ impl Packetizer {
         }
         let frame_index = self.next_frame;
         self.next_frame = self.next_frame.wrapping_add(1);
-        let mut payload = Payload {
-            header: frame_header(unit, self.payload, mark),
-            rest: unit.data,
-            started: false,
-        };
+        let mut payload = Payload::of(unit, self.payload, mark);
         let last = u8::try_from(count.saturating_sub(1)).unwrap_or(0);
         let mut room = self.buffer.get_mut(..need).unwrap_or_default();
         for (number, block) in (0u8..).zip(blocks) {
@@ -221,57 +256,6 @@ impl Packetizer {
             parity: total.saturating_sub(packets),
             frame_index,
         })
-    }
-}
-
-fn frame_header(unit: &AccessUnit<'_>, payload: usize, mark: u16) -> [u8; FRAME_HEADER_LEN] {
-    let used = match unit
-        .data
-        .len()
-        .saturating_add(FRAME_HEADER_LEN)
-        .checked_rem(payload)
-    {
-        None | Some(0) => payload,
-        Some(rest) => rest,
-    };
-    let [l0, l1] = unit.latency_100us.to_le_bytes();
-    let [u0, u1] = u16::try_from(used).unwrap_or(0).to_le_bytes();
-    let [m0, m1] = mark.to_le_bytes();
-    [
-        header::SHORT_HEADER,
-        l0,
-        l1,
-        unit.kind.to_wire(),
-        u0,
-        u1,
-        m0,
-        m1,
-    ]
-}
-
-/// The bytes of a frame, handed out in slices.
-struct Payload<'a> {
-    header: [u8; FRAME_HEADER_LEN],
-    rest: &'a [u8],
-    started: bool,
-}
-
-impl Payload<'_> {
-    /// Fills `out` with the next bytes, then zeros.
-    fn fill(&mut self, out: &mut [u8]) {
-        let out = match out.split_first_chunk_mut::<FRAME_HEADER_LEN>() {
-            Some((head, tail)) if !self.started => {
-                self.started = true;
-                *head = self.header;
-                tail
-            }
-            _ => out,
-        };
-        let (now, later) = self.rest.split_at(out.len().min(self.rest.len()));
-        let (body, padding) = out.split_at_mut(now.len());
-        body.copy_from_slice(now);
-        padding.fill(0);
-        self.rest = later;
     }
 }
 

@@ -26,6 +26,11 @@ impl PacketSeal {
         }
     }
 
+    /// Goes on where an earlier sealer under the same key ended.
+    pub(super) fn set_counter(&mut self, counter: u64) {
+        self.counter = counter;
+    }
+
     /// The next IV counter.
     pub fn counter(&self) -> u64 {
         self.counter

@@ -1,5 +1,6 @@
 //! Stable codes for breaches of the channel's contract.
 use super::wire::DecodeError;
+use punktfunk_core::video::access_unit::AccessUnitError;
 
 /// A breach; [`Violation::code`] is stable and goes to the log. The numbers are the agent's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum Violation {
     Text,
     #[error("more status messages than anybody could read")]
     MessageRate,
+    /// Found when the frame is sent, not when it is announced: the bytes are read once.
+    #[error("an access unit that no client can use: {0}")]
+    AccessUnit(AccessUnitError),
 }
 
 impl Violation {
@@ -62,6 +66,7 @@ impl Violation {
             Self::AudioRate => "PF-V15",
             Self::Text => "PF-V16",
             Self::MessageRate => "PF-V17",
+            Self::AccessUnit(_) => "PF-V18",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One registered agent, as the streams see it.
 use super::Registry;
 use crate::ids::{SessionId, Uid};
+use punktfunk_core::sdp::Codecs;
 use punktfunk_dbus::{
     applications::{ApplicationEntry, MAX_APPLICATIONS},
     channel::Violation,
@@ -37,6 +38,10 @@ pub struct AgentInfo {
     pub encoders: Vec<String>,
     /// `h264`, ...
     pub codecs: Vec<String>,
+    /// Codecs that it encodes with 10 bits, HDR included.
+    pub hdr: Codecs,
+    /// Codecs that it encodes with 4:4:4 chroma.
+    pub chroma_444: Codecs,
     /// Its encoders can leave lost frames out of their references.
     pub invalidates_refs: bool,
     /// Fingers reach the session as fingers.

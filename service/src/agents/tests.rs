@@ -20,6 +20,8 @@ fn info(session: &str, uid: u32, seat: &str, active: bool) -> AgentInfo {
         compositor: "none".into(),
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
+        hdr: punktfunk_core::sdp::Codecs::NONE,
+        chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs: false,
         locked: false,
         greeter: false,
@@ -116,6 +118,10 @@ async fn a_stream_asked_of_an_agent_that_goes_away_fails_at_once() {
         csc_mode: 0,
         slices: 1,
         app: 0,
+        fps_x100: 6000,
+        hdr: false,
+        chroma_444: false,
+        max_reference_frames: 0,
     };
     let asked = handle.open_stream(options, null(), null());
     handle.end();

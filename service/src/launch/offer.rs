@@ -25,8 +25,9 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
         hevc: has(Codec::Hevc),
         av1: has(Codec::Av1),
         invalidates_refs: agent.is_some_and(|agent| agent.invalidates_refs),
-        chroma_444: false,
-        hdr: false,
+        chroma_444: agent.map(|agent| agent.chroma_444).unwrap_or_default(),
+        // H.264 with 10 bits is not in the protocol.
+        hdr: agent.map(|agent| agent.hdr).unwrap_or_default(),
         feature_flags: if agent.is_some_and(|agent| agent.touch) {
             PEN_AND_TOUCH
         } else {
@@ -40,17 +41,20 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
 /// `ServerCodecModeSupport` of an offer.
 #[must_use]
 pub fn codec_mask(offer: &Offer) -> u32 {
+    use Codec::{Av1, H264, Hevc};
+    let deep = |codec| offer.has(codec) && offer.hdr.has(codec);
+    let full = |codec| offer.has(codec) && offer.chroma_444.has(codec);
     let bits = [
         (true, 0x1_u32),
         (offer.hevc, 0x100),
-        (offer.hevc && offer.hdr, 0x200),
+        (deep(Hevc), 0x200),
         (offer.av1, 0x1_0000),
-        (offer.av1 && offer.hdr, 0x2_0000),
-        (offer.chroma_444, 0x4_0000),
-        (offer.hevc && offer.chroma_444, 0x8_0000),
-        (offer.hevc && offer.chroma_444 && offer.hdr, 0x10_0000),
-        (offer.av1 && offer.chroma_444, 0x20_0000),
-        (offer.av1 && offer.chroma_444 && offer.hdr, 0x40_0000),
+        (deep(Av1), 0x2_0000),
+        (full(H264), 0x4_0000),
+        (full(Hevc), 0x8_0000),
+        (full(Hevc) && deep(Hevc), 0x10_0000),
+        (full(Av1), 0x20_0000),
+        (full(Av1) && deep(Av1), 0x40_0000),
     ];
     bits.into_iter()
         .filter(|(on, _)| *on)

@@ -5,7 +5,7 @@ use crate::{
     config::Encryption,
     ids::{SessionId, Uid},
 };
-use punktfunk_core::sdp::Offer;
+use punktfunk_core::sdp::{Codec, Codecs, Offer};
 use punktfunk_dbus::applications::DESKTOP;
 use punktfunk_dbus::open_stream::OpenStream;
 use std::os::fd::OwnedFd;
@@ -26,6 +26,8 @@ fn info(codecs: &[&str]) -> AgentInfo {
         compositor: String::new(),
         encoders: Vec::new(),
         codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
+        hdr: Codecs::NONE,
+        chroma_444: Codecs::NONE,
         invalidates_refs: false,
         active: true,
         locked: false,
@@ -122,6 +124,29 @@ fn the_offer_follows_the_agent_and_the_policy() {
     assert_eq!(mask(&[]), 1);
     assert_eq!(mask(&["h264", "h265"]), 0x101);
     assert_eq!(mask(&["av1", "h265", "vp9"]), 0x1_0101);
+    let deep = |hdr: &[Codec], chroma: &[Codec]| {
+        let mut info = info(&["h264", "h265", "av1"]);
+        (info.hdr, info.chroma_444) = (
+            hdr.iter().copied().collect(),
+            chroma.iter().copied().collect(),
+        );
+        codec_mask(&offer_for(Some(&info), Encryption::Offered))
+    };
+    assert_eq!(deep(&[Codec::Hevc], &[]), 0x1_0301);
+    assert_eq!(deep(&[Codec::Av1], &[Codec::H264]), 0x7_0101);
+    let (both, all) = (
+        [Codec::Hevc, Codec::Av1],
+        [Codec::H264, Codec::Hevc, Codec::Av1],
+    );
+    assert_eq!(deep(&both, &all), 0x7f_0301);
+    // Depth without the codec is nothing.
+    let mut shallow = info(&["h264"]);
+    shallow.hdr = both.into_iter().collect();
+    shallow.chroma_444 = [Codec::Hevc].into_iter().collect();
+    assert_eq!(
+        codec_mask(&offer_for(Some(&shallow), Encryption::Offered)),
+        1
+    );
     let policy = |encryption| {
         let Offer {
             encryption_supported,

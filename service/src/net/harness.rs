@@ -170,6 +170,8 @@ impl TestHost {
             compositor: "none".into(),
             encoders: Vec::new(),
             codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
+            hdr: punktfunk_core::sdp::Codecs::NONE,
+            chroma_444: punktfunk_core::sdp::Codecs::NONE,
             invalidates_refs: false,
             active: true,
             locked: false,

@@ -216,6 +216,7 @@ impl Streams {
             consumer: Consumer::new(endpoint, plan::limits(params, ring.geometry())),
             ring,
             packetizer,
+            codec: params.codec,
             audio: AudioPacketizer::new(params.audio.packet_ms, plan::audio_seal(&setup)),
             link: Arc::clone(&link),
             commands: received,

@@ -116,7 +116,7 @@ pub(super) fn adaptation(setup: &StreamSetup, config: &Config, video_kbps: u32) 
 
 /// Whether lost references are left out. A decoder that takes one reference only leaves nothing to go on with.
 pub(super) fn invalidates(params: &StreamParams, opened: &OpenedStream) -> bool {
-    opened.invalidates_refs == Some(true) && !params.single_reference
+    opened.invalidates_refs == Some(true) && params.max_reference_frames != 1
 }
 
 pub(super) fn audio_seal(setup: &StreamSetup) -> Option<AudioSeal> {
@@ -166,6 +166,10 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         csc_mode: u32::from(params.csc_mode),
         slices: u32::from(params.slices),
         app: application(setup.launch.app),
+        fps_x100: params.fps_x100(),
+        hdr: params.hdr,
+        chroma_444: params.chroma_444,
+        max_reference_frames: u32::from(params.max_reference_frames),
     }
 }
 

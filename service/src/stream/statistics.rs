@@ -33,6 +33,8 @@ counters! {
     packets_sent,
     bytes_sent,
     keyframes,
+    /// Frames whose elements were put in another order, or left out, so that clients take them.
+    rearranged,
     /// Frames that show the last captured picture again.
     repeated,
     /// Frames that came before the client's address was known, or before the first key frame after that.

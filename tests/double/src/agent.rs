@@ -51,6 +51,8 @@ impl AgentDouble {
             compositor: "double".into(),
             encoders: vec!["double".into()],
             codecs: offer.codecs,
+            hdr: None,
+            chroma_444: None,
             invalidates_refs: Some(offer.invalidates_refs),
             touch: None,
         };
@@ -102,6 +104,7 @@ impl Object {
             kbps: options.bitrate_kbps,
         };
         self.orders.note(options.stream, opened);
+        self.orders.wished(&options);
         let (ring, channel): (OwnedFd, OwnedFd) = (ring.into(), channel.into());
         let stream = Stream {
             options,

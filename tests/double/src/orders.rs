@@ -2,6 +2,7 @@
 
 use punktfunk_core::input::InputEvent;
 use punktfunk_dbus::channel::message::Held;
+use punktfunk_dbus::open_stream::OpenStream;
 use std::{
     io::Write,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -41,6 +42,8 @@ pub enum Order {
 pub struct Seen {
     /// With the number of the stream, as the service counts them.
     pub orders: Vec<(u64, Order)>,
+    /// What was asked of each stream, in full.
+    pub wishes: Vec<OpenStream>,
     pub inputs: Vec<InputEvent>,
     pub released: u32,
     pub opened: u32,
@@ -130,6 +133,11 @@ impl Orders {
         }
         seen.orders.push((stream, order));
         drop(seen);
+        self.0.changed.notify_all();
+    }
+
+    pub(crate) fn wished(&self, wishes: &OpenStream) {
+        self.lock().wishes.push(wishes.clone());
         self.0.changed.notify_all();
     }
 

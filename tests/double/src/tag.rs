@@ -1,8 +1,8 @@
 //! A mark in every access unit by which a client knows whose frame it holds and which one.
 //!
 //! H.264 and HEVC: an SEI message "user data unregistered" in front of the first slice, with [`UUID`] and 24 ASCII digits
-//! (so no emulation prevention is needed). AV1: a metadata OBU of the private type 25 in front of the first frame, with the
-//! same 40 bytes. The digits are hexadecimal: 8 for the stream, 16 for the counter, which rises by one with each unit that the
+//! (so no emulation prevention is needed). AV1: a metadata OBU of type 4 (ITU-T T.35, which every decoder
+//! passes over) in front of the first frame, with the country code 0xb5 and the same 40 bytes. The digits are hexadecimal: 8 for the stream, 16 for the counter, which rises by one with each unit that the
 //! double hands over, from 1.
 
 use crate::{
@@ -29,8 +29,8 @@ pub fn tagged(codec: Codec, unit: &[u8], stream: u32, counter: u64) -> Vec<u8> {
             (first_slice(codec, unit), mark)
         }
         Codec::Av1 => {
-            // Metadata type 25, the body, the trailing bit.
-            let mut mark = vec![5 << 3 | 2, body.len() as u8 + 2, 25];
+            // Metadata type 4 with a country code, the body, the trailing bit.
+            let mut mark = vec![5 << 3 | 2, body.len() as u8 + 3, 4, 0xb5];
             mark.extend(body);
             mark.push(0x80);
             (first_frame(unit), mark)
@@ -77,7 +77,7 @@ mod tests {
     fn the_mark_stands_in_front_of_the_first_frame_obu() {
         let unit = [0x12, 0, 0x0a, 2, 1, 2, 0x32, 1, 9];
         let marked = tagged(Codec::Av1, &unit, 1, 1);
-        assert!(marked.starts_with(&[0x12, 0, 0x0a, 2, 1, 2, 0x2a, 42, 25]));
+        assert!(marked.starts_with(&[0x12, 0, 0x0a, 2, 1, 2, 0x2a, 43, 4, 0xb5]));
         assert!(marked.ends_with(&[0x80, 0x32, 1, 9]));
         assert_eq!(obus(&marked).unwrap().len(), 4);
     }

@@ -1,5 +1,7 @@
 //! Any ANNOUNCE body: no panic, and what is accepted is within what a host can carry.
-use punktfunk_core::sdp::{Offer, parse_announce};
+use punktfunk_core::sdp::{Codec, Offer, parse_announce};
+
+const ALL: [Codec; 3] = [Codec::H264, Codec::Hevc, Codec::Av1];
 
 /// One input.
 pub fn run(data: &[u8]) {
@@ -7,8 +9,8 @@ pub fn run(data: &[u8]) {
         hevc: true,
         av1: true,
         invalidates_refs: true,
-        chroma_444: true,
-        hdr: true,
+        chroma_444: ALL.into_iter().collect(),
+        hdr: ALL.into_iter().collect(),
         feature_flags: 3,
         encryption_supported: 7,
         encryption_required: 0,

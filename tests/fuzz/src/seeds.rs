@@ -121,7 +121,7 @@ fn video() -> Seeds {
         let data: Vec<u8> = (0..len).map(|at| at as u8).collect();
         let datagrams = packetizer
             .packetize(&AccessUnit {
-                data: &data,
+                data: (&data).into(),
                 kind,
                 timestamp_90k: 1500 * len as u32,
                 latency_100us: 12,

@@ -15,7 +15,7 @@ use crate::{
     input::{Input, Step, enable_haptics, mouse_relative},
     pings::Pings,
     report::Report,
-    video::{self, decoder::Shared},
+    video::{self, VideoCodec, decoder::Shared},
 };
 use anyhow::{Context, Result, bail};
 use setup::{parse_number, ping_payload, server_port};
@@ -181,8 +181,8 @@ impl Client {
         let shared = Shared::default();
         let decoder = video::Decoder::start(
             shared.clone(),
-            options.decode,
-            options.write_h264.clone(),
+            options.decode && options.codec == VideoCodec::H264,
+            options.write_stream.clone(),
             options.write_png.is_some(),
         )?;
         let socket = self.media_socket()?;
@@ -197,6 +197,7 @@ impl Client {
             )),
         };
         let settings = video::receiver::Settings {
+            codec: options.codec,
             packet_size: negotiated.agreement.packet_size,
             seal: (negotiated.agreement.encryption & 2 != 0).then_some(launched.key),
             impairment: options.impairment,

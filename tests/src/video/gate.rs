@@ -4,7 +4,10 @@
 //! complete frame shows that the host is still there. With it a frame of type 2, 4 or 5 does, and the range of lost frames
 //! is reported again, and longer, with each complete frame that is of no use.
 
-use super::{frame::Frame, h264};
+use super::{
+    bitstream::{self, VideoCodec},
+    frame::Frame,
+};
 use crate::breach::Breaches;
 use std::time::{Duration, Instant};
 
@@ -17,6 +20,7 @@ const RESTARTS: [u8; 3] = [2, 4, 5];
 
 /// The gate of one stream.
 pub struct Gate {
+    codec: VideoCodec,
     waiting_for_key: bool,
     request_due: bool,
     requested: Option<Instant>,
@@ -45,8 +49,9 @@ pub struct Verdict {
 
 impl Gate {
     /// `reports`: losses are reported, as references to leave out.
-    pub fn new(reports: bool, breaches: Breaches) -> Self {
+    pub fn new(codec: VideoCodec, reports: bool, breaches: Breaches) -> Self {
         Self {
+            codec,
             waiting_for_key: true,
             request_due: false,
             requested: None,
@@ -81,7 +86,7 @@ impl Gate {
     }
 
     pub fn frame(&mut self, frame: &Frame) -> Verdict {
-        let look = h264::look(frame, &self.breaches);
+        let look = bitstream::look(self.codec, frame, &self.breaches);
         if !self.seen_any {
             self.seen_any = true;
             if frame.index == 1 {
@@ -166,7 +171,7 @@ mod tests {
     fn after_a_loss_one_request_goes_out_and_nothing_is_decoded_until_a_key_frame() {
         let breaches = Breaches::default();
         let now = Instant::now();
-        let mut gate = Gate::new(false, breaches.clone());
+        let mut gate = Gate::new(VideoCodec::H264, false, breaches.clone());
         assert!(gate.frame(&frame(1, true, now)).decode);
         assert!(gate.frame(&frame(2, false, now)).decode);
         assert_eq!(gate.lost(3, 3), None);
@@ -199,7 +204,7 @@ mod tests {
     fn a_stream_that_does_not_start_with_a_key_frame_or_ignores_requests_is_in_breach() {
         let breaches = Breaches::default();
         let now = Instant::now();
-        let mut gate = Gate::new(false, breaches.clone());
+        let mut gate = Gate::new(VideoCodec::H264, false, breaches.clone());
         assert!(!gate.frame(&frame(1, false, now)).decode);
         gate.lost(2, 2);
         gate.frame(&frame(3, false, now));
@@ -215,7 +220,7 @@ mod tests {
     fn a_client_that_reports_repeats_the_growing_range_until_a_frame_of_type_5() {
         let breaches = Breaches::default();
         let now = Instant::now();
-        let mut gate = Gate::new(true, breaches.clone());
+        let mut gate = Gate::new(VideoCodec::H264, true, breaches.clone());
         assert!(gate.frame(&frame(1, true, now)).decode);
         assert_eq!(gate.lost(2, 3), Some((2, 3)));
         for index in [4, 5] {

@@ -1,6 +1,9 @@
 //! As much of H.264 as a client looks at before decoding: where the NAL units are and whether this is a key frame.
 
-use super::frame::{Frame, KEY};
+use super::{
+    bitstream::Look,
+    frame::{Frame, KEY},
+};
 use crate::breach::Breaches;
 
 const IDR_SLICE: u8 = 5;
@@ -21,14 +24,6 @@ pub fn units(stream: &[u8]) -> Vec<(usize, u8)> {
         at += 1;
     }
     found
-}
-
-/// What the bitstream of a frame says, with the rules of section 8.2 checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// A client takes this frame as a key frame.
-    pub key: bool,
-    pub slices: usize,
 }
 
 pub fn look(frame: &Frame, breaches: &Breaches) -> Look {

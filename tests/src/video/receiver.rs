@@ -3,8 +3,10 @@
 
 use super::{
     Reassembly,
+    bitstream::VideoCodec,
     decoder::{Decoder, Shared},
     gate::Gate,
+    mark,
     opening::Opening,
     packet::Packet,
     reassembly::Event,
@@ -32,6 +34,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// What the plane needs to know.
 pub struct Settings {
+    pub codec: VideoCodec,
     pub packet_size: usize,
     pub seal: Option<Key>,
     pub impairment: Impairment,
@@ -93,7 +96,12 @@ impl Plane {
                 settings.impairment.reorder_percent > 0.0,
                 breaches.clone(),
             ),
-            gate: Gate::new(settings.reference_invalidation, breaches.clone()),
+            codec: settings.codec,
+            gate: Gate::new(
+                settings.codec,
+                settings.reference_invalidation,
+                breaches.clone(),
+            ),
             packet_size: settings.packet_size,
             next_sequence: None,
             last_frame: None,
@@ -122,6 +130,7 @@ struct Worker {
     opening: Option<Opening>,
     queue: Queue<(Packet, Instant)>,
     reassembly: Reassembly,
+    codec: VideoCodec,
     gate: Gate,
     packet_size: usize,
     /// The RTP sequence number that should arrive next.
@@ -242,10 +251,12 @@ impl Worker {
                             let came_us = frame.arrived.duration_since(arrived).as_micros() as i64;
                             u32::try_from((came_us - sent_us).abs()).unwrap_or(u32::MAX)
                         });
+                    let mark = mark::read(self.codec, &frame.access_unit);
                     let age = age_us(frame.timestamp);
                     self.shared.update(|statistics| {
                         statistics.frames_complete += 1;
                         statistics.stamp_to_complete_us.push(age);
+                        statistics.marks.note(mark);
                         statistics.key_frames += u64::from(verdict.key);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);

@@ -1,6 +1,6 @@
 //! The figures of the video plane, counted by the receiving thread and the decoder.
 
-use super::{counter::Counters, ledger::Ledger};
+use super::{counter::Counters, ledger::Ledger, mark::Marks};
 use std::time::Instant;
 
 /// Running totals; samples are kept whole because runs are short.
@@ -53,6 +53,8 @@ pub struct Statistics {
     /// From the first packet of a frame on the socket to the decoded picture, in µs.
     pub receive_to_decoded_us: Vec<u32>,
     pub counters: Counters,
+    /// Whose frames came, where the source marked them.
+    pub marks: Marks,
     pub picture: Option<(usize, usize)>,
     pub first_frame_index: Option<u32>,
     pub last_frame_index: u32,

@@ -16,6 +16,8 @@ fn offer() -> AgentOffer {
         compositor: "none".into(),
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
+        hdr: None,
+        chroma_444: None,
         invalidates_refs: None,
         touch: None,
     }

@@ -23,7 +23,11 @@ use nix::{
 use perf::Perf;
 use punktfunk_core::{
     audio::AudioPacketizer,
-    video::{AccessUnit, FrameKind, Packetizer},
+    sdp::Codec,
+    video::{
+        AccessUnit, FrameKind, Packetizer,
+        access_unit::{self, AccessUnitError},
+    },
 };
 use punktfunk_dbus::channel::{
     Consumer, FrameReady, Ring, Violation,
@@ -58,6 +62,7 @@ pub(super) struct Media {
     pub consumer: Consumer,
     pub ring: Ring,
     pub packetizer: Packetizer,
+    pub codec: Codec,
     pub audio: AudioPacketizer,
     pub link: Arc<StreamLink>,
     pub commands: Receiver<Command>,
@@ -109,6 +114,7 @@ impl Media {
             packetizer: self.packetizer,
             unit: Vec::new(),
             ring: self.ring,
+            codec: self.codec,
             pacer: Pacer::new(self.fps, self.pace_rate_mbit, MAX_BURST),
             drop: DropEvery::new(self.video_drop),
             perf: Perf::new(self.perf, now_ns()),
@@ -147,6 +153,7 @@ struct FrameSender {
     /// The access unit, copied out of the ring once.
     unit: Vec<u8>,
     ring: Ring,
+    codec: Codec,
     pacer: Pacer,
     drop: DropEvery,
     perf: Perf,
@@ -179,10 +186,22 @@ impl FrameSender {
         } else {
             frame.capture_ns
         };
+        let key = frame.flags & FRAME_KEY != 0;
+        let room = self.packetizer.first_packet_room();
+        let arranged = access_unit::arrange(self.codec, &self.unit, key, room).map_err(
+            |error| match error {
+                // The client's packets are to blame, not the agent.
+                AccessUnitError::FirstPacketTooSmall { .. } => {
+                    Over::Reason(StopReason::AgentFailed(error.to_string()))
+                }
+                error => Over::Violation(Violation::AccessUnit(error)),
+            },
+        )?;
         let (kind, percent) = inlet.leaving(&frame)?;
+        let kind = arranged.kind(kind);
         self.packetizer.set_fec_percent(percent);
         let unit = AccessUnit {
-            data: &self.unit,
+            data: arranged.pieces,
             kind,
             timestamp_90k: timestamp_90k(frame.pts_ns),
             latency_100us: u16::try_from(handed_over_ns.saturating_sub(begin_ns) / 100_000)
@@ -201,6 +220,9 @@ impl FrameSender {
                 return Ok(());
             }
         };
+        if arranged.changed {
+            add(&statistics.rearranged, 1);
+        }
         inlet.left(&frame, kind, datagrams.frame_index);
         match kind {
             FrameKind::Idr => add(&statistics.keyframes, 1),

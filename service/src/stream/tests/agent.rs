@@ -62,6 +62,8 @@ pub fn register(
         compositor: "none".into(),
         encoders: vec!["fake".into()],
         codecs: vec!["h264".into()],
+        hdr: punktfunk_core::sdp::Codecs::NONE,
+        chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs,
         locked: false,
         greeter: false,
@@ -72,6 +74,13 @@ pub fn register(
         .unwrap();
     (handle, receiver)
 }
+
+/// Parameter sets and the start of an H.264 key frame's slice.
+pub const KEY_HEAD: &[u8] = &[
+    0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65,
+];
+/// The start of a predicted frame's slice.
+pub const SLICE_HEAD: &[u8] = &[0, 0, 0, 1, 0x41];
 
 /// The agent's side of one stream.
 pub struct FakeAgent {
@@ -97,8 +106,24 @@ impl FakeAgent {
         }
     }
 
-    /// Encode a frame of these bytes.
+    /// Encode a frame with these bytes as its slice.
     pub fn frame(&mut self, bytes: &[u8], flags: u32) {
+        let head = if flags & FRAME_KEY == 0 {
+            SLICE_HEAD
+        } else {
+            KEY_HEAD
+        };
+        self.unit(&[head, bytes].concat(), flags);
+    }
+
+    /// Announce these bytes as an access unit.
+    pub fn unit(&mut self, bytes: &[u8], flags: u32) {
+        let now = crate::stream::media::now_ns();
+        self.unit_of(bytes, flags, now);
+    }
+
+    /// As `unit`, of a picture that was captured at `capture_ns`. It is due now, as a repeated one is.
+    pub fn unit_of(&mut self, bytes: &[u8], flags: u32, capture_ns: u64) {
         let reserved = loop {
             match self.producer.reserve() {
                 Some(reserved) => break reserved,
@@ -117,11 +142,16 @@ impl FakeAgent {
             len,
             flags,
             pts_ns: now,
-            capture_ns: now,
+            capture_ns,
             encoded_ns: now,
         };
         let message = self.producer.announce(reserved, written);
         self.say(&message);
+    }
+
+    /// As many bytes as fit into a slot together with their head.
+    pub fn largest_key_frame(&self) -> usize {
+        usize::try_from(self.options.slot_size).unwrap() - KEY_HEAD.len()
     }
 
     pub fn key_frame(&mut self, bytes: &[u8]) {

@@ -1,4 +1,5 @@
 //! A client: three sockets and an ENet connection, driven step by step.
+use super::agent::{KEY_HEAD, SLICE_HEAD};
 use super::line::Line;
 use nix::poll::{PollFd, PollFlags, poll};
 use punktfunk_core::{
@@ -177,11 +178,15 @@ impl Client {
         loop {
             let packet = self.receive();
             if packet.is_data() && packet.flags() & 4 != 0 && packet.block() == 0 {
+                let bytes = &packet.0[40..];
+                let slice = bytes
+                    .strip_prefix(KEY_HEAD)
+                    .or_else(|| bytes.strip_prefix(SLICE_HEAD));
                 return Frame {
                     index: packet.frame_index(),
                     kind: packet.0[35],
                     percent: packet.percent(),
-                    bytes: packet.0[40..].to_vec(),
+                    bytes: slice.unwrap_or(bytes).to_vec(),
                 };
             }
         }
@@ -212,7 +217,7 @@ impl VideoPacket {
     }
 }
 
-/// The head of a frame: what its first packet carries.
+/// The head of a frame: what its first packet carries of its slice.
 pub struct Frame {
     pub index: u32,
     pub kind: u8,

@@ -97,7 +97,7 @@ fn an_encoder_that_cannot_leave_frames_out_answers_with_a_key_frame() {
 fn a_decoder_with_one_reference_gets_key_frames() {
     let mut rig = Rig::new();
     rig.invalidates_refs = true;
-    let (mut agent, mut client) = rig.start_with(1, |params| params.single_reference = true);
+    let (mut agent, mut client) = rig.start_with(1, |params| params.max_reference_frames = 1);
     client.ping_video(video_ping(1));
     client.connect(connect_data(1));
     assert_eq!(agent.hear(), ToAgent::Idr);

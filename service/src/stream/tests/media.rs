@@ -1,7 +1,11 @@
 //! Pictures and sound.
+use super::agent::{KEY_HEAD, SLICE_HEAD};
 use super::*;
 use punktfunk_core::{control::ClientMessage, input::InputEvent};
-use punktfunk_dbus::channel::{ToAgent, message::FRAME_REPEATED};
+use punktfunk_dbus::channel::{
+    ToAgent,
+    message::{FRAME_KEY, FRAME_REPEATED},
+};
 use std::io::ErrorKind;
 
 #[test]
@@ -204,10 +208,69 @@ fn a_frame_that_the_wire_cannot_carry_is_dropped_and_a_key_frame_asked_for() {
     client.ping_video(video_ping(1));
     client.connect(connect_data(1));
     assert_eq!(agent.hear(), ToAgent::Idr);
-    let slot = usize::try_from(agent.options.slot_size).unwrap();
-    agent.key_frame(&vec![1; slot]);
+    agent.key_frame(&vec![1; agent.largest_key_frame()]);
     assert_eq!(agent.hear_order(), ToAgent::Idr);
     agent.key_frame(b"smaller");
     let frame = client.receive_frame();
     assert_eq!((frame.index, frame.kind), (1, 2));
+}
+
+#[test]
+fn what_an_encoder_says_of_itself_does_not_push_the_slice_out_of_the_first_packet() {
+    let rig = Rig::new();
+    let (mut agent, client) = rig.start_connected(1);
+    let sets = &KEY_HEAD[..16];
+    let slice = &[&[0, 0, 1, 0x65][..], &[7; 3000]].concat();
+    let talk = &[&[0, 0, 1, 6, 5, 255, 255, 90][..], &[1; 1100], &[0x80]].concat();
+    agent.unit(&[sets, talk, slice].concat(), FRAME_KEY);
+    let frame = client.receive_frame();
+    assert!(frame.bytes.starts_with(&[7; 100]));
+    agent.frame(b"next", 0);
+    client.receive_frame();
+    assert_eq!(rig.figure(1, "rearranged"), 1);
+}
+
+#[test]
+fn a_key_frame_that_no_client_recognises_is_a_violation() {
+    let rig = Rig::new();
+    for (number, unit) in [
+        (1, &b"no start code"[..]),
+        (2, &[0, 0, 1, 0x65, 1, 2, 3][..]),
+        (3, &[0, 0, 1, 0x41, 1, 2, 3][..]),
+    ] {
+        let (mut agent, client) = rig.start_connected(number);
+        agent.unit(unit, FRAME_KEY);
+        rig.wait_until_gone();
+        client.video.set_nonblocking(true).unwrap();
+        assert!(client.video.recv(&mut [0; 10]).is_err(), "it was not sent");
+        let user = crate::ids::Uid(1000 + u32::from(number));
+        assert!(rig.agents.for_owner(user).is_none(), "the agent is dropped");
+    }
+}
+
+/// Tenths of a millisecond from capture to hand-over; of a repeated picture from the moment it was due.
+#[test]
+fn the_latency_in_the_frame_header_is_what_the_host_spent() {
+    use crate::stream::media::now_ns;
+    let rig = Rig::new();
+    let (mut agent, client) = rig.start_connected(1);
+    let latency = |client: &Client| {
+        let packet = client.receive().0;
+        u64::from(u16::from_le_bytes([packet[33], packet[34]]))
+    };
+    let taken = now_ns() - 30_000_000;
+    agent.unit_of(&[KEY_HEAD, b"old"].concat(), FRAME_KEY, taken);
+    let told = latency(&client);
+    let most = (now_ns() - taken) / 100_000;
+    assert!((300..=most).contains(&told), "{told} of at most {most}");
+    // The parity packets of the first frame.
+    client.receive();
+    client.receive();
+
+    let long_ago = now_ns() - 5_000_000_000;
+    let due = now_ns();
+    agent.unit_of(&[SLICE_HEAD, b"still"].concat(), FRAME_REPEATED, long_ago);
+    let told = latency(&client);
+    let most = (now_ns() - due) / 100_000;
+    assert!(told <= most, "{told} of at most {most}");
 }

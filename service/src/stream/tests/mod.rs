@@ -153,7 +153,8 @@ fn setup(
         slices: 1,
         chroma_444: false,
         hdr: false,
-        single_reference: false,
+        max_reference_frames: 0,
+        refresh_rate_x100: 0,
         csc_mode: 0,
         encryption: 1,
         audio: AudioParams {

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
-use punktfunk_tests::{HostAddress, Options, impairment::Impairment};
+use punktfunk_tests::{HostAddress, Options, impairment::Impairment, video::VideoCodec};
 use std::{path::PathBuf, time::Duration};
 
 /// A headless GameStream client that checks a host against the wire description.
@@ -80,8 +80,9 @@ pub struct Stream {
     /// Stream until fps times so many frames came.
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,
-    #[arg(long, default_value = "h264", value_parser = ["h264"])]
-    codec: String,
+    /// h264, h265 or av1. Pictures are decoded from H.264 only.
+    #[arg(long, default_value = "h264", value_parser = |text: &str| text.parse::<VideoCodec>())]
+    codec: VideoCodec,
     /// What to encrypt besides control and RTSP: all, none, video, audio.
     #[arg(long, default_value = "all", value_parser = ["all", "none", "video", "audio"])]
     encrypt: String,
@@ -113,7 +114,7 @@ pub struct Stream {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the elementary stream here.
-    #[arg(long, value_name = "FILE.h264")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write the last decoded picture here.
     #[arg(long, value_name = "FILE.png")]
@@ -164,6 +165,7 @@ impl Stream {
             width: self.width,
             height: self.height,
             fps: self.fps,
+            codec: self.codec,
             bitrate_kbps: self.bitrate,
             packet_size: self.packet_size.into(),
             encryption,
@@ -183,7 +185,7 @@ impl Stream {
                 seed: self.seed,
             },
             decode: !self.no_decode,
-            write_h264: self.out.clone(),
+            write_stream: self.out.clone(),
             write_png: self.png.clone(),
             ..Options::default()
         }

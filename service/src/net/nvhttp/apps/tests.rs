@@ -53,6 +53,8 @@ fn register(
 ) -> crate::agents::AgentHandle {
     let info = AgentInfo {
         touch: false,
+        hdr: punktfunk_core::sdp::Codecs::NONE,
+        chroma_444: punktfunk_core::sdp::Codecs::NONE,
         session: SessionId(session.into()),
         uid,
         seat: String::new(),

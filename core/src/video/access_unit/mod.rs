@@ -1,0 +1,74 @@
+//! What GameStream clients want of an access unit, for H.264, HEVC and AV1: key frames that are recognisable within the first
+//! packet, nothing in front of predicted frames that clients drop, one whole temporal unit of AV1.
+//!
+//! [`arrange`] looks at what stands in front of the first slice, never at picture data, and answers with pieces of the unit in
+//! the order in which to send them: one piece, the unit as it is, wherever nothing must change. Parameter sets and slices are
+//! never edited. What cannot be sent is an error: encoders that make such units have a fault which no reordering mends.
+mod annex_b;
+mod obu;
+mod pieces;
+#[cfg(test)]
+mod tests;
+
+use super::FrameKind;
+use crate::sdp::Codec;
+pub use pieces::{MAX_PIECES, Pieces};
+
+/// Why no client could use an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessUnitError {
+    #[error("it does not begin with a start code")]
+    NoStartCode,
+    #[error("it holds no slice")]
+    NoPicture,
+    #[error("it is called a key frame and holds none")]
+    NotAKeyFrame,
+    #[error("the key frame comes without its parameter sets")]
+    NoParameterSets,
+    #[error("it holds more elements in front of its picture than any encoder writes")]
+    TooManyElements,
+    #[error("its OBUs do not add up to the unit")]
+    BrokenObu,
+    #[error("an OBU comes without its size")]
+    ObuWithoutSize,
+    #[error("it holds more than one temporal unit")]
+    SeveralUnits,
+    #[error("its parameter sets do not fit into one packet of the client's size ({room} bytes)")]
+    FirstPacketTooSmall { room: usize },
+}
+
+/// An access unit in sending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arranged<'a> {
+    pub pieces: Pieces<'a>,
+    /// The bitstream says that it is a key frame: the type on the wire has to say so as well.
+    pub key: bool,
+    /// Something was put in another order or left out.
+    pub changed: bool,
+}
+
+impl Arranged<'_> {
+    /// The type for the frame header: what the encoder called it, unless the bitstream knows better.
+    #[must_use]
+    pub fn kind(&self, called: FrameKind) -> FrameKind {
+        if self.key { FrameKind::Idr } else { called }
+    }
+}
+
+/// Put `unit` in order for a client whose first packet holds `room` bytes of it. `key`: the encoder calls it a key frame.
+///
+/// # Errors
+/// The first rule that cannot be kept.
+pub fn arrange(
+    codec: Codec,
+    unit: &[u8],
+    key: bool,
+    room: usize,
+) -> Result<Arranged<'_>, AccessUnitError> {
+    match codec {
+        Codec::H264 => annex_b::arrange(annex_b::Syntax::H264, unit, key, room),
+        Codec::Hevc => annex_b::arrange(annex_b::Syntax::Hevc, unit, key, room),
+        Codec::Av1 => obu::arrange(unit, key),
+    }
+}

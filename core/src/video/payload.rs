@@ -1,0 +1,74 @@
+//! A frame as a row of bytes: the header in front, the access unit behind it, cut wherever a packet ends.
+use super::header::{self, FRAME_HEADER_LEN};
+use super::packetizer::AccessUnit;
+
+/// The bytes of a frame, handed out in slices.
+pub(super) struct Payload<'a> {
+    header: [u8; FRAME_HEADER_LEN],
+    /// What is left of the piece that is being handed out, and the pieces behind it.
+    now: &'a [u8],
+    later: &'a [&'a [u8]],
+    started: bool,
+}
+
+impl<'a> Payload<'a> {
+    /// The frame of `unit` for packets with `room` bytes of payload; `mark` goes into the bytes that clients skip.
+    pub(super) fn of(unit: &'a AccessUnit<'_>, room: usize, mark: u16) -> Self {
+        Self {
+            header: frame_header(unit, unit.data.len(), room, mark),
+            now: &[],
+            later: unit.data.as_slice(),
+            started: false,
+        }
+    }
+
+    /// Fills `out` with the next bytes, then zeros.
+    pub(super) fn fill(&mut self, out: &mut [u8]) {
+        let mut out = match out.split_first_chunk_mut::<FRAME_HEADER_LEN>() {
+            Some((head, tail)) if !self.started => {
+                self.started = true;
+                *head = self.header;
+                tail
+            }
+            _ => out,
+        };
+        while !out.is_empty() {
+            if self.now.is_empty() {
+                let Some((next, later)) = self.later.split_first() else {
+                    break;
+                };
+                (self.now, self.later) = (next, later);
+            }
+            let (here, rest) = self.now.split_at(out.len().min(self.now.len()));
+            let (body, room) = out.split_at_mut(here.len());
+            body.copy_from_slice(here);
+            (self.now, out) = (rest, room);
+        }
+        out.fill(0);
+    }
+}
+
+fn frame_header(
+    unit: &AccessUnit<'_>,
+    len: usize,
+    payload: usize,
+    mark: u16,
+) -> [u8; FRAME_HEADER_LEN] {
+    let used = match len.saturating_add(FRAME_HEADER_LEN).checked_rem(payload) {
+        None | Some(0) => payload,
+        Some(rest) => rest,
+    };
+    let [l0, l1] = unit.latency_100us.to_le_bytes();
+    let [u0, u1] = u16::try_from(used).unwrap_or(0).to_le_bytes();
+    let [m0, m1] = mark.to_le_bytes();
+    [
+        header::SHORT_HEADER,
+        l0,
+        l1,
+        unit.kind.to_wire(),
+        u0,
+        u1,
+        m0,
+        m1,
+    ]
+}
