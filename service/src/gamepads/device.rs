@@ -10,7 +10,7 @@ use super::{
 use crate::ids::{StreamId, Uid};
 use std::{fs::OpenOptions, io, os::fd::BorrowedFd, time::Instant};
 
-/// Whose pad it is. udev reads the owner from `phys`.
+/// Whose pad it is. udev reads the owner from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     pub owner: Uid,

@@ -2,7 +2,7 @@
 //!
 //! One thread owns every device: it takes what clients did from the streams' mailboxes, and pumps what programs ask of a
 //! pad (rumble, light, triggers) back to the client. Nothing here sees keys, pointers or pictures. Who may open a device is
-//! decided by udev, from the owner that its `phys` names.
+//! decided by udev, from the owner that its name (uinput) or `phys` (uhid) tells.
 mod device;
 mod dualsense;
 mod effects;

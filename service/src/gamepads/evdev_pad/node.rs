@@ -10,7 +10,6 @@ use evdev::{
 };
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::{
-    ffi::CString,
     io,
     os::fd::{AsFd, BorrowedFd},
     time::Duration,
@@ -18,6 +17,8 @@ use std::{
 
 pub(in super::super) const PATH: &str = "/dev/uinput";
 
+/// Bytes of a name that the kernel takes.
+const NAME_MAX: usize = 78;
 /// Told to the kernel, which accepts no other effect: the reader of effects relies on it.
 const EFFECTS: [FFEffectCode; 6] = [
     FFEffectCode::FF_RUMBLE,
@@ -35,13 +36,16 @@ impl KernelNode {
     /// No such node, no permission, or the kernel's refusal.
     pub(in super::super) fn new(layout: &Layout, identity: &Identity) -> io::Result<Self> {
         let (vendor, product, version) = layout.id;
-        let phys = CString::new(identity.phys()).map_err(io::Error::other)?;
+        // The crate's way to set `phys` is refused by every kernel (it asks with a wrong size), so the name says whose it is.
+        let name = format!("{} ({})", layout.name, identity.phys());
+        if name.len() > NAME_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let keys: AttributeSet<KeyCode> = layout.buttons.iter().map(|(key, _)| *key).collect();
         let feedback: AttributeSet<FFEffectCode> = EFFECTS.into_iter().collect();
         let mut builder = VirtualDevice::builder()?
-            .name(layout.name)
+            .name(&name)
             .input_id(InputId::new(BusType::BUS_USB, vendor, product, version))
-            .with_phys(&phys)?
             .with_keys(&keys)?
             .with_ff(&feedback)?
             .with_ff_effects_max(effects::SLOTS);
