@@ -49,10 +49,15 @@ pub struct Arranged<'a> {
 }
 
 impl Arranged<'_> {
-    /// The type for the frame header: what the encoder called it, unless the bitstream knows better.
+    /// The type for the frame header: what the encoder called it, unless the bitstream knows better. An answer to lost
+    /// references stays one: a client that waits for it goes on with either.
     #[must_use]
     pub fn kind(&self, called: FrameKind) -> FrameKind {
-        if self.key { FrameKind::Idr } else { called }
+        match called {
+            FrameKind::AfterInvalidation => called,
+            _ if self.key => FrameKind::Idr,
+            _ => called,
+        }
     }
 }
 
