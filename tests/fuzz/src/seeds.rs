@@ -18,8 +18,9 @@ use punktfunk_dbus::channel::{
 pub type Seeds = Vec<Vec<u8>>;
 
 /// The seeds of each target.
-pub fn all() -> [(&'static str, Seeds); 10] {
+pub fn all() -> [(&'static str, Seeds); 11] {
     [
+        ("access_unit", access_unit()),
         ("announce", announce()),
         ("audio", audio()),
         ("channel", channel()),
@@ -30,6 +31,38 @@ pub fn all() -> [(&'static str, Seeds); 10] {
         ("pairing", pairing()),
         ("rtsp", rtsp()),
         ("video", video()),
+    ]
+}
+
+/// Key frames and others of each codec, as small as they come; codec, key flag and room in front.
+fn access_unit() -> Seeds {
+    let nal = |header: &[u8], body: usize| [&[0, 0, 0, 1], header, &vec![0x55; body]].concat();
+    let h264 = [nal(&[0x67, 0x42], 3), nal(&[0x68], 2), nal(&[0x65], 12)].concat();
+    let told = [nal(&[6, 5, 16], 24), h264.clone()].concat();
+    let hevc = [
+        nal(&[0x40, 1], 2),
+        nal(&[0x42, 1], 2),
+        nal(&[0x44, 1], 2),
+        nal(&[0x26, 1], 12),
+    ]
+    .concat();
+    let av1 = [
+        &[0x12, 0, 0x0a, 11][..],
+        &[0; 11],
+        &[0x32, 4, 0x10, 1, 2, 3],
+    ]
+    .concat();
+    let input = |how: u8, room: u16, unit: &[u8]| {
+        let [low, high] = room.to_le_bytes();
+        [&[how, low, high], unit].concat()
+    };
+    vec![
+        input(4, 1368, &h264),
+        input(4, 60, &told),
+        input(0, 1368, &nal(&[0x41], 12)),
+        input(5, 1368, &hevc),
+        input(1, 1368, &nal(&[2, 1], 9)),
+        input(6, 1368, &av1),
     ]
 }
 
