@@ -142,7 +142,7 @@ fn permissions_given_back_work_at_once_and_release_nothing() {
 fn a_lock_that_comes_down_lets_go_of_everything_and_takes_no_input() {
     let rig = Rig::new();
     let (mut agent, mut client) = rig.start_connected(1);
-    assert_taken(&mut agent, &mut client, &[key_press(65)]);
+    assert_taken(&mut agent, &mut client, &[key_press(65), button(true)]);
     rig.lock(true);
     assert_eq!(agent.hear_order(), ToAgent::Release(Held::ALL));
     rig.assert_refused(&mut client, &[key_press(66), button(true)]);
