@@ -5,7 +5,8 @@ set -eu
 build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewire-0.3-dev libspa-0.2-dev"
 demo="dbus-daemon libglib2.0-bin procps"
 desktop="pipewire pipewire-bin wireplumber libspa-0.2-modules systemd-container mmdebstrap debian-archive-keyring libcap2-bin util-linux libwayland-dev libwayland-bin plasma-wayland-protocols"
-check="$demo $desktop dbus polkitd pkexec python3-dbusmock python3-gi ffmpeg systemd util-linux curl openssl iproute2"
+vm="qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd binutils"
+check="$demo $desktop dbus polkitd pkexec python3-dbusmock python3-gi ffmpeg systemd util-linux $vm curl openssl iproute2"
 
 wanted=
 for group in "$@"; do

@@ -1,5 +1,6 @@
 //! Input packets of the common devices, and the scripts that produce them.
 
+use crate::gamepad;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const MOUSE: u8 = 3;
 const TEXT: u8 = 6;
 const SHIFT: u8 = 1;
 
-fn packet(channel: u8, magic: u32, body: &[u8]) -> Input {
+pub(crate) fn packet(channel: u8, magic: u32, body: &[u8]) -> Input {
     let mut packet = ((4 + body.len()) as u32).to_be_bytes().to_vec();
     packet.extend(magic.to_le_bytes());
     packet.extend(body);
@@ -133,7 +134,7 @@ pub fn type_text(characters: &str) -> Vec<Step> {
 }
 
 /// A script, one step a line: `wait MS`, `key down|up VK`, `type TEXT`, `text TEXT`, `move DX DY`, `abs X Y WIDTH HEIGHT`,
-/// `button down|up N`, `scroll N`, `hscroll N`. `#` starts a comment.
+/// `button down|up N`, `scroll N`, `hscroll N`, `pad ...` ([`gamepad::parse`]). `#` starts a comment.
 pub fn parse_script(script: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for (number, line) in script.lines().enumerate() {
@@ -180,8 +181,9 @@ fn parse_line(line: &str) -> Result<Vec<Step>> {
         "button" => one(mouse_button(down()?, u8::try_from(number(1)?)?)),
         "scroll" => one(scroll(number(0)?)),
         "hscroll" => one(horizontal_scroll(number(0)?)),
+        "pad" => gamepad::parse(&words),
         _ => bail!(
-            "unknown step; known are wait, key, type, text, move, abs, button, scroll, hscroll"
+            "unknown step; known are wait, key, type, text, move, abs, button, scroll, hscroll, pad"
         ),
     }
 }

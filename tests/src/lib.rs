@@ -11,6 +11,7 @@ pub mod client;
 pub mod control;
 pub mod crypto;
 pub mod envelope;
+pub mod gamepad;
 pub mod http;
 pub mod identity;
 pub mod impairment;

@@ -128,9 +128,12 @@ pub struct Stream {
     /// Type this text after the first picture.
     #[arg(long, value_name = "TEXT", conflicts_with = "input")]
     pub keys: Option<String>,
-    /// Play this input script after the first picture.
+    /// Play this input script after the first picture; "-": standard input, line by line, and leave when it ends.
     #[arg(long, value_name = "SCRIPT")]
     pub input: Option<PathBuf>,
+    /// Append a line for everything that the host says of controllers (rumble, light, triggers, motion); "ready" comes first.
+    #[arg(long, value_name = "FILE")]
+    pub feedback: Option<PathBuf>,
     /// Resume the running app instead of launching.
     #[arg(long)]
     pub resume: bool,

@@ -2,6 +2,7 @@
 //! a rule or an expectation failed.
 
 mod arguments;
+mod live;
 mod stream;
 
 use arguments::{Arguments, Command};

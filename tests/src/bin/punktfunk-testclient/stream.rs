@@ -1,6 +1,9 @@
 //! The `stream` command: launch, watch with a line of progress each second, report.
 
-use crate::arguments::Stream;
+use crate::{
+    arguments::Stream,
+    live::{Feedback, play_standard_input},
+};
 use anyhow::{Context, Result};
 use punktfunk_tests::{
     Client, Ending, Running,
@@ -8,6 +11,7 @@ use punktfunk_tests::{
 };
 use std::{
     process::ExitCode,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -36,7 +40,7 @@ pub fn run(client: &Client, arguments: &Stream) -> Result<ExitCode> {
         running.negotiated.agreement.packet_size,
         running.control().state().channels
     );
-    watch(&running, arguments, &steps);
+    watch(&running, arguments, &steps)?;
     let mut report = running.finish(Ending::Disconnect)?;
     if arguments.expect_counters {
         report.expect_counters(arguments.fps * arguments.seconds);
@@ -63,6 +67,7 @@ pub fn run(client: &Client, arguments: &Stream) -> Result<ExitCode> {
 fn steps(arguments: &Stream) -> Result<Vec<Step>> {
     match (&arguments.keys, &arguments.input) {
         (Some(keys), _) => Ok(type_text(keys)),
+        (None, Some(script)) if script.as_os_str() == "-" => Ok(Vec::new()),
         (None, Some(script)) => parse_script(
             &std::fs::read_to_string(script)
                 .with_context(|| format!("cannot read {}", script.display()))?,
@@ -72,12 +77,23 @@ fn steps(arguments: &Stream) -> Result<Vec<Step>> {
 }
 
 /// Until the frames have come, the time is over or the host ends the stream.
-fn watch(running: &Running, arguments: &Stream, steps: &[Step]) {
+fn watch(running: &Running, arguments: &Stream, steps: &[Step]) -> Result<()> {
     let wanted = u64::from(arguments.fps) * u64::from(arguments.seconds);
     if !running.wait_frames(1, FIRST) {
         eprintln!("no frame within {} s", FIRST.as_secs());
-        return;
+        return Ok(());
     }
+    let mut feedback = arguments
+        .feedback
+        .as_deref()
+        .map(Feedback::open)
+        .transpose()?;
+    let live = arguments
+        .input
+        .as_deref()
+        .is_some_and(|script| script.as_os_str() == "-");
+    let over = live.then(|| play_standard_input(running.control().commands.clone()));
+    let step = Duration::from_millis(if live { 100 } else { 1000 });
     let give_up = Instant::now() + Duration::from_secs(arguments.seconds.into()) + SLACK;
     if !steps.is_empty() {
         running.wait_decoded(1, SLACK);
@@ -85,28 +101,40 @@ fn watch(running: &Running, arguments: &Stream, steps: &[Step]) {
     std::thread::scope(|scope| {
         scope.spawn(|| running.play(steps));
         let mut before = running.shared.snapshot();
+        let mut last_line = Instant::now();
         while Instant::now() < give_up {
-            let second =
-                Duration::from_secs(1).min(give_up.saturating_duration_since(Instant::now()));
+            let second = step.min(give_up.saturating_duration_since(Instant::now()));
             let done = running.wait_frames(wanted, second);
             let now = running.shared.snapshot();
-            eprintln!(
-                "{:5.1} s  {:5} frames (+{}), {} lost, {} shards repaired, {:.2} Mbit/s",
-                running.started.elapsed().as_secs_f64(),
-                now.frames_complete,
-                now.frames_complete - before.frames_complete,
-                now.frames_lost,
-                now.repaired_shards,
-                (now.bytes - before.bytes) as f64 * 8.0 / 1e6,
-            );
-            before = now;
-            if let Some(end) = running.control().state().end {
+            if last_line.elapsed() >= Duration::from_secs(1) || done || !live {
+                eprintln!(
+                    "{:5.1} s  {:5} frames (+{}), {} lost, {} shards repaired, {:.2} Mbit/s",
+                    running.started.elapsed().as_secs_f64(),
+                    now.frames_complete,
+                    now.frames_complete - before.frames_complete,
+                    now.frames_lost,
+                    now.repaired_shards,
+                    (now.bytes - before.bytes) as f64 * 8.0 / 1e6,
+                );
+                last_line = Instant::now();
+                before = now;
+            }
+            let state = running.control().state();
+            if let Some(feedback) = &mut feedback {
+                feedback.note(&state.messages);
+            }
+            if let Some(end) = state.end {
                 eprintln!("the host ended the stream: {end:?}");
                 break;
             }
-            if done {
+            if done
+                || over
+                    .as_ref()
+                    .is_some_and(|over| over.load(Ordering::Acquire))
+            {
                 break;
             }
         }
     });
+    Ok(())
 }
