@@ -25,6 +25,9 @@ use zbus::{Connection, fdo, names::BusName, zvariant::ObjectPath};
 /// A refused registration is tried again after this, doubling up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// What a lost bus is called, whichever call noticed it first.
+const LOST: &str = "the system bus went away";
+
 /// Be the agent, until SIGTERM or SIGINT. Needs a tokio runtime.
 ///
 /// # Errors
@@ -82,7 +85,7 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
     let mut desktops = touch.changes().await;
     ready("waiting for a session");
     // fails early where no session can ever be found, service or not
-    session::find(&connection, args).await?;
+    session::find(&connection, args).await.map_err(or_lost)?;
     let mut present = bus.name_has_owner(service).await?;
     loop {
         if !present {
@@ -96,7 +99,7 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
             tokio::select! {
                 change = changes.next() => {
                     let Some(change) = change else {
-                        bail!("the system bus went away");
+                        bail!(LOST);
                     };
                     present = change.args()?.new_owner().is_some();
                     break;
@@ -111,10 +114,22 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
                     tracing::debug!("the desktop came or went; the session is offered anew");
                     break;
                 }
-                result = &mut registered => match result? {},
+                result = &mut registered => match result.map_err(or_lost)? {},
             }
         }
     }
+}
+
+/// An error as it is, or the loss of the bus where that is its cause.
+fn or_lost(error: anyhow::Error) -> anyhow::Error {
+    let lost = error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(zbus::Error::InputOutput(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(fdo::Error::ZBus(zbus::Error::InputOutput(_)))
+            )
+    });
+    if lost { anyhow!(LOST) } else { error }
 }
 
 /// Register until it succeeds, then do nothing: the caller drops this when there is a reason to begin anew. The session
