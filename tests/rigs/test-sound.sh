@@ -1,6 +1,7 @@
 #!/bin/bash
 # test-sound.sh [-b BINDIR]: real PipeWire and WirePlumber, without a compositor: notes that a program plays into two, six and eight
-# channels come out of the agent's half in GameStream's order; sound comes back after PipeWire or its session manager was restarted.
+# channels come out of the agent's half in GameStream's order. RIG_SOUND_RESTART=1 adds what is heard after PipeWire or its session
+# manager was restarted, which is not reliable yet.
 # Prints "ok   PROMISE" or "FAIL PROMISE" lines; exit 1 if any failed.
 #   BINDIR  where the agent's examples are; default: $BINDIR/examples, else the debug build of this tree. Build them with
 #           cargo build -p punktfunk-agent --examples
