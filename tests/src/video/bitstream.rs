@@ -57,3 +57,15 @@ pub fn look(codec: VideoCodec, frame: &Frame, breaches: &Breaches) -> Look {
         VideoCodec::Av1 => av1::look(frame, breaches),
     }
 }
+/// H.264 and HEVC come as Annex B: a start code, then the first NAL unit.
+pub fn require_start_code(frame: &Frame, breaches: &Breaches) {
+    let stream = &frame.access_unit;
+    let begins = stream.starts_with(&[0, 0, 1]) || stream.starts_with(&[0, 0, 0, 1]);
+    breaches.require(begins, "8.2", "access-unit-without-start-code", || {
+        format!(
+            "frame {}: {}",
+            frame.index,
+            hex::encode(&stream[..stream.len().min(8)])
+        )
+    });
+}

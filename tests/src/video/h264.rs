@@ -1,7 +1,7 @@
 //! As much of H.264 as a client looks at before decoding: where the NAL units are and whether this is a key frame.
 
 use super::{
-    bitstream::Look,
+    bitstream::{Look, require_start_code},
     frame::{Frame, KEY},
 };
 use crate::breach::Breaches;
@@ -28,14 +28,7 @@ pub fn units(stream: &[u8]) -> Vec<(usize, u8)> {
 
 pub fn look(frame: &Frame, breaches: &Breaches) -> Look {
     let stream = &frame.access_unit;
-    let begins = stream.starts_with(&[0, 0, 1]) || stream.starts_with(&[0, 0, 0, 1]);
-    breaches.require(begins, "8.2", "access-unit-without-start-code", || {
-        format!(
-            "frame {}: {}",
-            frame.index,
-            hex::encode(&stream[..stream.len().min(8)])
-        )
-    });
+    require_start_code(frame, breaches);
     let units = units(stream);
     let first = units
         .iter()

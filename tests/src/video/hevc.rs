@@ -1,7 +1,7 @@
 //! As much of HEVC as a client looks at before decoding: the same as for H.264, with a VPS in front and other numbers.
 
 use super::{
-    bitstream::Look,
+    bitstream::{Look, require_start_code},
     frame::{Frame, KEY},
 };
 use crate::breach::Breaches;
@@ -31,14 +31,7 @@ fn is_key_slice(kind: u8) -> bool {
 
 pub fn look(frame: &Frame, breaches: &Breaches) -> Look {
     let stream = &frame.access_unit;
-    let begins = stream.starts_with(&[0, 0, 1]) || stream.starts_with(&[0, 0, 0, 1]);
-    breaches.require(begins, "8.2", "access-unit-without-start-code", || {
-        format!(
-            "frame {}: {}",
-            frame.index,
-            hex::encode(&stream[..stream.len().min(8)])
-        )
-    });
+    require_start_code(frame, breaches);
     let units = units(stream);
     let first = units
         .iter()
