@@ -224,21 +224,8 @@ impl Unit {
         // watched before it is looked at: no change is missed
         let mut changes = self.changes().await;
         loop {
-            match self.state().await.as_deref() {
-                Some("failed") => {
-                    return self
-                        .property(SERVICE, "ExecMainStatus")
-                        .await
-                        .filter(|status| *status != 0)
-                        .unwrap_or(-1);
-                }
-                Some("inactive") | None => return 0,
-                Some("active")
-                    if self.remains && self.substate().await.as_deref() == Some("exited") =>
-                {
-                    return 0;
-                }
-                Some(_) => {}
+            if let Some(status) = self.status().await {
+                return status;
             }
             match &mut changes {
                 Some(changes) => {
@@ -249,12 +236,23 @@ impl Unit {
         }
     }
 
+    /// The exit status; `None` while it runs, or is about to.
+    async fn status(&self) -> Option<i32> {
+        // Asked before the state: a unit is inactive until the manager gets round to the job that starts it.
+        let job = self.job().await.unwrap_or(0);
+        let active: Option<String> = self.property(UNIT, "ActiveState").await;
+        let sub: Option<String> = self.property(UNIT, "SubState").await;
+        let failed = match over(job, active.as_deref(), sub.as_deref(), self.remains)? {
+            End::Good => return Some(0),
+            End::Failed => self.property(SERVICE, "ExecMainStatus").await,
+        };
+        Some(failed.filter(|status| *status != 0).unwrap_or(-1))
+    }
+
     /// Stop it, wait for its last command, and forget a failure.
     pub async fn stop(mut self) {
-        if !matches!(
-            self.state().await.as_deref(),
-            Some("failed" | "inactive") | None
-        ) {
+        // one that remains after its end is stopped as well: only then do its last commands run
+        if self.remains || self.status().await.is_none() {
             if let Err(error) = self.manager.proxy.stop_unit(&self.name, "replace").await {
                 tracing::debug!(unit = self.name, "not stopped: {error}");
             }
@@ -264,12 +262,10 @@ impl Unit {
         let _ = self.manager.proxy.reset_failed_unit(&self.name).await;
     }
 
-    async fn state(&self) -> Option<String> {
-        self.property(UNIT, "ActiveState").await
-    }
-
-    async fn substate(&self) -> Option<String> {
-        self.property(UNIT, "SubState").await
+    /// The number of the job that is queued for it, 0: none.
+    async fn job(&self) -> Option<u32> {
+        let job: (u32, OwnedObjectPath) = self.property(UNIT, "Job").await?;
+        Some(job.0)
     }
 
     async fn property<T: TryFrom<OwnedValue>>(&self, interface: &str, name: &str) -> Option<T> {
@@ -312,9 +308,45 @@ impl Unit {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Good,
+    Failed,
+}
+
+/// Whether and how a unit is over. `job`: the queued job's number, 0 = none; no state: the unit is gone.
+fn over(job: u32, active: Option<&str>, sub: Option<&str>, remains: bool) -> Option<End> {
+    match active {
+        _ if job != 0 => None,
+        Some("failed") => Some(End::Failed),
+        Some("inactive") | None => Some(End::Good),
+        Some("active") if remains && sub == Some("exited") => Some(End::Good),
+        Some(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_whose_start_is_still_queued_has_not_ended() {
+        assert_eq!(over(41, Some("inactive"), Some("dead"), false), None);
+        assert_eq!(
+            over(0, Some("inactive"), Some("dead"), false),
+            Some(End::Good)
+        );
+        assert_eq!(
+            over(0, Some("failed"), Some("failed"), false),
+            Some(End::Failed)
+        );
+        assert_eq!(over(0, Some("active"), Some("exited"), false), None);
+        assert_eq!(
+            over(0, Some("active"), Some("exited"), true),
+            Some(End::Good)
+        );
+        assert_eq!(over(0, None, None, false), Some(End::Good));
+    }
 
     #[test]
     fn units_tell_their_application() {
