@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         height: height.parse()?,
         fps: 60,
         cursor: true,
+        inside: Default::default(),
     };
     let (slot, mut source, capture) = match name.strip_prefix("node:") {
         Some(node) => {

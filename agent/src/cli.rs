@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::source::gamescope::keeper::KeeperArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -22,6 +23,9 @@ pub enum Command {
     /// Take an output of sway away when the agent that starts this is gone.
     #[command(hide = true)]
     SwayWarden { socket: PathBuf, output: String },
+    /// Run a gamescope, tell what its log says, and leave nothing of it behind.
+    #[command(hide = true)]
+    GamescopeKeeper(KeeperArgs),
 }
 
 /// What `run` takes.
@@ -38,7 +42,7 @@ pub struct RunArgs {
 /// What `spike` takes.
 #[derive(Debug, Clone, Args)]
 pub struct SpikeArgs {
-    /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway or portal.
+    /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway, gamescope or portal.
     #[arg(long, default_value = "synthetic")]
     pub source: String,
     /// h264.
@@ -68,4 +72,8 @@ pub struct SpikeArgs {
     /// With --loopback: lose the first of every so many packets (0 = none).
     #[arg(long, default_value_t = 0, requires = "loopback")]
     pub drop: u32,
+    /// With --source gamescope: what to run inside one of our own. Default: a gamescope that runs already, else the
+    /// command of apps.toml.
+    #[arg(last = true)]
+    pub command: Vec<String>,
 }

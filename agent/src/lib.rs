@@ -16,6 +16,7 @@ pub mod input;
 pub mod logging;
 pub mod pipeline;
 pub mod privileges;
+mod processes;
 pub mod source;
 pub mod spike;
 pub mod stream;

@@ -5,18 +5,23 @@ use punktfunk_agent::{
     bus,
     cli::{Cli, Command, RunArgs},
     logging, privileges,
-    source::sway,
+    source::{gamescope::keeper, sway},
     spike,
 };
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Its output is gamescope's log and nothing else.
+    if let Some(Command::GamescopeKeeper(args)) = &cli.command {
+        return keeper::keep(args);
+    }
     logging::start();
     privileges::shed();
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
         Some(Command::SwayWarden { socket, output }) => sway::watch(&socket, &output),
+        Some(Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),
     };

@@ -3,6 +3,7 @@
 use super::applications;
 use crate::{
     apps::{Applications, Runner, Shape},
+    source::{self, gamescope},
     stream::{self, Stream, StreamError},
 };
 use punktfunk_dbus::{
@@ -63,12 +64,38 @@ impl Agent1 {
     }
 }
 
+/// Whether a stream's application is in a gamescope of its own.
+#[derive(Clone, Copy)]
+enum Nested {
+    No,
+    /// For an earlier stream.
+    Already,
+    Started,
+}
+
+impl Agent1 {
+    /// An application in a gamescope comes before its source, and decides it.
+    async fn nest(&self, options: &mut OpenStream, shape: Shape) -> Result<Nested, String> {
+        let source = source::choose(&options.source, &options.compositor)
+            .map_err(|error| error.to_string())?;
+        let all = source == gamescope::NAME;
+        if options.app == 0 || !self.runner.nests(options.app, all).await? {
+            return Ok(Nested::No);
+        }
+        options.source = gamescope::NAME.to_owned();
+        match self.runner.start_nested(options.app, shape).await? {
+            true => Ok(Nested::Started),
+            false => Ok(Nested::Already),
+        }
+    }
+}
+
 #[zbus::interface(name = "org.punktfunk.Agent1")]
 impl Agent1 {
     /// Produce a stream into `ring`, announced on `channel`. Only the owner of the service's name may ask.
     async fn open_stream(
         &self,
-        options: OpenStream,
+        mut options: OpenStream,
         ring: OwnedFd,
         channel: OwnedFd,
         #[zbus(header)] header: Header<'_>,
@@ -81,17 +108,27 @@ impl Agent1 {
             height: options.height,
             fps: options.fps,
         };
-        let (stream, opened) = stream::open(options, ring.into(), channel.into())
+        let nested = self.nest(&mut options, shape).await.map_err(|why| {
+            tracing::warn!(app, "no stream: {why}");
+            fdo::Error::Failed(why)
+        })?;
+        let opened = stream::open(options, ring.into(), channel.into())
             .await
             .map_err(|error| {
                 tracing::warn!("no stream: {error}");
                 refusal(&error)
-            })?;
-        self.streams.keep(stream)?;
-        if app != 0 {
-            self.runner.start(app, shape);
+            })
+            .and_then(|(stream, opened)| self.streams.keep(stream).map(|()| opened));
+        match (&opened, nested) {
+            (Ok(_), Nested::No) if app != 0 => self.runner.start(app, shape),
+            // Nobody would see it.
+            (Err(_), Nested::Started) => {
+                let runner = self.runner.clone();
+                tokio::spawn(async move { runner.stop(app).await });
+            }
+            _ => {}
         }
-        Ok(opened)
+        opened
     }
 
     /// What the user publishes.

@@ -26,6 +26,7 @@ fn painter(name: &str, width: u32, height: u32) -> Box<dyn Painter> {
         height,
         fps: 60,
         cursor: false,
+        inside: Default::default(),
     };
     source::open(name, &request).unwrap().painter().unwrap()
 }

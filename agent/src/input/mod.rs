@@ -35,6 +35,8 @@ pub struct Target {
     pub output: Option<String>,
     /// Where the output lies among the others, in logical pixels.
     pub position: Option<(i32, i32)>,
+    /// The compositor takes a turn in pixels for one in notches (gamescope), so that it is told notches only.
+    pub whole_notches: bool,
 }
 
 /// Why there is no input.

@@ -73,8 +73,8 @@ impl Feed {
                 capture_ns,
             } => {
                 let mut state = slot.state();
-                if let Some(reason) = &state.failed {
-                    return Err(reason.clone());
+                if let Some(reason) = state.over() {
+                    return Err(reason.to_owned());
                 }
                 let newest = state.newest.take();
                 drop(state);

@@ -42,6 +42,7 @@ fn painted() -> Feed {
         height: MODE.1,
         fps: MODE.2,
         cursor: false,
+        inside: Default::default(),
     };
     let mut source = source::open("synthetic-fast", &request).unwrap();
     Feed::of(source.as_mut())

@@ -71,7 +71,7 @@ impl Handover {
         }
         tokio::select! {
             _ = self.close => {}
-            reason = ended => self.slot.fail(reason),
+            reason = ended => self.slot.explain(reason),
         }
     }
 }

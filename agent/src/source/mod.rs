@@ -8,6 +8,7 @@
 
 pub mod desktop;
 pub mod detection;
+pub mod gamescope;
 pub mod kwin;
 pub mod mutter;
 pub mod picture;
@@ -29,6 +30,8 @@ pub struct SourceRequest {
     pub fps: u32,
     /// Whether the pointer is to be drawn into the picture.
     pub cursor: bool,
+    /// What a gamescope is to show; of no meaning to other sources.
+    pub inside: gamescope::Inside,
 }
 
 /// Why a source could not be opened or ended.
@@ -60,16 +63,18 @@ pub const NAMES: &[&str] = &[
     mutter::NAME,
     kwin::NAME,
     sway::NAME,
+    gamescope::NAME,
 ];
 
 /// The compositors that can be asked for by name, and the source that captures each.
-const COMPOSITORS: [(&str, &str); 6] = [
+const COMPOSITORS: [(&str, &str); 7] = [
     ("mutter", mutter::NAME),
     ("gnome", mutter::NAME),
     ("sway", sway::NAME),
     ("wlroots", portal::NAME),
     ("kwin", kwin::NAME),
     ("plasma", kwin::NAME),
+    ("gamescope", gamescope::NAME),
 ];
 
 /// The source for a stream that asks for `name` and `compositor` (`auto`, or a compositor's name): a source by name
@@ -143,7 +148,7 @@ pub trait AudioSource: Send {
 }
 
 /// Open a source by name. `auto` takes Mutter where it answers on the session bus, KWin where it grants its protocol,
-/// sway where it answers, else the portal, and never a pattern.
+/// sway where it answers, a gamescope that is the session's compositor, else the portal, and never a pattern.
 ///
 /// Blocks, for as long as a portal's dialogue is open; called from a plain thread without an async runtime, so a source
 /// may start one of its own.
@@ -153,7 +158,12 @@ pub trait AudioSource: Send {
 pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     match name {
         "auto" => {
-            for direct in [mutter::open, kwin::open, sway::open] {
+            for direct in [
+                mutter::open,
+                kwin::open,
+                sway::open,
+                gamescope::open_session,
+            ] {
                 match direct(request) {
                     Err(SourceError::Unavailable { name, why }) => {
                         tracing::info!(source = name, why, "not this source");
@@ -169,6 +179,7 @@ pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, Sour
         mutter::NAME => mutter::open(request),
         kwin::NAME => kwin::open(request),
         sway::NAME => sway::open(request),
+        gamescope::NAME => gamescope::open(request),
         other => Err(SourceError::Unknown(other.to_owned())),
     }
 }
@@ -182,6 +193,7 @@ mod tests {
         height: 360,
         fps: 60,
         cursor: true,
+        inside: gamescope::Inside::Whatever,
     };
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How many empty buffers a slot keeps for the capture thread.
@@ -40,8 +40,21 @@ pub struct SlotState {
     pub captured: u64,
     /// Why the source ended; text for a person.
     pub failed: Option<String>,
+    /// How long an end is kept to itself: an application's own end is reported by its runner, and as such.
+    pub patience: Duration,
+    failed_at: Option<Instant>,
     /// What the pictures show, when the source knows; None = pictures are simply arriving.
     pub showing: Option<punktfunk_dbus::channel::message::SourceState>,
+}
+
+impl SlotState {
+    /// Why the source ended, once that is to be known.
+    pub fn over(&self) -> Option<&str> {
+        let since = self.failed_at?;
+        (since.elapsed() >= self.patience)
+            .then_some(self.failed.as_deref())
+            .flatten()
+    }
 }
 
 impl PictureSlot {
@@ -87,7 +100,19 @@ impl PictureSlot {
     /// The source has ended; `reason` is for a person. The first reason stays.
     pub fn fail(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        self.state().failed.get_or_insert(reason);
+        let mut state = self.state();
+        state.failed.get_or_insert(reason);
+        state.failed_at.get_or_insert_with(Instant::now);
+        drop(state);
+        self.notify();
+    }
+
+    /// As [`Self::fail`], by somebody who knows better: this reason replaces one that was given.
+    pub fn explain(&self, reason: impl Into<String>) {
+        let mut state = self.state();
+        state.failed = Some(reason.into());
+        state.failed_at.get_or_insert_with(Instant::now);
+        drop(state);
         self.notify();
     }
 

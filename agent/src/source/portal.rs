@@ -212,6 +212,7 @@ fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opene
             mapping_id: stream.mapping_id().map(str::to_owned),
             size: None,
             position: stream.position(),
+            ..Target::default()
         },
     })
 }

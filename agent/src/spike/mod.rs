@@ -13,7 +13,7 @@ use crate::{
     convert::Colour,
     encode::{self, AccessUnit, EncoderSettings},
     pipeline::{self, Delivered, Feed, OrdersHandle, Pipeline, Sink, Totals},
-    source::{self, SourceRequest},
+    source::{self, SourceRequest, gamescope::Inside},
 };
 use anyhow::{Context, ensure};
 use loopback::Loopback;
@@ -72,6 +72,10 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         height: args.height,
         fps: args.fps,
         cursor: true,
+        inside: match args.command.as_slice() {
+            [] => Inside::Whatever,
+            command => Inside::Command(command.to_vec()),
+        },
     };
     // the cheap part that can refuse comes first
     let encoder = encode::open(&args.codec, &settings)?;

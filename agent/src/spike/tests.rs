@@ -14,6 +14,7 @@ fn args(name: &str) -> SpikeArgs {
         out: out(name),
         loopback: false,
         drop: 0,
+        command: Vec::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     convert::Colour,
     encode::{self, EncodeError, EncoderSettings},
     pipeline::{self, Feed, OrdersHandle, Pipeline, Totals},
-    source::{self, Source, SourceError, SourceRequest},
+    source::{self, Source, SourceError, SourceRequest, gamescope::Inside},
 };
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
@@ -291,13 +291,18 @@ fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStr
     };
     // the encoder first: it refuses at once, where a source may ask the user
     let encoder = encode::open(&options.codec, &settings)?;
+    let name = source::choose(&options.source, &options.compositor)?;
     let mut source = source::open(
-        source::choose(&options.source, &options.compositor)?,
+        name,
         &SourceRequest {
             width: options.width,
             height: options.height,
             fps: options.fps,
             cursor: true,
+            inside: match options.app {
+                0 => Inside::Whatever,
+                app => Inside::Application(app),
+            },
         },
     )?;
     let opened = OpenedStream {

@@ -24,7 +24,7 @@ pub const DEFAULT_IDENTITY_DIR: &str = "/var/lib/punktfunk-identity";
 pub const DEFAULT_USER: &str = "punktfunk";
 
 /// What [`Config::video_source`] may say.
-pub const VIDEO_SOURCES: [&str; 7] = [
+pub const VIDEO_SOURCES: [&str; 8] = [
     "auto",
     "synthetic",
     "synthetic-fast",
@@ -32,6 +32,7 @@ pub const VIDEO_SOURCES: [&str; 7] = [
     "mutter",
     "kwin-virtual",
     "sway",
+    "gamescope",
 ];
 
 #[derive(Debug, Clone)]

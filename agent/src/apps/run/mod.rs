@@ -4,7 +4,6 @@
 //! by its name. Without one it is a child in a process group of its own, and ends with the agent.
 mod child;
 mod plan;
-mod processes;
 mod steam;
 mod unit;
 
@@ -14,6 +13,7 @@ use super::{
     Applications,
     entry::{Entry, Tracking},
 };
+use crate::source::gamescope;
 use child::Child;
 use plan::Plan;
 use std::{
@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use unit::{Manager, Unit};
 
 /// A launcher that returns within this time, and without complaint, has handed over.
@@ -30,6 +30,8 @@ const HAND_OVER: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_secs(8);
 /// How long a stop is waited for: the grace and the commands that undo.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+const GONE: &str = "it is no longer in the catalogue";
 
 /// An application is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,13 +89,74 @@ impl Runner {
             let catalogue = this.0.applications.read().await;
             let places = this.0.applications.places();
             let (Some(entry), Some(places)) = (catalogue.get(id), places) else {
-                return Err("it is no longer in the catalogue".to_owned());
+                return Err(GONE.to_owned());
             };
-            let plan = Plan::new(places, id, entry, shape)?;
+            let plan = Plan::new(places, id, entry, shape, false)?;
             let job = start_job(&plan).await?;
             tracing::info!(app = id, title = entry.title, "{}", job.description());
             Ok(follow(job, entry.run.tracking, stop, Some(Instant::now())).await)
         });
+    }
+
+    /// Whether an application is to be seen in a gamescope of its own. `all`: every application is.
+    ///
+    /// # Errors
+    /// It runs already, elsewhere.
+    pub async fn nests(&self, id: u32, all: bool) -> Result<bool, String> {
+        let catalogue = self.0.applications.read().await;
+        let wanted = all || catalogue.get(id).is_some_and(|entry| entry.run.gamescope);
+        if !self.lock().contains_key(&id) {
+            return Ok(wanted);
+        }
+        match gamescope::runs(id) {
+            false if all => {
+                Err("this application runs already, and not in a gamescope; quit it first".into())
+            }
+            nested => Ok(nested),
+        }
+    }
+
+    /// Start an application in a gamescope, before the source that shows it. Answers when that is under way; true: it did
+    /// not run before.
+    ///
+    /// # Errors
+    /// It cannot be started. Reported as its end as well.
+    pub async fn start_nested(&self, id: u32, shape: Shape) -> Result<bool, String> {
+        let this = self.clone();
+        let (tell, told) = oneshot::channel();
+        self.watch_over(id, |stop| async move {
+            let started = async {
+                let catalogue = this.0.applications.read().await;
+                let places = this.0.applications.places();
+                let (Some(entry), Some(places)) = (catalogue.get(id), places) else {
+                    return Err(GONE.to_owned());
+                };
+                let plan = Plan::new(places, id, entry, shape, true)?;
+                let job = start_job(&plan).await?;
+                tracing::info!(
+                    app = id,
+                    title = entry.title,
+                    "in a gamescope, {}",
+                    job.description()
+                );
+                Ok((job, entry.run.tracking))
+            };
+            match started.await {
+                Ok((job, tracking)) => {
+                    let _ = tell.send(Ok(()));
+                    Ok(follow_nested(job, tracking, stop).await)
+                }
+                Err(why) => {
+                    let _ = tell.send(Err(why.clone()));
+                    Err(why)
+                }
+            }
+        });
+        match told.await {
+            Ok(started) => started.map(|()| true),
+            // Nobody was to tell: it runs.
+            Err(_) => Ok(false),
+        }
     }
 
     /// Take up what an earlier agent started.
@@ -115,6 +178,17 @@ impl Runner {
             let tracking = catalogue
                 .get(id)
                 .map_or(Tracking::Processes, |entry: &Entry| entry.run.tracking);
+            if gamescope::runs(id) {
+                tracing::info!(
+                    app = id,
+                    unit = unit.name(),
+                    "a gamescope that was running already"
+                );
+                self.watch_over(id, |stop| async move {
+                    Ok(follow_nested(Job::Unit(unit), tracking, stop).await)
+                });
+                continue;
+            }
             if let Tracking::Steam(game) = tracking
                 && !steam::runs(game).await
             {
@@ -247,6 +321,23 @@ impl Job {
             Self::Child(child) => child.close().await,
         }
     }
+}
+
+/// As [`follow`], of an application in a gamescope: over when that is, and with the game where it is Steam's.
+async fn follow_nested(mut job: Job, tracking: Tracking, mut stop: watch::Receiver<bool>) -> i32 {
+    let game = async {
+        match tracking {
+            Tracking::Steam(game) => steam::come_and_gone(game).await,
+            _ => std::future::pending().await,
+        }
+    };
+    let status = tokio::select! {
+        status = job.ended() => status,
+        () = game => 0,
+        () = told(&mut stop) => 0,
+    };
+    job.close().await;
+    status
 }
 
 /// Until the application is over, or told to end. Answers the exit status. `started`: just now, by us.

@@ -1,7 +1,10 @@
 //! What exactly is executed: programs by absolute path, in the environment of the application.
-use crate::apps::{
-    entry::{Command, Entry, Tracking},
-    places::Places,
+use crate::{
+    apps::{
+        entry::{Command, Entry, Tracking},
+        places::Places,
+    },
+    source::gamescope,
 };
 use std::path::PathBuf;
 
@@ -35,9 +38,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// `nested`: in a gamescope of its own, of the stream's size.
+    ///
     /// # Errors
     /// A program that does not exist; the text names it.
-    pub fn new(places: &Places, id: u32, entry: &Entry, shape: Shape) -> Result<Self, String> {
+    pub fn new(
+        places: &Places,
+        id: u32,
+        entry: &Entry,
+        shape: Shape,
+        nested: bool,
+    ) -> Result<Self, String> {
         let run = &entry.run;
         let step = |command: &Command| {
             let name = command.first().map_or("", String::as_str);
@@ -55,14 +66,19 @@ impl Plan {
                 .map(step)
                 .collect::<Result<Vec<_>, String>>()
         };
-        let main = if run.gamescope {
-            // the program inside is looked for as well: gamescope says nothing of it
-            step(&run.command)?;
-            step(&nested(&run.command, shape)).map_err(|why| {
-                format!("{why}; install gamescope, or choose compositor = \"session\"")
-            })?
+        let own = step(&run.command)?;
+        let main = if nested {
+            let (program, words) =
+                gamescope::application(places, id, (shape.width, shape.height, shape.fps), {
+                    let mut words = own.words;
+                    if let Some(first) = words.first_mut() {
+                        *first = own.program.to_string_lossy().into_owned();
+                    }
+                    words
+                })?;
+            Step { program, words }
         } else {
-            step(&run.command)?
+            own
         };
         let mut environment = vec![
             ("PUNKTFUNK_APP_ID".to_owned(), id.to_string()),
@@ -80,38 +96,10 @@ impl Plan {
             undo: steps(&run.undo)?,
             directory: run.directory.clone().unwrap_or_else(|| places.home.clone()),
             environment,
-            remains: matches!(run.tracking, Tracking::HandOver | Tracking::Detached),
+            // a gamescope is over when its program is
+            remains: !nested && matches!(run.tracking, Tracking::HandOver | Tracking::Detached),
         })
     }
-}
-
-/// The command inside a gamescope of the stream's size.
-fn nested(command: &Command, shape: Shape) -> Command {
-    let (width, height, fps) = (
-        shape.width.to_string(),
-        shape.height.to_string(),
-        shape.fps.to_string(),
-    );
-    let options = [
-        "gamescope",
-        "-W",
-        &width,
-        "-H",
-        &height,
-        "-w",
-        &width,
-        "-h",
-        &height,
-        "-r",
-        &fps,
-        "-f",
-        "--",
-    ];
-    options
-        .into_iter()
-        .map(str::to_owned)
-        .chain(command.iter().cloned())
-        .collect()
 }
 
 #[cfg(test)]
@@ -143,7 +131,7 @@ mod tests {
         let places =
             Places::of(|name| std::env::var_os(name).or((name == "HOME").then(|| "/".into())))
                 .unwrap();
-        let plan = Plan::new(&places, 5, &entry(&["sh", "-c", "true"]), SHAPE).unwrap();
+        let plan = Plan::new(&places, 5, &entry(&["sh", "-c", "true"]), SHAPE, false).unwrap();
         assert!(plan.main.program.is_absolute());
         assert_eq!(plan.main.words, ["sh", "-c", "true"]);
         assert!(
@@ -153,16 +141,9 @@ mod tests {
         let mut broken = entry(&["sh"]);
         broken.run.undo = vec![vec!["no-such-program".into()]];
         assert!(
-            Plan::new(&places, 5, &broken, SHAPE)
+            Plan::new(&places, 5, &broken, SHAPE, false)
                 .unwrap_err()
                 .contains("no-such-program")
         );
-    }
-
-    #[test]
-    fn a_gamescope_takes_the_size_of_the_stream() {
-        let words = nested(&vec!["game".into(), "-x".into()], SHAPE).join(" ");
-        assert!(words.starts_with("gamescope -W 640 -H 360 "), "{words}");
-        assert!(words.ends_with("-r 30 -f -- game -x"), "{words}");
     }
 }

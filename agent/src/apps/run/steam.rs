@@ -1,6 +1,7 @@
 //! Games that Steam runs: the end of the game is not the end of what was started here, for Steam stays open, or was open
 //! before. It keeps a process called `reaper SteamLaunch AppId=N` around each game: that is what is watched.
-use super::{GRACE, Job, processes, told};
+use super::{GRACE, Job, told};
+use crate::processes;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -47,7 +48,8 @@ pub async fn runs(game: u32) -> bool {
     !reapers(game).await.is_empty()
 }
 
-async fn come_and_gone(game: u32) {
+/// Until Steam has run the game.
+pub async fn come_and_gone(game: u32) {
     let start = Instant::now();
     while !runs(game).await {
         if start.elapsed() > APPEARS_WITHIN {

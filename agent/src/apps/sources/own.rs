@@ -32,9 +32,53 @@ struct File {
     publish: Vec<String>,
     #[serde(default)]
     hide: Vec<String>,
+    #[serde(default)]
+    gamescope: GamescopeTable,
     /// Each is read by itself, so that one mistake costs one application.
     #[serde(default)]
     app: Vec<toml::Table>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct GamescopeTable {
+    command: Option<Line>,
+    #[serde(default)]
+    options: Vec<String>,
+}
+
+/// What the file says of gamescope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nesting {
+    /// What runs in one where no application was chosen.
+    pub command: Option<Command>,
+    /// Options for every gamescope that is started.
+    pub options: Vec<String>,
+}
+
+impl Nesting {
+    /// Read it; a broken file says nothing here, and is complained of with the catalogue. Blocks on the disk.
+    pub fn read(places: &Places) -> Self {
+        let file = read(&path(places)).ok();
+        let table = file.map(|file| file.gamescope).unwrap_or_default();
+        Self {
+            command: table.command.and_then(|line| words_of(places, line).ok()),
+            options: table.options,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<File, String> {
+    let text = bounded::read_text(path, MAX_FILE).map_err(|error| error.to_string())?;
+    let file: File = toml::from_str(&text).map_err(|error| error.to_string())?;
+    let options = &file.gamescope.options;
+    match options
+        .iter()
+        .find(|option| *option == "--" || option.contains('\0'))
+    {
+        Some(option) => Err(format!("gamescope: {option:?} is no option")),
+        None => Ok(file),
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,10 +131,7 @@ pub fn find(places: &Places) -> (Choices, Found) {
     if !path.exists() {
         return (Choices::default(), found);
     }
-    let file: File = match bounded::read_text(&path, MAX_FILE)
-        .map_err(|error| error.to_string())
-        .and_then(|text| toml::from_str(&text).map_err(|error| error.to_string()))
-    {
+    let file = match read(&path) {
         Ok(file) => file,
         Err(reason) => {
             found.problem(&path, reason);

@@ -27,6 +27,9 @@ use super::{Action, Backend, InputError, Target};
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
 const DEVICES_LIMIT: Duration = Duration::from_secs(2);
 
+/// A region of this side and more says "anywhere" (gamescope's one has 2^31 - 1): coordinates are then the picture's.
+const NO_REGION: u32 = 1 << 20;
+
 /// What one notch of a wheel is in pixels, for amounts that are no whole notches.
 const NOTCH_PIXELS: f32 = 10.0;
 
@@ -170,7 +173,7 @@ impl Libei {
             Action::Scroll { x, y } => {
                 let device = table.with(DeviceCapability::Scroll)?;
                 let scroll = device.interface::<ei::Scroll>()?;
-                if x % 120 == 0 && y % 120 == 0 {
+                if self.target.whole_notches || (x % 120 == 0 && y % 120 == 0) {
                     scroll.scroll_discrete(x, y);
                 } else {
                     scroll.scroll(
@@ -291,6 +294,15 @@ fn at<'d>(
             regions().find(|(_, region)| target.size == Some((region.width, region.height)))
         })
         .or_else(|| regions().next())?;
+    if let Some((width, height)) = target.size
+        && region.width >= NO_REGION
+        && region.height >= NO_REGION
+    {
+        return Some((
+            device,
+            (along(region.x, width, x), along(region.y, height, y)),
+        ));
+    }
     Some((
         device,
         (

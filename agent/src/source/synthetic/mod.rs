@@ -129,6 +129,7 @@ mod tests {
             height,
             fps: 60,
             cursor: false,
+            inside: Default::default(),
         }
     }
 
