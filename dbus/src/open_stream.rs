@@ -38,6 +38,8 @@ pub struct OpenStream {
     pub chroma_444: bool,
     /// Most reference frames that the client's decoder copes with, 0 = the encoder decides.
     pub max_reference_frames: u32,
+    /// The client may see the lock screen, and the session while it is locked; missing = no.
+    pub lock_screen: Option<bool>,
 }
 
 /// What the agent answers: the encoder and source it took.

@@ -1,10 +1,11 @@
 //! The interface that the service calls.
 
-use super::applications;
+use super::{applications, inhibition::Inhibitions};
 use crate::{
     apps::{Applications, Runner, Shape},
+    life::Facts,
     source::{self, gamescope},
-    stream::{self, Stream, StreamError},
+    stream::{self, Stream, StreamError, Surroundings},
 };
 use punktfunk_dbus::{
     applications::ApplicationEntry,
@@ -12,6 +13,7 @@ use punktfunk_dbus::{
     open_stream::{OpenStream, OpenedStream},
 };
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 use zbus::{fdo, message::Header, names::BusName, object_server::SignalEmitter, zvariant::OwnedFd};
 
 /// Streams that one agent runs at a time.
@@ -52,14 +54,24 @@ pub struct Agent1 {
     streams: Streams,
     applications: Applications,
     runner: Runner,
+    session: watch::Receiver<Facts>,
+    inhibitions: Inhibitions,
 }
 
 impl Agent1 {
-    pub fn new(streams: Streams, applications: Applications, runner: Runner) -> Self {
+    pub fn new(
+        streams: Streams,
+        applications: Applications,
+        runner: Runner,
+        session: watch::Receiver<Facts>,
+        inhibitions: Inhibitions,
+    ) -> Self {
         Self {
             streams,
             applications,
             runner,
+            session,
+            inhibitions,
         }
     }
 }
@@ -112,7 +124,11 @@ impl Agent1 {
             tracing::warn!(app, "no stream: {why}");
             fdo::Error::Failed(why)
         })?;
-        let opened = stream::open(options, ring.into(), channel.into())
+        let around = Surroundings {
+            session: self.session.clone(),
+            inhibited: Some(self.inhibitions.hold(connection).await),
+        };
+        let opened = stream::open(options, ring.into(), channel.into(), around)
             .await
             .map_err(|error| {
                 tracing::warn!("no stream: {error}");

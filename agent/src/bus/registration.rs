@@ -2,7 +2,10 @@
 
 use super::{
     agent1::{Agent1, Streams},
-    applications, session,
+    applications,
+    inhibition::Inhibitions,
+    session,
+    session_life::SessionLife,
 };
 use crate::{
     apps::{Applications, Runner},
@@ -40,11 +43,19 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let (runner, ends) = Runner::new(catalogue.clone());
     // before anybody can ask what runs
     runner.adopt().await;
-    let interface = Agent1::new(streams.clone(), catalogue, runner.clone());
+    let inhibitions = Inhibitions::default();
+    let life = SessionLife::new(inhibitions.clone());
+    let interface = Agent1::new(
+        streams.clone(),
+        catalogue,
+        runner.clone(),
+        life.facts(),
+        inhibitions,
+    );
     let serving = async {
         let connection = connect(interface).await?;
         tokio::spawn(applications::tell(connection.clone(), ends));
-        serve(&args, connection).await
+        serve(&args, connection, &life).await
     };
     let result = tokio::select! {
         result = serving => result,
@@ -73,7 +84,7 @@ async fn connect(interface: Agent1) -> anyhow::Result<Connection> {
         })
 }
 
-async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
+async fn serve(args: &RunArgs, connection: Connection, life: &SessionLife) -> anyhow::Result<()> {
     let bus = fdo::DBusProxy::new(&connection).await?;
     let service = BusName::try_from(BUS_NAME)?;
     // watched before it is asked for: no moment is missed
@@ -93,7 +104,14 @@ async fn serve(args: &RunArgs, connection: Connection) -> anyhow::Result<()> {
             ready("waiting for punktfunkd");
         }
         let offered = RefCell::new(None);
-        let mut registered = pin!(register_when(present, &connection, args, &touch, &offered));
+        let mut registered = pin!(register_when(
+            present,
+            &connection,
+            args,
+            &touch,
+            &offered,
+            life
+        ));
         // until there is a reason to register anew
         loop {
             tokio::select! {
@@ -132,7 +150,7 @@ fn or_lost(error: anyhow::Error) -> anyhow::Error {
     if lost { anyhow!(LOST) } else { error }
 }
 
-/// Register until it succeeds, then do nothing: the caller drops this when there is a reason to begin anew. The session
+/// Register until it succeeds, then follow the session: the caller drops this when there is a reason to begin anew. The session
 /// that is being offered stands in `offered`.
 async fn register_when(
     present: bool,
@@ -140,6 +158,7 @@ async fn register_when(
     args: &RunArgs,
     touch: &TouchOffer,
     offered: &RefCell<Option<String>>,
+    life: &SessionLife,
 ) -> anyhow::Result<Infallible> {
     if !present {
         return std::future::pending().await;
@@ -154,7 +173,7 @@ async fn register_when(
             Ok(path) => {
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));
-                return std::future::pending().await;
+                return Ok(life.follow(connection, &session).await);
             }
             Err(error) => {
                 let text = error.to_string();

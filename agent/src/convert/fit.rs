@@ -1,11 +1,36 @@
 //! Fits a picture into another size: same shape, black bars, bilinear.
 //!
-//! A stop-gap for sources that do not deliver the client's size; where they do, nothing here runs.
+//! For sources that do not deliver the client's size; where they do, nothing here runs.
 
 use super::PIXEL;
 
 /// Where a target pixel lies between two source pixels: index of the first, of the second, weight of the second in 1/256.
 type Between = (usize, usize, u32);
+
+/// The part of the target that a fitted picture covers, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    pub left: usize,
+    pub top: usize,
+    pub wide: usize,
+    pub high: usize,
+}
+
+/// Where a picture of size `from` lies in one of size `to`: as large as its shape allows, in the middle. No side is zero.
+pub fn placement(from: (usize, usize), to: (usize, usize)) -> Placement {
+    // the side that limits is filled, the other one keeps the shape
+    let (wide, high) = if to.0 * from.1 <= to.1 * from.0 {
+        (to.0, (to.0 * from.1 / from.0).max(1))
+    } else {
+        ((to.1 * from.0 / from.1).max(1), to.1)
+    };
+    Placement {
+        left: (to.0 - wide) / 2,
+        top: (to.1 - high) / 2,
+        wide,
+        high,
+    }
+}
 
 pub struct Fit {
     from: (usize, usize),
@@ -21,17 +46,17 @@ pub struct Fit {
 impl Fit {
     /// Both sizes in pixels, neither side zero.
     pub fn new(from: (usize, usize), to: (usize, usize)) -> Self {
-        // the side that limits is filled, the other one keeps the shape
-        let (wide, high) = if to.0 * from.1 <= to.1 * from.0 {
-            (to.0, (to.0 * from.1 / from.0).max(1))
-        } else {
-            ((to.1 * from.0 / from.1).max(1), to.1)
-        };
+        let Placement {
+            left,
+            top,
+            wide,
+            high,
+        } = placement(from, to);
         Self {
             from,
             width: to.0,
-            left: (to.0 - wide) / 2,
-            top: (to.1 - high) / 2,
+            left,
+            top,
             columns: spread(from.0, wide),
             lines: spread(from.1, high),
             target: vec![0; to.0 * to.1 * PIXEL],

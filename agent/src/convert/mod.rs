@@ -4,6 +4,7 @@ mod fit;
 
 use crate::{encode::EncodeError, source::Picture};
 use fit::Fit;
+pub use fit::{Placement, placement};
 use yuv::{
     BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
     bgra_to_yuv420,

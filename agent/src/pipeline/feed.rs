@@ -1,7 +1,30 @@
 //! One way to ask for the next picture, whichever kind of source it comes from.
 
 use crate::source::{Painter, Picture, PictureSlot, Source};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
+
+/// Where a pipeline takes its pictures from.
+pub trait Pictures: Send {
+    /// Pictures that the source made so far.
+    fn captured(&self) -> u64;
+
+    /// Those of another size than the stream's.
+    fn scaled(&self) -> u64 {
+        0
+    }
+
+    /// What there is to encode now (CLOCK_MONOTONIC).
+    ///
+    /// # Errors
+    /// Text for a person, when there will be no picture any more.
+    fn next(&mut self, now_ns: u64) -> Result<Next<'_>, Cow<'static, str>>;
+
+    /// The picture has been used: its buffer may go back to the capture thread.
+    fn done(&mut self) {}
+
+    /// A tick passes without a picture: a painted sequence shows the gap.
+    fn skip(&mut self);
+}
 
 /// The pictures of one source.
 pub enum Feed {
@@ -21,12 +44,14 @@ pub enum Feed {
 }
 
 /// What a tick gets.
-pub(super) enum Next<'a> {
-    New(&'a Picture),
-    /// Nothing has changed since the last one, which was captured then.
-    Same {
-        capture_ns: u64,
+pub enum Next<'a> {
+    New {
+        picture: &'a Picture,
+        /// It has nothing to do with what came before: a key frame is best.
+        cut: bool,
     },
+    /// Nothing has changed since the last one, which was captured then.
+    Same { capture_ns: u64 },
     /// There has not been a picture yet.
     Nothing,
 }
@@ -47,16 +72,17 @@ impl Feed {
             },
         }
     }
+}
 
-    /// Pictures that the source made so far.
-    pub fn captured(&self) -> u64 {
+impl Pictures for Feed {
+    fn captured(&self) -> u64 {
         match self {
             Self::Painted { painted, .. } => *painted,
             Self::Captured { slot, .. } => slot.state().captured,
         }
     }
 
-    pub(super) fn next(&mut self, now_ns: u64) -> Result<Next<'_>, String> {
+    fn next(&mut self, now_ns: u64) -> Result<Next<'_>, Cow<'static, str>> {
         match self {
             Self::Painted {
                 painter,
@@ -65,7 +91,10 @@ impl Feed {
             } => {
                 painter.paint(picture, now_ns);
                 *painted += 1;
-                Ok(Next::New(picture))
+                Ok(Next::New {
+                    picture,
+                    cut: false,
+                })
             }
             Self::Captured {
                 slot,
@@ -74,14 +103,17 @@ impl Feed {
             } => {
                 let mut state = slot.state();
                 if let Some(reason) = state.over() {
-                    return Err(reason.to_owned());
+                    return Err(reason.to_owned().into());
                 }
                 let newest = state.newest.take();
                 drop(state);
                 match newest {
                     Some(picture) => {
                         *capture_ns = Some(picture.capture_ns);
-                        Ok(Next::New(taken.insert(picture)))
+                        Ok(Next::New {
+                            picture: taken.insert(picture),
+                            cut: false,
+                        })
                     }
                     None => Ok(
                         capture_ns.map_or(Next::Nothing, |capture_ns| Next::Same { capture_ns })
@@ -91,8 +123,7 @@ impl Feed {
         }
     }
 
-    /// The picture has been used: its buffer goes back to the capture thread.
-    pub(super) fn done(&mut self) {
+    fn done(&mut self) {
         if let Self::Captured { slot, taken, .. } = self
             && let Some(picture) = taken.take()
         {
@@ -100,8 +131,7 @@ impl Feed {
         }
     }
 
-    /// A tick passes without a picture: a painted sequence shows the gap.
-    pub(super) fn skip(&mut self) {
+    fn skip(&mut self) {
         if let Self::Painted { painter, .. } = self {
             painter.skip();
         }

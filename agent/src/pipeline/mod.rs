@@ -10,7 +10,7 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-pub use feed::Feed;
+pub use feed::{Feed, Next, Pictures};
 pub use orders::{Orders, OrdersHandle, Wake};
 
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
     clock,
     encode::{AccessUnit, EncodeError, Encoder, Tag},
 };
-use feed::Next;
 use references::References;
 
 /// How long a source may take to its first picture.
@@ -56,6 +55,8 @@ pub trait Sink {
 pub struct Totals {
     /// Pictures that the source made.
     pub captured: u64,
+    /// Those of another size than the stream's, which were fitted into it.
+    pub scaled: u64,
     /// Pictures given to the encoder.
     pub submitted: u64,
     /// Access units that came out and were taken.
@@ -90,9 +91,9 @@ pub enum PipelineError {
     Sink(String),
 }
 
-/// Feed, encoder and clock of one stream.
+/// Pictures, encoder and clock of one stream.
 pub struct Pipeline {
-    feed: Feed,
+    feed: Box<dyn Pictures>,
     encoder: Box<dyn Encoder>,
     cadence: Cadence,
     started_ns: u64,
@@ -109,14 +110,14 @@ pub struct Pipeline {
 impl Pipeline {
     /// Pictures a second times 100. The first tick is due at `now_ns`; `bitrate_kbps` is what the encoder was opened with.
     pub fn new(
-        feed: Feed,
+        feed: impl Pictures + 'static,
         encoder: Box<dyn Encoder>,
         fps_x100: u32,
         bitrate_kbps: u32,
         now_ns: u64,
     ) -> Self {
         Self {
-            feed,
+            feed: Box::new(feed),
             encoder,
             cadence: Cadence::new(fps_x100, now_ns),
             started_ns: now_ns,
@@ -138,6 +139,7 @@ impl Pipeline {
     pub fn totals(&self) -> Totals {
         Totals {
             captured: self.feed.captured(),
+            scaled: self.feed.scaled(),
             missed_ticks: self.cadence.missed(),
             ..self.totals
         }
@@ -184,8 +186,11 @@ impl Pipeline {
             return Ok(());
         }
         let begun_ns = clock::now_ns();
-        match self.feed.next(now_ns).map_err(PipelineError::Source)? {
-            Next::New(picture) => {
+        match (self.feed.next(now_ns)).map_err(|why| PipelineError::Source(why.into_owned()))? {
+            Next::New { picture, cut } => {
+                if cut {
+                    self.encoder.request_keyframe();
+                }
                 let tag = Tag {
                     pts_ns: later(&mut self.last_pts_ns, picture.capture_ns),
                     capture_ns: picture.capture_ns,

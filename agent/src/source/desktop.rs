@@ -20,10 +20,19 @@ use crate::{
         output::{OutputCapture, OutputRequest},
     },
     input::{self, InputHandle, Target},
+    life::pulse::{Pulse, WaylandPulse},
 };
 
 /// How long closing a session may take before it is left to the bus (which closes it when the connection goes).
 pub const CLOSE_LIMIT: Duration = Duration::from_millis(750);
+
+/// The sources whose pictures come from the session's own compositor.
+const OF_THE_SESSION: [&str; 4] = [
+    super::mutter::NAME,
+    super::kwin::NAME,
+    super::sway::NAME,
+    super::portal::NAME,
+];
 
 /// How long the first picture may take before the compositor is given something to paint, and how often.
 const FIRST_PICTURE: Duration = Duration::from_millis(400);
@@ -274,6 +283,20 @@ impl Source for Desktop {
 
     fn injector(&mut self) -> Option<Box<dyn Injector>> {
         self.input.take()
+    }
+
+    fn pulse(&self) -> Option<Box<dyn Pulse>> {
+        // others are not the session's own compositor
+        if !OF_THE_SESSION.contains(&self.name) {
+            return None;
+        }
+        let pulse = WaylandPulse::of_session()?;
+        Some(Box::new(pulse))
+    }
+
+    fn comes_back(&self) -> bool {
+        // what ran in a gamescope is over with it
+        self.name != super::gamescope::NAME
     }
 
     fn audio(&self) -> AudioOrigin {

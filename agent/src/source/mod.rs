@@ -18,6 +18,7 @@ pub mod synthetic;
 
 pub use picture::{Picture, PictureSlot, SlotState};
 
+use crate::life::pulse::Pulse;
 use punktfunk_dbus::channel::message::Held;
 use std::sync::Arc;
 
@@ -112,6 +113,16 @@ pub trait Source: Send {
         None
     }
 
+    /// How to ask whether what gives the pictures still answers; None where that cannot be asked.
+    fn pulse(&self) -> Option<Box<dyn Pulse>> {
+        None
+    }
+
+    /// Whether another one is opened when it has ended; if not, the stream ends with it.
+    fn comes_back(&self) -> bool {
+        true
+    }
+
     /// The sound that belongs to the source.
     fn audio(&self) -> AudioOrigin;
 }
@@ -132,6 +143,16 @@ pub enum AudioOrigin {
     Tone,
     /// A PipeWire sink of the session.
     PipeWire,
+}
+
+impl AudioOrigin {
+    /// Of the source with this name, before it is open.
+    pub fn of(name: &str) -> Self {
+        match name {
+            synthetic::NAME | synthetic::NAME_FAST => Self::Tone,
+            _ => Self::PipeWire,
+        }
+    }
 }
 
 /// Puts a client's events into the session. Called from the channel thread; must not block for long.

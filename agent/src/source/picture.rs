@@ -43,8 +43,6 @@ pub struct SlotState {
     /// How long an end is kept to itself: an application's own end is reported by its runner, and as such.
     pub patience: Duration,
     failed_at: Option<Instant>,
-    /// What the pictures show, when the source knows; None = pictures are simply arriving.
-    pub showing: Option<punktfunk_dbus::channel::message::SourceState>,
 }
 
 impl SlotState {

@@ -1,44 +1,41 @@
-//! The channel thread: what the service says, and the totals that it is told each second.
+//! The channel thread: what the service says, how it is with the pictures, and the totals that it is told each second.
 
 use super::Shared;
-use crate::{
-    clock,
-    source::{Injector, PictureSlot},
-};
+use crate::{clock, life::Told};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 use punktfunk_dbus::channel::{
     ToAgent, ToService,
-    message::{AgentStats, Held, SourceState},
+    message::{AgentStats, Held},
     socket::Received,
 };
 use std::{os::fd::AsFd, sync::Arc};
 
 /// How often the totals are sent.
 const STATS_NS: u64 = 1_000_000_000;
+/// The least between two states: the service takes twenty messages a second.
+const STATE_NS: u64 = 200_000_000;
 /// Messages taken in one go before stop and totals are looked at again.
 const BURST: usize = 256;
 
 pub struct Channel {
-    injector: Option<Box<dyn Injector>>,
-    slot: Arc<PictureSlot>,
     shared: Arc<Shared>,
-    said: Option<SourceState>,
+    /// Of the life's news.
+    seen: u64,
+    /// Not told yet.
+    untold: Option<Told>,
+    told_ns: u64,
 }
 
 impl Channel {
-    pub fn new(
-        injector: Option<Box<dyn Injector>>,
-        slot: Arc<PictureSlot>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>) -> Self {
         Self {
-            injector,
-            slot,
             shared,
-            said: None,
+            seen: 0,
+            untold: None,
+            told_ns: 0,
         }
     }
 
@@ -46,8 +43,10 @@ impl Channel {
     pub fn run(mut self) {
         let mut due_ns = clock::now_ns() + STATS_NS;
         while !self.shared.orders.stopped() {
-            let left_ns = due_ns.saturating_sub(clock::now_ns());
-            if left_ns == 0 {
+            let now_ns = clock::now_ns();
+            let left_ns = due_ns.saturating_sub(now_ns);
+            let left_ns = left_ns.min(self.tell(now_ns));
+            if due_ns <= now_ns {
                 due_ns += STATS_NS;
                 self.report();
                 continue;
@@ -69,7 +68,11 @@ impl Channel {
         ];
         let left_ms = left_ns.div_ceil(1_000_000).min(1000) as u16;
         match poll(&mut ready, PollTimeout::from(left_ms)) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {
+                // what rang is looked at next; an empty one says so
+                let _ = self.shared.wake.read();
+                Ok(())
+            }
             Err(error) => Err(error.to_string()),
         }
     }
@@ -97,11 +100,8 @@ impl Channel {
             ToAgent::Idr => orders.keyframe(),
             ToAgent::InvalidateRefs { first, last } => orders.invalidate(first, last),
             ToAgent::Bitrate { kbps } => orders.bitrate(kbps),
-            ToAgent::Input(event) => {
-                if let Some(injector) = &mut self.injector {
-                    injector.inject(&event);
-                }
-            }
+            ToAgent::Input(event) => self.shared.life.inject(&event),
+            ToAgent::LockScreen { visible } => self.shared.life.set_lock_screen(visible),
             ToAgent::Release(held) => self.release(held),
             ToAgent::ReleaseAll => self.release(Held::ALL),
             ToAgent::Stop => return Err("the service said stop".to_owned()),
@@ -112,35 +112,50 @@ impl Channel {
     }
 
     fn release(&mut self, held: Held) {
-        if let Some(injector) = &mut self.injector {
-            injector.release(held);
+        self.shared.life.release(held);
+    }
+
+    /// How it is with the pictures, if that is news; how long until there may be more of it. Nothing stays pressed in a
+    /// session that the client does not see.
+    fn tell(&mut self, now_ns: u64) -> u64 {
+        if let Some(told) = self.shared.life.news(&mut self.seen) {
+            if !told.takes_input {
+                self.release(Held::ALL);
+            }
+            self.untold = Some(told);
+        }
+        let Some(told) = &self.untold else {
+            return u64::MAX;
+        };
+        let left_ns = (self.told_ns + STATE_NS).saturating_sub(now_ns);
+        if left_ns > 0 {
+            return left_ns;
+        }
+        let message = ToService::State {
+            state: told.state,
+            reason: told.reason.clone().into_owned(),
+        };
+        self.told_ns = now_ns;
+        // a full socket is tried again; a closed one is noticed by reading
+        match self.shared.endpoint.send_to_service(&message) {
+            Ok(false) => STATE_NS,
+            Ok(true) | Err(_) => {
+                self.untold = None;
+                u64::MAX
+            }
         }
     }
 
-    /// The totals, and what the pictures show when that has changed. A full socket loses them; the next ones come.
-    fn report(&mut self) {
+    /// The totals. A full socket loses them; the next ones come.
+    fn report(&self) {
         let totals = *self.shared.totals();
-        let showing = match self.slot.state().showing {
-            Some(state) => state,
-            None if totals.captured > 0 => SourceState::Capturing,
-            None => SourceState::Starting,
-        };
-        if self.said != Some(showing)
-            && matches!(
-                self.shared
-                    .endpoint
-                    .send_to_service(&ToService::State(showing)),
-                Ok(true)
-            )
-        {
-            self.said = Some(showing);
-        }
         let stats = AgentStats {
             captured: totals.captured,
             encoded: totals.encoded,
             repeated: totals.repeated,
             skipped_no_slot: totals.skipped_no_slot,
             missed_ticks: totals.missed_ticks,
+            scaled: totals.scaled,
         };
         let _ = self
             .shared

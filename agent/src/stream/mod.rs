@@ -1,7 +1,8 @@
 //! One stream: the threads between a source and the service's ring and channel.
 //!
-//! Encode (and, inside the source, capture), sound, and the channel each have a thread. Whichever ends first ends the
-//! others; the source, and with it its virtual output, goes with the encode thread. Everything that arrives through the
+//! Encode (and, inside the source, capture), sound, the channel and the keeping of the source each have a thread. Whichever
+//! of the first three ends first ends the others; the source, and with it its virtual output, goes with the encode thread.
+//! A source that ends does not end the stream: see [`crate::life`]. Everything that arrives through the
 //! channel comes from the service and is trusted as far as the protocol goes; nothing here opens a socket.
 
 mod channel;
@@ -13,11 +14,13 @@ mod sound;
 mod tests;
 
 use crate::{
+    bus::inhibition::Inhibited,
     clock,
     convert::Colour,
     encode::{self, EncodeError, EncoderSettings},
-    pipeline::{self, Feed, OrdersHandle, Pipeline, Totals},
-    source::{self, Source, SourceError, SourceRequest, gamescope::Inside},
+    life::{Facts, Keeper, Life, Open, Scene},
+    pipeline::{self, OrdersHandle, Pipeline, Totals},
+    source::{self, AudioOrigin, SourceError, SourceRequest, gamescope::Inside},
 };
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
@@ -35,7 +38,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
     thread,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Longest text of a `Failed` message in bytes.
 const MAX_REASON: usize = 512;
@@ -60,6 +63,23 @@ pub enum StreamError {
     Ring(std::io::Error),
     #[error("no thread for the stream: {0}")]
     Thread(std::io::Error),
+}
+
+/// What a stream has of its session.
+pub struct Surroundings {
+    pub session: watch::Receiver<Facts>,
+    /// Kept until the stream has ended.
+    pub inhibited: Option<Arc<Inhibited>>,
+}
+
+impl Default for Surroundings {
+    /// A session of which nothing is known, as where there is no logind.
+    fn default() -> Self {
+        Self {
+            session: watch::channel(Facts::default()).1,
+            inhibited: None,
+        }
+    }
 }
 
 /// A running stream; dropping it asks it to stop and waits for its threads.
@@ -101,7 +121,8 @@ struct Shared {
     slots: Mutex<Slots>,
     totals: Mutex<Totals>,
     /// Wakes the channel thread.
-    wake: EventFd,
+    wake: Arc<EventFd>,
+    life: Arc<Life>,
     ended: AtomicBool,
 }
 
@@ -145,16 +166,27 @@ pub async fn open(
     options: OpenStream,
     ring: OwnedFd,
     channel: OwnedFd,
+    around: Surroundings,
 ) -> Result<(Stream, OpenedStream), StreamError> {
     let geometry = geometry(&options)?;
+    let Surroundings { session, inhibited } = around;
     let ring = RingWriter::map(&ring, geometry).map_err(StreamError::Ring)?;
+    let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|error| StreamError::Thread(error.into()))?;
+    let wake = Arc::new(wake);
+    let life = Life::new(
+        (options.width, options.height),
+        options.lock_screen.unwrap_or(false),
+        session,
+        Arc::clone(&wake),
+    );
     let shared = Arc::new(Shared {
+        life: Arc::new(life),
         endpoint: Endpoint::new(channel),
         orders: OrdersHandle::default(),
         slots: Mutex::new(Slots::new(geometry.slots)),
         totals: Mutex::default(),
-        wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|error| StreamError::Thread(error.into()))?,
+        wake,
         ended: AtomicBool::new(false),
     });
     let (answer, answered) = oneshot::channel();
@@ -163,6 +195,7 @@ pub async fn open(
         let shared = Arc::clone(&shared);
         spawn(format!("pf-encode-{id}"), move || {
             encode_thread(&options, ring, &shared, answer);
+            drop(inhibited);
             shared.end();
         })?
     };
@@ -225,14 +258,19 @@ fn encode_thread(
 ) {
     // the deadlines of the encode clock are worth a timer of their own precision
     let _ = nix::sys::prctl::set_timerslack(1);
-    let (mut source, mut pipeline, opened) = match prepare(options) {
+    let Prepared {
+        keeper,
+        mut pipeline,
+        opened,
+        audio,
+    } = match prepare(options, &shared.life) {
         Ok(prepared) => prepared,
         Err(error) => {
             let _ = answer.send(Err(error));
             return;
         }
     };
-    let side_threads = match side_threads(options, source.as_mut(), shared) {
+    let side_threads = match side_threads(options, audio, shared) {
         Ok(threads) => threads,
         Err(error) => {
             let _ = answer.send(Err(error));
@@ -270,10 +308,20 @@ fn encode_thread(
     for thread in side_threads {
         let _ = thread.join();
     }
+    drop(keeper);
 }
 
-/// Source, encoder and clock.
-fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStream), StreamError> {
+/// A stream that can begin.
+struct Prepared {
+    keeper: Keeper,
+    pipeline: Pipeline,
+    opened: OpenedStream,
+    audio: AudioOrigin,
+}
+
+/// Source, encoder and clock. A source that cannot be had because of the session's state, a lock for instance, is waited
+/// for; the client then sees why.
+fn prepare(options: &OpenStream, life: &Arc<Life>) -> Result<Prepared, StreamError> {
     for (asked, name) in [
         (options.hdr, "10-bit HDR"),
         (options.chroma_444, "4:4:4 chroma"),
@@ -291,50 +339,72 @@ fn prepare(options: &OpenStream) -> Result<(Box<dyn Source>, Pipeline, OpenedStr
     };
     // the encoder first: it refuses at once, where a source may ask the user
     let encoder = encode::open(&options.codec, &settings)?;
-    let name = source::choose(&options.source, &options.compositor)?;
-    let mut source = source::open(
-        name,
-        &SourceRequest {
-            width: options.width,
-            height: options.height,
-            fps: options.fps,
-            cursor: true,
-            inside: match options.app {
-                0 => Inside::Whatever,
-                app => Inside::Application(app),
-            },
-        },
-    )?;
+    let open = opener(options)?;
+    let source = match open() {
+        Err(error @ (SourceError::Refused { .. } | SourceError::Failed { .. }))
+            if !life.facts().shows(false) =>
+        {
+            tracing::info!(%error, "no pictures of this session now");
+            Err(error)
+        }
+        opened => Ok(opened?),
+    };
+    let named = source.as_ref().map(|source| source.name());
     let opened = OpenedStream {
         encoder: encoder.name().to_owned(),
-        source: source.name().to_owned(),
+        source: named.unwrap_or("none yet").to_owned(),
         invalidates_refs: Some(encoder.can_invalidate_refs()),
     };
-    let feed = Feed::of(source.as_mut());
+    let audio = source
+        .as_ref()
+        .map_or(AudioOrigin::of(&options.source), |source| source.audio());
+    let keeper = Keeper::start(Arc::clone(life), source, open).map_err(StreamError::Thread)?;
+    let now_ns = clock::now_ns();
     let pipeline = Pipeline::new(
-        feed,
+        Scene::new(Arc::clone(life), now_ns),
         encoder,
         options.fps_x100,
         options.bitrate_kbps,
-        clock::now_ns(),
+        now_ns,
     );
-    Ok((source, pipeline, opened))
+    Ok(Prepared {
+        keeper,
+        pipeline,
+        opened,
+        audio,
+    })
+}
+
+/// Opens the stream's source, now and whenever it has ended: `auto` then takes what is there by that time.
+fn opener(options: &OpenStream) -> Result<Arc<Open>, SourceError> {
+    let name = source::choose(&options.source, &options.compositor)?.to_owned();
+    let request = SourceRequest {
+        width: options.width,
+        height: options.height,
+        fps: options.fps,
+        cursor: true,
+        inside: match options.app {
+            0 => Inside::Whatever,
+            app => Inside::Application(app),
+        },
+    };
+    Ok(Arc::new(move || source::open(&name, &request)))
 }
 
 /// The threads for the channel and the sound.
 fn side_threads(
     options: &OpenStream,
-    source: &mut dyn Source,
+    audio: AudioOrigin,
     shared: &Arc<Shared>,
 ) -> Result<Vec<thread::JoinHandle<()>>, StreamError> {
     let mut threads = Vec::new();
     if options.audio_channels > 0 {
-        let sound = sound::Sound::new(options, source.audio(), Arc::clone(shared))?;
+        let sound = sound::Sound::new(options, audio, Arc::clone(shared))?;
         threads.push(spawn(format!("pf-sound-{}", options.stream), move || {
             sound.run();
         })?);
     }
-    let channel = channel::Channel::new(source.injector(), source.slot(), Arc::clone(shared));
+    let channel = channel::Channel::new(Arc::clone(shared));
     threads.push(spawn(format!("pf-chan-{}", options.stream), move || {
         channel.run();
     })?);

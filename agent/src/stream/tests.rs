@@ -6,7 +6,7 @@ use ::openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_dbus::channel::{
     Consumer, Ring, ToAgent,
     consumer::{Event, Limits},
-    message::{FRAME_KEY, FrameReady, Held},
+    message::{FRAME_KEY, FrameReady, Held, SourceState},
     socket,
 };
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ fn options() -> OpenStream {
         hdr: false,
         chroma_444: false,
         max_reference_frames: 0,
+        lock_screen: None,
     }
 }
 
@@ -64,6 +65,10 @@ impl Service {
 
     /// With a client that is not there yet.
     fn open_waiting(options: OpenStream) -> (Self, Result<Stream, StreamError>) {
+        Self::open_in(options, Surroundings::default())
+    }
+
+    fn open_in(options: OpenStream, around: Surroundings) -> (Self, Result<Stream, StreamError>) {
         let ring = Ring::create(GEOMETRY).unwrap();
         let (ours, theirs) = socket::pair().unwrap();
         let consumer = Consumer::new(
@@ -77,7 +82,7 @@ impl Service {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let opened = runtime.block_on(open(options, ring.agent_fd().unwrap(), theirs));
+        let opened = runtime.block_on(open(options, ring.agent_fd().unwrap(), theirs, around));
         let service = Self {
             ring,
             consumer,
@@ -123,6 +128,21 @@ impl Service {
             Event::Closed => panic!("the stream ended"),
             _ => None,
         })
+    }
+
+    /// Frames until the next key frame, decoded: the number that it carries, 0 where it carries none, and whether it is
+    /// dark all over. Every frame is released.
+    fn next_cut(&mut self, decoder: &mut Decoder) -> (u32, bool) {
+        loop {
+            let (frame, bytes) = self.frame();
+            self.release(&frame);
+            let picture = decoder.decode(&bytes).unwrap().expect("a picture");
+            if frame.flags & FRAME_KEY != 0 {
+                let number = counter::read(picture.y(), picture.strides().0, 640);
+                let dark = picture.y().iter().filter(|luma| **luma < 60).count();
+                return (number.unwrap_or(0), dark > picture.y().len() * 4 / 5);
+            }
+        }
     }
 
     fn release(&mut self, frame: &FrameReady) {
@@ -238,6 +258,50 @@ fn a_key_frame_comes_when_the_service_asks() {
 }
 
 #[test]
+fn a_lock_shows_a_placeholder_in_the_same_stream_and_unlocking_shows_the_session_again() {
+    let session = watch::Sender::new(Facts::default());
+    let around = Surroundings {
+        session: session.subscribe(),
+        inhibited: None,
+    };
+    let (mut service, stream) = Service::open_in(options(), around);
+    let _stream = stream.unwrap();
+    service.send(&ToAgent::Idr);
+    let mut decoder = Decoder::new().unwrap();
+    assert_eq!(service.next_cut(&mut decoder), (1, false));
+    session.send_modify(|facts| facts.locked = true);
+    let state = service.receive(|service, event| match event {
+        Event::Message(ToService::State { state, reason }) if state != SourceState::Capturing => {
+            assert!(!reason.is_empty());
+            Some(state)
+        }
+        // its slot is wanted again
+        Event::Message(ToService::FrameReady(frame)) => {
+            let mut bytes = Vec::new();
+            service
+                .ring
+                .read(frame.slot, frame.len, &mut bytes)
+                .unwrap();
+            decoder.decode(&bytes).unwrap();
+            service.release(&frame);
+            None
+        }
+        _ => None,
+    });
+    assert_eq!(state, SourceState::Locked);
+    // the placeholder's key frame may have come before the word of it: ask for another one
+    service.send(&ToAgent::Idr);
+    assert_eq!(service.next_cut(&mut decoder), (0, true));
+    // the service hears it, and the numbers of frames, which the consumer checks, go on
+    service.send(&ToAgent::LockScreen { visible: true });
+    assert!(matches!(service.next_cut(&mut decoder), (1.., false)));
+    service.send(&ToAgent::LockScreen { visible: false });
+    assert_eq!(service.next_cut(&mut decoder), (0, true));
+    session.send_modify(|facts| facts.locked = false);
+    assert!(matches!(service.next_cut(&mut decoder), (1.., false)));
+}
+
+#[test]
 fn stop_and_a_closed_channel_end_the_stream() {
     let (mut service, stream) = Service::open(options());
     let stream = stream.unwrap();
@@ -341,17 +405,25 @@ fn whatever_ends_the_channel_lets_go_of_everything_once() {
     ];
     for (name, end) in endings {
         let (ours, theirs) = socket::pair().unwrap();
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
         let shared = Arc::new(Shared {
             endpoint: Endpoint::new(theirs),
             orders: OrdersHandle::default(),
             slots: Mutex::new(Slots::new(4)),
             totals: Mutex::default(),
-            wake: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap(),
+            life: Arc::new(Life::new(
+                (640, 368),
+                false,
+                Surroundings::default().session,
+                Arc::clone(&wake),
+            )),
+            wake,
             ended: AtomicBool::new(false),
         });
         let recorder = Recorder::default();
         let injector: Box<dyn crate::source::Injector> = Box::new(recorder.clone());
-        let channel = channel::Channel::new(Some(injector), Arc::default(), Arc::clone(&shared));
+        shared.life.connect(Some(injector));
+        let channel = channel::Channel::new(Arc::clone(&shared));
         let service = Arc::new(Endpoint::new(ours));
         let keyboard = Held {
             pointer: false,

@@ -126,7 +126,7 @@ impl Consumer {
         match message {
             ToService::FrameReady(frame) => self.check_frame(frame, now_ns),
             ToService::Audio { seq, opus } => self.check_audio(*seq, opus.len(), now_ns),
-            ToService::State(_)
+            ToService::State { .. }
             | ToService::Failed { .. }
             | ToService::Stats(_)
             | ToService::Hdr { .. } => within(self.status.take(now_ns), Violation::MessageRate),

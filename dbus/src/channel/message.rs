@@ -6,7 +6,7 @@ use punktfunk_core::control::HdrMetadata;
 pub const MAX_MESSAGE: usize = 1500;
 /// The largest Opus packet that fits a message.
 pub const MAX_AUDIO: usize = 1488;
-/// The longest [`ToService::Failed`] text, in bytes of UTF-8.
+/// The longest text of [`ToService::Failed`] and [`ToService::State`], in bytes of UTF-8.
 pub const MAX_REASON: usize = 512;
 
 /// Flag of [`FrameReady`]: key frame.
@@ -49,8 +49,12 @@ pub enum ToService {
         seq: u64,
         opus: Vec<u8>,
     },
-    /// What the picture shows.
-    State(SourceState),
+    /// How it is with the pictures, when that changes; `reason` is a line for a person under the rules of
+    /// [`ToService::Failed`], empty where the state says it all.
+    State {
+        state: SourceState,
+        reason: String,
+    },
     /// The agent cannot go on; a line for a person, at most [`MAX_REASON`] bytes. Control characters
     /// are sent as spaces and a longer text is cut.
     Failed {
@@ -66,12 +70,44 @@ pub enum ToService {
     },
 }
 
+/// How it is with the session's pictures. In all but [`Self::Capturing`] the client may see the last picture again, or a
+/// placeholder that says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
+    /// No picture was made yet.
     Starting,
     Capturing,
+    /// The session is locked. Clients that may unlock it see its lock screen, others a placeholder.
     Locked,
+    /// There is nothing to capture: the compositor is gone, hangs, or has no output.
     NoOutput,
+    /// Another session is in front on the seat.
+    Paused,
+    /// The machine is going to sleep.
+    Suspended,
+}
+
+impl SourceState {
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Capturing,
+        Self::Locked,
+        Self::NoOutput,
+        Self::Paused,
+        Self::Suspended,
+    ];
+
+    /// As it is called on D-Bus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Capturing => "capturing",
+            Self::Locked => "locked",
+            Self::NoOutput => "no-output",
+            Self::Paused => "paused",
+            Self::Suspended => "suspended",
+        }
+    }
 }
 
 /// Totals since the stream was opened.
@@ -83,6 +119,8 @@ pub struct AgentStats {
     pub skipped_no_slot: u64,
     /// Ticks of the encode clock that passed while an earlier one was being served.
     pub missed_ticks: u64,
+    /// Captured pictures of another size than the stream's, which were fitted into it.
+    pub scaled: u64,
 }
 
 /// What a client holds down, by the permission that it needs for it. At least one is set in a message.
@@ -126,6 +164,8 @@ pub enum ToAgent {
     Release(Held),
     /// Release everything that is pressed.
     ReleaseAll,
+    /// Whether the client may see the lock screen from now on, as [`crate::open_stream::OpenStream::lock_screen`].
+    LockScreen { visible: bool },
     /// The stream is over; the service closes its end next.
     Stop,
 }

@@ -8,7 +8,7 @@ use super::message::{
 use punktfunk_core::control::HdrMetadata;
 
 /// The version of this layout; both sides come from one package, so there is only one.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const FRAME_READY: u16 = 1;
 const AUDIO: u16 = 2;
@@ -24,6 +24,7 @@ const INPUT: u16 = 0x105;
 const RELEASE_ALL: u16 = 0x106;
 const STOP: u16 = 0x107;
 const RELEASE: u16 = 0x108;
+const LOCK_SCREEN: u16 = 0x109;
 /// Bits of [`Held`].
 const HELD_POINTER: u8 = 1;
 const HELD_KEYBOARD: u8 = 2;
@@ -123,6 +124,14 @@ impl<'a> Reader<'a> {
     fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
+    /// The rest, as a line for a person.
+    fn text(&mut self) -> Result<String, DecodeError> {
+        let text = std::str::from_utf8(self.rest()).map_err(|_| DecodeError::Text)?;
+        if text.len() > MAX_REASON || text.chars().any(char::is_control) {
+            return Err(DecodeError::Text);
+        }
+        Ok(text.to_owned())
+    }
     fn end<T>(self, value: T) -> Result<T, DecodeError> {
         if self.0.is_empty() {
             Ok(value)
@@ -166,14 +175,17 @@ impl ToService {
                 out.put(opus)?;
                 Ok(out)
             }
-            Self::State(state) => {
+            Self::State { state, reason } => {
                 let mut out = Datagram::new(STATE);
                 out.put(&[match state {
                     SourceState::Starting => 0,
                     SourceState::Capturing => 1,
                     SourceState::Locked => 2,
                     SourceState::NoOutput => 3,
+                    SourceState::Paused => 4,
+                    SourceState::Suspended => 5,
                 }])?;
+                out.put(one_line(reason).as_bytes())?;
                 Ok(out)
             }
             Self::Failed { reason } => {
@@ -189,6 +201,7 @@ impl ToService {
                     stats.repeated,
                     stats.skipped_no_slot,
                     stats.missed_ticks,
+                    stats.scaled,
                 ])?;
                 Ok(out)
             }
@@ -235,18 +248,16 @@ impl ToService {
                     [1] => SourceState::Capturing,
                     [2] => SourceState::Locked,
                     [3] => SourceState::NoOutput,
+                    [4] => SourceState::Paused,
+                    [5] => SourceState::Suspended,
                     _ => return Err(DecodeError::Value),
                 };
-                reader.end(Self::State(state))
+                let reason = reader.text()?;
+                reader.end(Self::State { state, reason })
             }
             FAILED => {
-                let text = std::str::from_utf8(reader.rest()).map_err(|_| DecodeError::Text)?;
-                if text.len() > MAX_REASON || text.chars().any(char::is_control) {
-                    return Err(DecodeError::Text);
-                }
-                reader.end(Self::Failed {
-                    reason: text.to_owned(),
-                })
+                let reason = reader.text()?;
+                reader.end(Self::Failed { reason })
             }
             STATS => {
                 let stats = AgentStats {
@@ -255,6 +266,7 @@ impl ToService {
                     repeated: reader.u64()?,
                     skipped_no_slot: reader.u64()?,
                     missed_ticks: reader.u64()?,
+                    scaled: reader.u64()?,
                 };
                 reader.end(Self::Stats(stats))
             }
@@ -308,6 +320,11 @@ impl ToAgent {
                 out.put(&[pointer | keyboard])?;
                 Ok(out)
             }
+            Self::LockScreen { visible } => {
+                let mut out = Datagram::new(LOCK_SCREEN);
+                out.put(&[u8::from(*visible)])?;
+                Ok(out)
+            }
             Self::ReleaseAll => Ok(Datagram::new(RELEASE_ALL)),
             Self::Stop => Ok(Datagram::new(STOP)),
         }
@@ -342,6 +359,14 @@ impl ToAgent {
                     return Err(DecodeError::Value);
                 }
                 reader.end(Self::Release(held))
+            }
+            LOCK_SCREEN => {
+                let visible = match reader.array::<1>()? {
+                    [0] => false,
+                    [1] => true,
+                    _ => return Err(DecodeError::Value),
+                };
+                reader.end(Self::LockScreen { visible })
             }
             RELEASE_ALL => reader.end(Self::ReleaseAll),
             STOP => reader.end(Self::Stop),

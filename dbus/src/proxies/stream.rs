@@ -36,6 +36,10 @@ pub trait Stream {
     fn bitrate_kbps(&self) -> zbus::Result<u32>;
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn source(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn source_reason(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "false"))]
     fn statistics(&self) -> zbus::Result<HashMap<String, OwnedValue>>;
 }

@@ -270,6 +270,14 @@ impl FakeStream {
         20_000
     }
     #[zbus(property)]
+    fn source(&self) -> &str {
+        "no-output"
+    }
+    #[zbus(property)]
+    fn source_reason(&self) -> &str {
+        "the compositor does not answer"
+    }
+    #[zbus(property)]
     fn state(&self) -> &str {
         "running"
     }

@@ -53,6 +53,13 @@ async fn lists_say_what_the_host_says_and_steer_no_terminal() {
         (0, &600.into())
     );
     assert_eq!(streams[0]["client"], "ab12");
+    assert_eq!(
+        (&streams[0]["source"], &streams[0]["source_reason"]),
+        (
+            &"no-output".into(),
+            &"the compositor does not answer".into()
+        )
+    );
     let (agents, code) = json(&bus.address, &["agents"]).await;
     assert_eq!((code, agents), (0, Value::Array(Vec::new())));
 }

@@ -163,6 +163,11 @@ impl AgentHandle {
         self.lock().locked
     }
 
+    /// Whether no other session is in front of it on its seat.
+    pub fn is_in_front(&self) -> bool {
+        self.lock().active
+    }
+
     /// Ask for a stream; 10 s at most.
     ///
     /// # Errors

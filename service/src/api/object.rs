@@ -197,6 +197,8 @@ impl Object {
                 say("Codec", stream.codec.into());
                 say("BitrateKbps", stream.bitrate_kbps.into());
                 say("State", stream.state.into());
+                say("Source", stream.source.into());
+                say("SourceReason", stream.source_reason.as_str().into());
                 say("Statistics", statistics.into());
             }
         }

@@ -45,7 +45,11 @@ impl Seen {
             (true, false, _) => "waiting for a picture",
             (true, true, Some(SourceState::Locked)) => "locked",
             (true, true, Some(SourceState::NoOutput)) => "no output",
-            (true, true, _) => "streaming",
+            (true, true, Some(SourceState::Paused)) => "paused",
+            (true, true, Some(SourceState::Suspended)) => "suspended",
+            (true, true, Some(SourceState::Starting | SourceState::Capturing) | None) => {
+                "streaming"
+            }
         }
     }
 }
@@ -88,7 +92,11 @@ impl Actor {
                     seen.frame = true;
                     tracing::info!(%stream, "the first frame was sent");
                 }
-                Some(Happening::Source(state)) => seen.source = Some(state),
+                Some(Happening::Source(state, reason)) => {
+                    tracing::info!(%stream, state = state.name(), reason, "the session's pictures");
+                    seen.source = Some(state);
+                    self.registry.set_source(stream, state.name(), reason);
+                }
             }
             if seen.video && seen.control && !was_ready {
                 deadline = from_now(self.registry.patience);

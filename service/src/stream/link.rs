@@ -29,7 +29,8 @@ pub(super) enum Happening {
     AudioPing(SocketAddr),
     ControlUp,
     FirstFrame,
-    Source(SourceState),
+    /// The agent's word on its pictures, and why.
+    Source(SourceState, String),
     End(StopReason),
 }
 
@@ -123,7 +124,12 @@ impl StreamLink {
 
     /// What is pressed with a permission that is taken away is let go by the control plane, within its next turn.
     pub(super) fn set_permissions(&self, words: &[String]) {
+        let before = self.permits.lock_screen();
         self.permits.set(words);
+        let visible = self.permits.lock_screen();
+        if visible != before {
+            self.command(Command::LockScreen(visible));
+        }
     }
 
     /// Ask the agent for a key frame; requests that come together are one.

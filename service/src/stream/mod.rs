@@ -39,7 +39,7 @@ pub use pacing::{Pacer, Schedule};
 pub use permits::InputKind;
 use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
-use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, socket};
+use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, message::SourceState, socket};
 use recovery::Recovery;
 use registry::Registry;
 pub use statistics::{Stages, Statistics};
@@ -139,6 +139,9 @@ pub struct StreamInfo {
     pub codec: &'static str,
     pub bitrate_kbps: u32,
     pub state: &'static str,
+    /// How it is with the session's pictures, in the agent's word, and why.
+    pub source: &'static str,
+    pub source_reason: String,
     /// Live figures by name (`frames_sent`, `packets_sent`, `capture_to_encoded_p50_us`, ...).
     pub statistics: BTreeMap<&'static str, u64>,
     /// Why parity or rate were changed last; empty before the first change.
@@ -390,6 +393,8 @@ fn info(setup: &StreamSetup, bitrate_kbps: u32) -> StreamInfo {
         codec: params.codec.name(),
         bitrate_kbps,
         state: "waiting for the client",
+        source: SourceState::Starting.name(),
+        source_reason: String::new(),
         statistics: BTreeMap::new(),
         last_decision: "",
     }

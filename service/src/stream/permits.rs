@@ -1,4 +1,5 @@
-//! What the client of a running stream may do. Follows its permissions while it runs, and the lock of the session.
+//! What the client of a running stream may do. Follows its permissions while it runs, and the session: nothing is pressed in
+//! one that another is in front of, and in a locked one only by those who may unlock it.
 use crate::{
     agents::AgentHandle,
     store::{
@@ -77,7 +78,7 @@ impl Permits {
 
     /// Pointer and keys; at the lock screen only with the permission for it.
     pub(super) fn input(&self) -> Held {
-        let open = self.unlock.load(Ordering::Acquire) || !self.agent.is_locked();
+        let open = self.agent.is_in_front() && (self.lock_screen() || !self.agent.is_locked());
         Held {
             pointer: open && self.pointer.load(Ordering::Acquire),
             keyboard: open && self.keyboard.load(Ordering::Acquire),
@@ -86,7 +87,12 @@ impl Permits {
 
     /// Gamepads; what they press is nothing that a lock screen needs.
     pub(super) fn gamepad(&self) -> bool {
-        self.gamepad.load(Ordering::Acquire) && !self.agent.is_locked()
+        self.gamepad.load(Ordering::Acquire) && self.agent.is_in_front() && !self.agent.is_locked()
+    }
+
+    /// May see the lock screen, and press keys at it.
+    pub(super) fn lock_screen(&self) -> bool {
+        self.unlock.load(Ordering::Acquire)
     }
 
     pub(super) fn audio(&self) -> bool {

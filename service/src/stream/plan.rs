@@ -1,6 +1,6 @@
 //! What a stream is made of, worked out from the launch and the negotiated parameters.
 use super::adaptation::Settings;
-use crate::{config::Config, stream::StreamSetup};
+use crate::{config::Config, store::PERMISSION_UNLOCK, stream::StreamSetup};
 use punktfunk_core::{
     audio::AudioSeal,
     control::Iv,
@@ -170,6 +170,11 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         hdr: params.hdr,
         chroma_444: params.chroma_444,
         max_reference_frames: u32::from(params.max_reference_frames),
+        lock_screen: Some(
+            (setup.launch.client.permissions)
+                .iter()
+                .any(|word| word == PERMISSION_UNLOCK),
+        ),
     }
 }
 

@@ -73,6 +73,21 @@ impl Registry {
         }
     }
 
+    /// What the agent says of its pictures.
+    pub(super) fn set_source(&self, id: StreamId, source: &'static str, reason: String) {
+        let Some(changed) = self.streams().get_mut(&id).map(|entry| {
+            let info = &mut entry.info;
+            let changed = info.source != source || info.source_reason != reason;
+            (info.source, info.source_reason) = (source, reason);
+            changed
+        }) else {
+            return;
+        };
+        if changed {
+            self.note_change();
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.streams().len()
     }

@@ -93,6 +93,7 @@ counters! {
     agent_repeated,
     agent_skipped_no_slot,
     agent_missed_ticks,
+    agent_scaled,
 }
 
 /// Time from one point of a frame's way to the next, in microseconds.

@@ -460,7 +460,10 @@ fn channel() -> Seeds {
         })
     };
     let from_agent = [
-        ToService::State(SourceState::Capturing),
+        ToService::State {
+            state: SourceState::NoOutput,
+            reason: "the compositor is gone".into(),
+        },
         frame(0, 0),
         frame(1, 1),
         ToService::Audio {
@@ -478,6 +481,7 @@ fn channel() -> Seeds {
         ToAgent::InvalidateRefs { first: 3, last: 4 },
         ToAgent::Bitrate { kbps: 9000 },
         ToAgent::Input(InputEvent::MouseRelative { dx: 1, dy: 1 }),
+        ToAgent::LockScreen { visible: true },
         ToAgent::ReleaseAll,
         ToAgent::Stop,
     ];

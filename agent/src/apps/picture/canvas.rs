@@ -1,5 +1,7 @@
 //! A small canvas: gradients, pictures scaled onto it, glyphs, and PNG at the end.
 
+use crate::glyphs::Glyph;
+
 /// A decoded picture: RGBA, row after row.
 pub struct Picture {
     pub width: u32,
@@ -15,9 +17,6 @@ pub struct Rect {
     pub width: u32,
     pub height: u32,
 }
-
-/// 5 by 7 dots; in each row, bit 4 is the leftmost.
-pub type Glyph = [u8; 7];
 
 /// RGB pixels.
 pub struct Canvas {

@@ -2,10 +2,10 @@
 //! PNG of 3:4, within the bounds of the bus.
 mod canvas;
 mod decode;
-mod glyphs;
 mod icon;
 
 use super::{bounded, entry::Art, places::Places};
+use crate::glyphs;
 use canvas::{Canvas, Rect};
 use punktfunk_dbus::applications::MAX_PICTURE;
 use std::path::Path;

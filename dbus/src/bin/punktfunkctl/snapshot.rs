@@ -87,6 +87,9 @@ pub struct Stream {
     pub codec: String,
     pub bitrate_kbps: u32,
     pub state: String,
+    /// How it is with the session's pictures, and why.
+    pub source: String,
+    pub source_reason: String,
     pub statistics: BTreeMap<String, serde_json::Value>,
 }
 
@@ -269,6 +272,8 @@ impl Stream {
             codec: from.take("Codec")?,
             bitrate_kbps: from.take("BitrateKbps")?,
             state: from.take("State")?,
+            source: from.take("Source")?,
+            source_reason: from.take("SourceReason")?,
             statistics: statistics
                 .into_iter()
                 .map(|(name, value)| (name, figure(&value)))

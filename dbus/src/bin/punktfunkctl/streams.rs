@@ -96,7 +96,7 @@ pub fn human(snapshot: &Snapshot) -> String {
             format!("{}x{}@{}", stream.width, stream.height, stream.fps),
             stream.codec.clone(),
             rate(stream),
-            stream.state.clone(),
+            state(stream),
             loss(stream),
             stream
                 .figure("frames_sent")
@@ -110,6 +110,14 @@ pub fn human(snapshot: &Snapshot) -> String {
         ],
         &rows,
     )
+}
+
+/// The state, and why the session gives no picture where it gives none.
+fn state(stream: &Stream) -> String {
+    if stream.source_reason.is_empty() {
+        return stream.state.clone();
+    }
+    format!("{} ({})", stream.state, stream.source_reason)
 }
 
 /// What the encoder aims at, and the budget where that is less.

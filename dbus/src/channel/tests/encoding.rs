@@ -23,22 +23,28 @@ fn to_service() -> impl Strategy<Value = ToService> {
         proptest::collection::vec(any::<u8>(), 1..=MAX_AUDIO),
     )
         .prop_map(|(seq, opus)| ToService::Audio { seq, opus });
-    let state = prop_oneof![
-        Just(SourceState::Starting),
-        Just(SourceState::Capturing),
-        Just(SourceState::Locked),
-        Just(SourceState::NoOutput)
-    ]
-    .prop_map(ToService::State);
+    let state = (
+        proptest::sample::select(SourceState::ALL.as_slice()),
+        "[^\\p{Cc}]{0,128}",
+    )
+        .prop_map(|(state, reason)| ToService::State { state, reason });
     let failed = "[^\\p{Cc}]{0,128}".prop_map(|reason| ToService::Failed { reason });
-    let stats = any::<[u64; 5]>().prop_map(
-        |[captured, encoded, repeated, skipped_no_slot, missed_ticks]| {
+    let stats = any::<[u64; 6]>().prop_map(
+        |[
+            captured,
+            encoded,
+            repeated,
+            skipped_no_slot,
+            missed_ticks,
+            scaled,
+        ]| {
             ToService::Stats(AgentStats {
                 captured,
                 encoded,
                 repeated,
                 skipped_no_slot,
                 missed_ticks,
+                scaled,
             })
         },
     );
@@ -86,6 +92,7 @@ fn to_agent() -> impl Strategy<Value = ToAgent> {
                 keyboard: other || !pointer,
             })
         }),
+        any::<bool>().prop_map(|visible| ToAgent::LockScreen { visible }),
         Just(ToAgent::ReleaseAll),
         Just(ToAgent::Stop),
     ]
@@ -112,7 +119,7 @@ proptest! {
 
     /// The kind is drawn from the valid ones so that the bodies are reached, not just the header.
     #[test]
-    fn arbitrary_bytes_never_panic(kind in 0u16..8, high in any::<bool>(), body in proptest::collection::vec(any::<u8>(), 0..MAX_MESSAGE + 100)) {
+    fn arbitrary_bytes_never_panic(kind in 0u16..10, high in any::<bool>(), body in proptest::collection::vec(any::<u8>(), 0..MAX_MESSAGE + 100)) {
         let kind = if high { kind | 0x100 } else { kind };
         let bytes = [&wire::VERSION.to_le_bytes()[..], &kind.to_le_bytes(), &body].concat();
         if let Ok(message) = ToService::decode(&bytes) {
@@ -149,7 +156,7 @@ fn an_audio_packet_that_fits_no_message_is_refused_before_it_is_sent() {
         assert_eq!(message.encode().err(), Some(EncodeError::AudioLength));
     }
     // Nor is an empty one taken: what can be read can be written.
-    let empty = [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let empty = [2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ToService::decode(&empty), Err(DecodeError::Length));
 }
 

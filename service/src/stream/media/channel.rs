@@ -206,6 +206,7 @@ impl Inlet {
                     self.begin(was_ready)?;
                 }
                 Ok(Command::Bitrate(kbps)) => self.set_bitrate(kbps)?,
+                Ok(Command::LockScreen(visible)) => self.tell(Message::LockScreen(visible))?,
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Err(Over::Stopped),
                 Err(TryRecvError::Empty) => break,
             }
@@ -284,7 +285,9 @@ impl Inlet {
         match message {
             ToService::FrameReady(frame) => self.frames.push_back(frame),
             ToService::Audio { opus, .. } => self.play(&opus),
-            ToService::State(state) => self.link.happened(Happening::Source(state)),
+            ToService::State { state, reason } => {
+                self.link.happened(Happening::Source(state, reason));
+            }
             ToService::Hdr { enabled, metadata } => {
                 self.link.tell(HostMessage::Hdr { enabled, metadata })
             }
@@ -308,6 +311,9 @@ impl Inlet {
                 statistics
                     .agent_missed_ticks
                     .store(totals.missed_ticks, Ordering::Relaxed);
+                statistics
+                    .agent_scaled
+                    .store(totals.scaled, Ordering::Relaxed);
             }
             // What a newer agent says beyond this is for a newer service.
             _ => {}

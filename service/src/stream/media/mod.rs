@@ -54,6 +54,8 @@ pub(super) enum Command {
     Audio(UdpSocket),
     ControlUp,
     Bitrate(u32),
+    /// Whether the client may see the lock screen.
+    LockScreen(bool),
     Stop,
 }
 

@@ -13,9 +13,10 @@ pub(super) enum Message {
     Idr,
     Invalidate { first: u32, last: u32 },
     Bitrate(u32),
+    LockScreen(bool),
 }
 
-/// Messages that the socket had no room for: at most one a slot and three more.
+/// Messages that the socket had no room for: at most one a slot and four more.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     unsent: VecDeque<Message>,
@@ -53,6 +54,7 @@ impl Orders {
                 Message::Idr => say(ToAgent::Idr),
                 Message::Invalidate { first, last } => say(ToAgent::InvalidateRefs { first, last }),
                 Message::Bitrate(kbps) => say(ToAgent::Bitrate { kbps }),
+                Message::LockScreen(visible) => say(ToAgent::LockScreen { visible }),
             };
             if !taken {
                 let now = now_ns();

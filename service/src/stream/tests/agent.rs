@@ -226,11 +226,11 @@ impl FakeAgent {
         }
     }
 
-    /// The next word that is not about a slot.
+    /// The next word that is not about a slot or the lock screen.
     pub fn hear_order(&mut self) -> ToAgent {
         loop {
             match self.hear() {
-                ToAgent::SlotFree { .. } => {}
+                ToAgent::SlotFree { .. } | ToAgent::LockScreen { .. } => {}
                 other => return other,
             }
         }

@@ -79,8 +79,22 @@ fn states_are_told_to_those_who_watch() {
             .expect(wanted);
     };
     until("streaming");
-    agent.say(&ToService::State(SourceState::Locked));
-    until("locked");
+    for (told, state, source) in [
+        (SourceState::Locked, "locked", "locked"),
+        (SourceState::Paused, "paused", "paused"),
+        (SourceState::Suspended, "suspended", "suspended"),
+        (SourceState::NoOutput, "no output", "no-output"),
+        (SourceState::Capturing, "streaming", "capturing"),
+    ] {
+        let reason = format!("because of {source}");
+        agent.say(&ToService::State {
+            state: told,
+            reason: reason.clone(),
+        });
+        until(state);
+        let info = rig.streams.list().remove(0);
+        assert_eq!((info.source, info.source_reason), (source, reason));
+    }
     assert!(
         rig.streams
             .for_client(&ClientId("client1".into()))

@@ -151,6 +151,39 @@ fn a_lock_that_comes_down_lets_go_of_everything_and_takes_no_input() {
 }
 
 #[test]
+fn a_session_that_another_is_in_front_of_takes_no_input_from_anybody() {
+    let rig = Rig::new();
+    let (mut agent, mut client) = rig.start_connected(1);
+    rig.allow(&["view", "pointer", "keyboard", "unlock"]);
+    assert_taken(&mut agent, &mut client, &[key_press(65), button(true)]);
+    let in_front = |active| {
+        let agent = rig.agents.of_session(&SessionId("c1001".into())).unwrap();
+        agent.update(|info| info.active = active);
+    };
+    in_front(false);
+    assert_eq!(agent.hear_order(), ToAgent::Release(Held::ALL));
+    rig.assert_refused(&mut client, &[key_press(66), button(true)]);
+    in_front(true);
+    assert_eq!(orders_until_press(&mut client, &mut agent, 67), []);
+}
+
+#[test]
+fn the_agent_is_told_whether_the_client_may_see_the_lock_screen() {
+    let rig = Rig::new();
+    let (mut agent, _client) = rig.start_connected(1);
+    assert_eq!(agent.options.lock_screen, Some(false));
+    for visible in [true, false] {
+        let words: &[&str] = if visible {
+            &["view", "unlock"]
+        } else {
+            &["view"]
+        };
+        rig.allow(words);
+        while agent.hear() != (ToAgent::LockScreen { visible }) {}
+    }
+}
+
+#[test]
 fn a_client_that_may_unlock_types_on_behind_the_lock() {
     let rig = Rig::new();
     let (mut agent, mut client) = rig.start_connected(1);

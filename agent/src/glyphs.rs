@@ -1,5 +1,7 @@
 //! Letters of 5 by 7 dots, drawn for this: capitals, digits and what titles have between them.
-use super::canvas::Glyph;
+
+/// 5 by 7 dots; in each row, bit 4 is the leftmost.
+pub type Glyph = [u8; 7];
 
 /// A triangle that points to the right: for titles without a letter that is known here.
 pub const PLAY: Glyph = [

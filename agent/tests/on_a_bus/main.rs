@@ -1,0 +1,5 @@
+//! The agent's program on a bus of its own, against stand-ins for the service, logind and the desktop.
+
+mod fixture;
+mod registration;
+mod session_life;
