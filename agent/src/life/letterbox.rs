@@ -35,7 +35,7 @@ impl Letterbox {
     }
 
     /// The event in terms of the captured picture: what points at a bar points at the edge beside it.
-    pub fn into_captured(&self, event: &InputEvent) -> InputEvent {
+    pub fn mapped(&self, event: &InputEvent) -> InputEvent {
         match *event {
             InputEvent::MouseAbsolute {
                 x,
@@ -105,7 +105,7 @@ mod tests {
             y,
             ref_width,
             ref_height,
-        } = letterbox.into_captured(&event)
+        } = letterbox.mapped(&event)
         else {
             panic!("another kind of event")
         };
@@ -148,11 +148,11 @@ mod tests {
             contact_minor: 0.0,
             rotation: 0xFFFF,
         };
-        let InputEvent::Touch(mapped) = bars().into_captured(&InputEvent::Touch(touch)) else {
+        let InputEvent::Touch(mapped) = bars().mapped(&InputEvent::Touch(touch)) else {
             panic!("another kind of event")
         };
         assert_eq!((mapped.x, mapped.y, mapped.pointer), (0.0, 0.5, 4));
         let motion = InputEvent::MouseRelative { dx: 3, dy: -3 };
-        assert_eq!(bars().into_captured(&motion), motion);
+        assert_eq!(bars().mapped(&motion), motion);
     }
 }

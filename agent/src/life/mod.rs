@@ -146,7 +146,7 @@ impl Life {
             if captured == self.size {
                 injector.inject(event);
             } else {
-                injector.inject(&Letterbox::new(captured, self.size).into_captured(event));
+                injector.inject(&Letterbox::new(captured, self.size).mapped(event));
             }
         }
     }
