@@ -191,7 +191,5 @@ mod tests {
     fn a_program_that_is_none_of_ours_is_named() {
         let text = help(Path::new("/no/gamescope")).unwrap_err().to_string();
         assert!(text.contains("/no/gamescope"), "{text}");
-        let text = help(Path::new("/bin/true")).unwrap_err().to_string();
-        assert!(text.contains("says nothing"), "{text}");
     }
 }
