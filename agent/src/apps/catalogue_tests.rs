@@ -39,12 +39,16 @@ impl Home {
         );
     }
 
-    fn read(&self) -> Catalogue {
+    fn places(&self) -> Places {
         let places = Places::of(|name| {
             let found = self.variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| OsString::from(value))
         });
-        Catalogue::read(&places.unwrap())
+        places.unwrap()
+    }
+
+    fn read(&self) -> Catalogue {
+        Catalogue::read(&self.places())
     }
 
     fn titles(&self) -> Vec<String> {
@@ -313,4 +317,20 @@ fn a_catalogue_has_at_most_512_applications() {
         "{:?}",
         catalogue.problems
     );
+}
+
+#[test]
+fn what_the_file_says_of_gamescope_is_read_and_checked() {
+    let home = Home::new("gamescope");
+    assert_eq!(own::Nesting::read(&home.places()), own::Nesting::default());
+    let write = |text: &str| home.write(".config/punktfunk/apps.toml", text);
+    write("[gamescope]\ncommand = \"steam -gamepadui\"\noptions = [\"--steam\"]\n");
+    let nesting = own::Nesting::read(&home.places());
+    assert_eq!(nesting.command.unwrap(), ["steam", "-gamepadui"]);
+    assert_eq!(nesting.options, ["--steam"]);
+    assert!(home.read().problems.is_empty());
+    // It would make everything behind it a command.
+    write("[gamescope]\noptions = [\"--\"]\n");
+    assert!(own::Nesting::read(&home.places()).options.is_empty());
+    assert!(home.read().problems[0].reason.contains("is no option"));
 }

@@ -20,6 +20,8 @@ pub struct Places {
     pub path: Vec<PathBuf>,
     /// `$XDG_CURRENT_DESKTOP`
     pub desktops: Vec<String>,
+    /// `$XDG_RUNTIME_DIR`
+    pub runtime: Option<PathBuf>,
     /// Suffixes of localised keys, best first: `de_AT`, `de`.
     pub languages: Vec<String>,
 }
@@ -65,6 +67,9 @@ impl Places {
             data_dirs: list("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
             path: list("PATH", "/usr/local/bin:/usr/bin:/bin"),
             desktops: words("XDG_CURRENT_DESKTOP"),
+            runtime: variable("XDG_RUNTIME_DIR")
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute()),
             languages: languages(&locale.to_string_lossy()),
             home,
         })

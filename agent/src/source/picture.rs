@@ -174,5 +174,18 @@ mod tests {
         slot.fail("second");
         assert!(slot.wait(Duration::from_secs(60)));
         assert_eq!(slot.state().failed.as_deref(), Some("compositor went away"));
+        assert_eq!(slot.state().over(), Some("compositor went away"));
+    }
+
+    #[test]
+    fn an_end_is_kept_quiet_while_there_is_patience_and_may_be_explained() {
+        let slot = PictureSlot::default();
+        slot.state().patience = Duration::from_secs(3600);
+        slot.fail("the node is gone");
+        assert_eq!(slot.state().over(), None);
+        slot.explain("the program inside gamescope ended");
+        slot.state().patience = Duration::ZERO;
+        let state = slot.state();
+        assert_eq!(state.over(), Some("the program inside gamescope ended"));
     }
 }

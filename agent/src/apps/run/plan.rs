@@ -146,4 +146,48 @@ mod tests {
                 .contains("no-such-program")
         );
     }
+
+    #[test]
+    fn an_application_in_a_gamescope_is_told_to_its_keeper_word_by_word() {
+        use std::os::unix::fs::PermissionsExt;
+        let bin = std::env::temp_dir().join(format!("punktfunk-plan-{}", std::process::id()));
+        std::fs::create_dir_all(&bin).unwrap();
+        let places = |path: std::path::PathBuf| {
+            Places::of(|name| match name {
+                "HOME" => Some("/".into()),
+                "PATH" => Some(path.clone().into()),
+                "XDG_RUNTIME_DIR" => Some("/run/user/7".into()),
+                _ => None,
+            })
+            .unwrap()
+        };
+        let program = |name: &str| {
+            let path = bin.join(name);
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let game = program("game").display().to_string();
+        let plan = || {
+            Plan::new(
+                &places(bin.clone()),
+                5,
+                &entry(&["game", "a b", "--x"]),
+                SHAPE,
+                true,
+            )
+        };
+        if !std::path::Path::new("/usr/games/gamescope").exists() {
+            let why = plan().unwrap_err();
+            assert!(why.contains("package \"gamescope\""), "{why}");
+        }
+        program("gamescope");
+        let words = plan().unwrap().main.words;
+        assert_eq!(words[1], gamescope::keeper::COMMAND);
+        assert_eq!(words[2], "/run/user/7/punktfunk-gamescope-app-5");
+        assert!(words.contains(&"--width=640".to_owned()), "{words:?}");
+        let inside = words.iter().position(|word| word == "--").unwrap();
+        assert_eq!(words[inside + 1..], [&game, "a b", "--x"]);
+        std::fs::remove_dir_all(&bin).unwrap();
+    }
 }

@@ -17,8 +17,14 @@ const OUTPUTS: [(&str, [u32; 4]); 2] = [
     ("right", [1920, 0, 1280, 720]),
 ];
 
+/// The one of gamescope.
+const WORLD: [(&str, [u32; 4]); 1] = [("Mr. Worldwide", [0, 0, 0x7fff_ffff, 0x7fff_ffff])];
+
+/// A name and a place.
+type Output = (&'static str, [u32; 4]);
+
 /// Offers a keyboard, a pointer and a place to point at, and answers what it was told when its client has gone.
-fn compositor(socket: UnixStream) -> JoinHandle<Vec<EisRequest>> {
+fn compositor(socket: UnixStream, outputs: &'static [Output]) -> JoinHandle<Vec<EisRequest>> {
     std::thread::spawn(move || {
         let context = eis::Context::new(socket).unwrap();
         let mut handshaker = EisHandshaker::new(&context, 1);
@@ -50,7 +56,7 @@ fn compositor(socket: UnixStream) -> JoinHandle<Vec<EisRequest>> {
             };
             while let Some(request) = converter.next_request() {
                 if let EisRequest::Bind(bind) = &request {
-                    offer_devices(&bind.seat);
+                    offer_devices(&bind.seat, outputs);
                 }
                 heard.push(request);
             }
@@ -70,7 +76,7 @@ fn offer_seat(connection: &Connection) {
     connection.flush().unwrap();
 }
 
-fn offer_devices(seat: &Seat) {
+fn offer_devices(seat: &Seat, outputs: &[Output]) {
     let keyboard = seat.add_device(
         Some("keys"),
         DeviceType::Virtual,
@@ -88,9 +94,9 @@ fn offer_devices(seat: &Seat) {
         DeviceType::Virtual,
         Capability::PointerAbsolute.into(),
         |device| {
-            for (name, [x, y, width, height]) in OUTPUTS {
+            for (name, [x, y, width, height]) in outputs {
                 device.device().region_mapping_id(name);
-                device.device().region(x, y, width, height, 1.0);
+                device.device().region(*x, *y, *width, *height, 1.0);
             }
         },
     );
@@ -99,9 +105,9 @@ fn offer_devices(seat: &Seat) {
         DeviceType::Virtual,
         Capability::Touch.into(),
         |device| {
-            for (name, [x, y, width, height]) in OUTPUTS {
+            for (name, [x, y, width, height]) in outputs {
                 device.device().region_mapping_id(name);
-                device.device().region(x, y, width, height, 1.0);
+                device.device().region(*x, *y, *width, *height, 1.0);
             }
         },
     );
@@ -112,8 +118,12 @@ fn offer_devices(seat: &Seat) {
 
 /// What the compositor hears of `actions`, without binding, frames and the like.
 fn told(target: Target, actions: &[Action]) -> Vec<String> {
+    told_on(&OUTPUTS, target, actions)
+}
+
+fn told_on(outputs: &'static [Output], target: Target, actions: &[Action]) -> Vec<String> {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let compositor = compositor(theirs);
+    let compositor = compositor(theirs, outputs);
     let mut libei = Libei::connect(ours.into(), target).unwrap();
     for action in actions {
         libei.apply(*action);
@@ -203,6 +213,24 @@ fn a_place_is_on_the_streams_own_output_to_its_last_pixel() {
     assert_eq!(
         told(Target::default(), &corners),
         ["at 0 0", "at 1919 1079"]
+    );
+}
+
+#[test]
+fn a_region_as_large_as_numbers_get_is_none_and_the_picture_counts() {
+    let target = Target {
+        size: Some((1280, 720)),
+        whole_notches: true,
+        ..Target::default()
+    };
+    let actions = [
+        Action::MoveTo { x: 1.0, y: 0.0 },
+        Action::Scroll { x: 0, y: 60 },
+    ];
+    // A turn in pixels would be one in notches for gamescope.
+    assert_eq!(
+        told_on(&WORLD, target, &actions),
+        ["at 1279 0", "notches 0 60"]
     );
 }
 

@@ -8,25 +8,19 @@ mod command;
 mod eis;
 mod facts;
 pub mod keeper;
+mod kept;
 mod node;
 
 use std::{
     collections::HashSet,
     env, io,
-    os::unix::net::UnixStream as Probe,
+    os::unix::net::UnixStream,
     path::PathBuf,
-    process::{Child, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
-};
-
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
-    net::UnixStream,
-    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -39,29 +33,19 @@ use crate::{
     input::Target,
     processes,
 };
-use facts::Fact;
 use keeper::KeeperArgs;
+use kept::{KeeperLine, Leash};
 use node::Found;
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "gamescope";
 
-/// How long a gamescope may take from its start to its pictures. Shaders may have to be compiled.
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// Start of the keeper, of gamescope, and of its pictures.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
-/// How long it may take for its keeper to listen.
-const KEEPER_LIMIT: Duration = Duration::from_secs(8);
-/// When PipeWire is asked for the node, counted from the display's start, and how often.
-const ASK_AFTER: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(100);
 /// How long the end of an application's gamescope is kept quiet: its runner reports it as the ordinary end that it is.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// The same for our own: its keeper knows more of the reason than the capture, which hears of it first.
 const EXPLANATION: Duration = Duration::from_secs(2);
-/// How long the end of our own is waited for; its keeper sees to it afterwards too.
-const END_LIMIT: Duration = Duration::from_secs(4);
-/// Bytes that a keeper says at most.
-const MAX_TOLD: u64 = 256 * 1024;
 
 /// What is to be shown in a gamescope.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,7 +101,7 @@ pub fn application(
 ) -> Result<(PathBuf, Vec<String>), String> {
     let args = keeper_args(
         places,
-        socket_of(app).map_err(|error| error.to_string())?,
+        socket_of(places, app).map_err(|error| error.to_string())?,
         mode,
         command,
     )
@@ -130,13 +114,15 @@ pub fn application(
 
 /// Whether the gamescope of this application runs.
 pub fn runs(app: u32) -> bool {
-    socket_of(app).is_ok_and(|path| Probe::connect(path).is_ok())
+    places()
+        .and_then(|places| socket_of(&places, app))
+        .is_ok_and(|path| UnixStream::connect(path).is_ok())
 }
 
 async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
     match &request.inside {
         Inside::Application(app) => {
-            let socket = socket_of(*app).map_err(failed)?;
+            let socket = socket_of(&places()?, *app)?;
             shown(socket, Ending::OfApplication, handover).await
         }
         Inside::Command(command) => own(&request, command.clone(), handover).await,
@@ -144,10 +130,9 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
             if let Some(found) = running().await? {
                 return attached(found, &request, handover).await;
             }
-            let places = Places::of_environment();
-            match places.map(|places| Nesting::read(&places).command) {
-                Some(Some(command)) => own(&request, command, handover).await,
-                _ => Err(unavailable(
+            match Nesting::read(&places()?).command {
+                Some(command) => own(&request, command, handover).await,
+                None => Err(unavailable(
                     "no gamescope of this user runs, and ~/.config/punktfunk/apps.toml names no command to start in one \
                      ([gamescope] command = \"steam -gamepadui\")",
                 )),
@@ -163,9 +148,9 @@ async fn own(
     handover: Handover,
 ) -> Result<(), SourceError> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let places = Places::of_environment().ok_or_else(|| unavailable("$HOME is not set"))?;
+    let places = places()?;
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let socket = socket(&format!("own-{}-{number}", std::process::id())).map_err(failed)?;
+    let socket = socket(&places, &format!("own-{}-{number}", std::process::id()))?;
     let mode = (request.width, request.height, request.fps);
     let mut args = keeper_args(&places, socket.clone(), mode, command)?;
     args.leash = true;
@@ -226,9 +211,8 @@ async fn attached(
 }
 
 fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
-    let eis = runtime()
-        .ok()
-        .and_then(|runtime| eis::connect(&runtime, display, family));
+    let runtime = places().ok().and_then(|places| places.runtime);
+    let eis = runtime.and_then(|runtime| eis::connect(&runtime, display, family));
     if eis.is_none() {
         tracing::warn!(
             "this gamescope has no socket for emulated input (it may be built without libei)"
@@ -271,123 +255,6 @@ async fn running() -> Result<Option<Found>, SourceError> {
     }
 }
 
-/// What a keeper says, line by line.
-struct KeeperLine {
-    lines: Lines<BufReader<tokio::io::Take<UnixStream>>>,
-}
-
-impl KeeperLine {
-    /// The keeper has been started; it listens in a moment.
-    async fn connect(socket: &std::path::Path) -> Result<Self, SourceError> {
-        let end = Instant::now() + KEEPER_LIMIT;
-        let stream = loop {
-            match UnixStream::connect(socket).await {
-                Ok(stream) => break stream,
-                Err(error) if Instant::now() > end => {
-                    return Err(failed(format!("gamescope was not started ({error})")));
-                }
-                Err(_) => tokio::time::sleep(LOOK).await,
-            }
-        };
-        Ok(Self {
-            lines: BufReader::new(stream.take(MAX_TOLD)).lines(),
-        })
-    }
-
-    async fn next(&mut self) -> Option<Fact> {
-        let line = self.lines.next_line().await.ok()??;
-        serde_json::from_str(&line).ok()
-    }
-
-    /// The node, the process, and the display's name if it was told.
-    async fn wait_for_node(&mut self) -> Result<(u32, i32, Option<String>), SourceError> {
-        let end = Instant::now() + START_LIMIT;
-        let (mut process, mut display, mut ask) = (0, None, None);
-        loop {
-            let until = ask.unwrap_or(end).min(end);
-            match timeout_at(until, self.next()).await {
-                Ok(Some(Fact::Node(node))) => return Ok((node, process, display)),
-                Ok(Some(Fact::Process(id))) => process = id,
-                Ok(Some(Fact::Display(name))) => {
-                    display = Some(name);
-                    ask = Some(Instant::now() + ASK_AFTER);
-                }
-                Ok(Some(Fact::NoCapture)) => {
-                    return Err(failed(
-                        "gamescope reached no PipeWire (or is built without it), so that there are no pictures of it; \
-                         systemctl --user start pipewire wireplumber",
-                    ));
-                }
-                Ok(Some(Fact::Ended(why))) => return Err(failed(why)),
-                Ok(None) => return Err(failed("the keeper of gamescope is gone")),
-                Err(_) if Instant::now() >= end => {
-                    return Err(failed(format!(
-                        "gamescope runs, and showed nothing on PipeWire within {} s",
-                        START_LIMIT.as_secs()
-                    )));
-                }
-                Err(_) => {
-                    if let Some(node) = node_of(process).await {
-                        tracing::info!(node, "the log names no node; PipeWire does");
-                        return Ok((node, process, display));
-                    }
-                    ask = Some(Instant::now() + LOOK * 5);
-                }
-            }
-        }
-    }
-
-    async fn wait_for_end(&mut self) -> String {
-        loop {
-            match self.next().await {
-                Some(Fact::Ended(why)) => return why,
-                Some(_) => {}
-                None => return "the keeper of gamescope is gone".to_owned(),
-            }
-        }
-    }
-}
-
-/// The node of this process or of one that it started.
-async fn node_of(process: i32) -> Option<u32> {
-    let looked = tokio::task::spawn_blocking(move || {
-        let family = processes::with_descendants(HashSet::from([process]));
-        let found = node::find().ok()?;
-        found
-            .into_iter()
-            .find(|found| family.contains(&found.process))
-            .map(|found| found.node)
-    });
-    looked.await.ok().flatten()
-}
-
-/// A keeper that ends when this is dropped.
-struct Leash(Child);
-
-impl Leash {
-    fn start(args: &KeeperArgs) -> io::Result<Self> {
-        let program = own_program()?;
-        std::process::Command::new(program)
-            .args(args.words())
-            .stdin(Stdio::piped())
-            .spawn()
-            .map(Self)
-    }
-
-    /// Let go, and wait for the end a while.
-    async fn end(mut self) {
-        drop(self.0.stdin.take());
-        let over = async {
-            while matches!(self.0.try_wait(), Ok(None)) {
-                tokio::time::sleep(LOOK / 5).await;
-            }
-        };
-        if timeout(END_LIMIT, over).await.is_err() {
-            tracing::warn!("gamescope takes its time to end");
-        }
-    }
-}
-
 fn keeper_args(
     places: &Places,
     socket: PathBuf,
@@ -415,19 +282,19 @@ fn own_program() -> io::Result<PathBuf> {
     Ok(replaced.map_or(path.clone(), PathBuf::from))
 }
 
-fn runtime() -> io::Result<PathBuf> {
-    env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "XDG_RUNTIME_DIR is not set"))
+/// The keeper's socket of this name.
+fn socket(places: &Places, name: &str) -> Result<PathBuf, SourceError> {
+    let runtime = places.runtime.as_ref();
+    let runtime = runtime.ok_or_else(|| unavailable("XDG_RUNTIME_DIR is not set"))?;
+    Ok(runtime.join(format!("punktfunk-gamescope-{name}")))
 }
 
-fn socket(name: &str) -> io::Result<PathBuf> {
-    Ok(runtime()?.join(format!("punktfunk-gamescope-{name}")))
+fn socket_of(places: &Places, app: u32) -> Result<PathBuf, SourceError> {
+    socket(places, &format!("app-{app}"))
 }
 
-fn socket_of(app: u32) -> io::Result<PathBuf> {
-    socket(&format!("app-{app}"))
+fn places() -> Result<Places, SourceError> {
+    Places::of_environment().ok_or_else(|| unavailable("$HOME is not set"))
 }
 
 fn failed(why: impl std::fmt::Display) -> SourceError {
