@@ -7,6 +7,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,49 @@ const TYPE: &str = "Spa:String:JSON";
 
 /// When a session manager is missed: without one there is no metadata, and then also no default.
 const MISSED: Duration = Duration::from_secs(3);
+
+/// What this process has made of the default sink.
+static PLACE: Mutex<Place> = Mutex::new(Place {
+    ours: Vec::new(),
+    before: None,
+});
+
+/// The place of the default sink, while some of our sinks have had it.
+struct Place {
+    /// Our sinks that were made the default one and are still there, in order.
+    ours: Vec<String>,
+    /// The person's own choice.
+    before: Option<String>,
+}
+
+impl Place {
+    fn lock() -> MutexGuard<'static, Self> {
+        PLACE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `name` takes the place of `current`. A name of ours is no choice of a person's: it is left from a crash, or from
+    /// a PipeWire that has ended.
+    fn take(&mut self, name: &str, current: Option<&str>) {
+        if self.ours.is_empty() && !current.is_some_and(is_ours) {
+            self.before = current.map(str::to_owned);
+        }
+        self.leave(name);
+        self.ours.push(name.to_owned());
+    }
+
+    fn leave(&mut self, name: &str) {
+        self.ours.retain(|ours| ours != name);
+    }
+
+    /// What is the default once `name` has left: another sink of ours, else the person's choice.
+    fn successor(&mut self, name: &str) -> Option<String> {
+        self.leave(name);
+        match self.ours.last() {
+            Some(other) => Some(choice(other)),
+            None => self.before.clone(),
+        }
+    }
+}
 
 /// The default sink while it is ours.
 pub struct DefaultSink {
@@ -56,8 +100,10 @@ struct Hold {
     asked: AsyncSeq,
     /// The choice as it stands, followed while we hold it.
     current: Rc<RefCell<Option<String>>>,
-    /// What it was before ours; None until ours is set.
-    before: Option<Option<String>>,
+    /// All of that has come.
+    answered: bool,
+    /// Ours has been made the default.
+    set: bool,
 }
 
 impl DefaultSink {
@@ -97,8 +143,9 @@ impl DefaultSink {
         })
     }
 
-    /// Act on what the loop has heard; to be called after each of its turns.
-    pub fn follow(&mut self) {
+    /// Act on what the loop has heard; to be called after each of its turns. `linked`: the session manager links to the
+    /// sink. A default that it does not know yet would have it turn away whoever plays at that moment.
+    pub fn follow(&mut self, linked: bool) {
         let news = std::mem::take(&mut *self.news.borrow_mut());
         for one in news {
             match one {
@@ -109,8 +156,15 @@ impl DefaultSink {
                         self.hold = None;
                     }
                 }
-                News::Answered(seq) => self.take(seq),
+                News::Answered(seq) => {
+                    if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked == seq) {
+                        hold.answered = true;
+                    }
+                }
             }
+        }
+        if linked {
+            self.take();
         }
         if self
             .complaint
@@ -123,6 +177,11 @@ impl DefaultSink {
                 self.name
             );
         }
+    }
+
+    /// A session manager is there.
+    pub fn managed(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.answered)
     }
 
     fn bind(&self, global: &GlobalObject<PropertiesBox>) -> Option<Hold> {
@@ -144,21 +203,18 @@ impl DefaultSink {
             _listener: listener,
             asked: self.core.sync(0).ok()?,
             current,
-            before: None,
+            answered: false,
+            set: false,
         })
     }
 
-    /// The choice of before is known: make ours.
-    fn take(&mut self, answered: AsyncSeq) {
-        let Some(hold) = self
-            .hold
-            .as_mut()
-            .filter(|hold| hold.asked == answered && hold.before.is_none())
-        else {
+    /// Once the choice of before is known: make ours.
+    fn take(&mut self) {
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.answered && !hold.set) else {
             return;
         };
-        let before = hold.current.borrow().clone();
-        hold.before = Some(before.filter(|before| !names(before, &self.name)));
+        Place::lock().take(&self.name, hold.current.borrow().as_deref());
+        hold.set = true;
         hold.metadata
             .set_property(0, KEY, Some(TYPE), Some(&choice(&self.name)));
         self.complaint = None;
@@ -169,7 +225,7 @@ impl DefaultSink {
         let Some(Hold {
             metadata,
             current,
-            before: Some(before),
+            set: true,
             ..
         }) = self.hold.take()
         else {
@@ -180,7 +236,8 @@ impl DefaultSink {
             .as_ref()
             .is_some_and(|current| names(current, &self.name));
         if ours {
-            metadata.set_property(0, KEY, Some(TYPE), before.as_deref());
+            let successor = Place::lock().successor(&self.name);
+            metadata.set_property(0, KEY, Some(TYPE), successor.as_deref());
             // Let it leave before the connection closes.
             for _ in 0..3 {
                 main_loop
@@ -191,15 +248,30 @@ impl DefaultSink {
     }
 }
 
+impl Drop for DefaultSink {
+    fn drop(&mut self) {
+        Place::lock().leave(&self.name);
+    }
+}
+
 fn choice(name: &str) -> String {
     format!("{{\"name\":\"{name}\"}}")
 }
 
 /// Whether a choice, in one of the spellings of JSON that PipeWire knows, is the sink called `name`.
 fn names(choice: &str, name: &str) -> bool {
-    choice
-        .split(|c: char| "{}\"=:, ".contains(c))
-        .any(|word| word == name)
+    words(choice).any(|word| word == name)
+}
+
+/// Whether it is any sink of ours.
+fn is_ours(choice: &str) -> bool {
+    words(choice)
+        .filter_map(|word| word.strip_prefix(super::null_sink::NAME))
+        .any(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+fn words(choice: &str) -> impl Iterator<Item = &str> {
+    choice.split(|c: char| "{}\"=:, ".contains(c))
 }
 
 #[cfg(test)]
@@ -213,5 +285,34 @@ mod tests {
         assert!(names("{ name = punktfunk }", "punktfunk"));
         assert!(!names("{\"name\":\"punktfunk-2\"}", "punktfunk"));
         assert!(!names("{\"name\":\"alsa_output\"}", "punktfunk"));
+        assert!(is_ours(&choice("punktfunk")) && is_ours(&choice("punktfunk-6")));
+        assert!(!is_ours(&choice("punktfunkish")) && !is_ours("null"));
+    }
+
+    #[test]
+    fn the_persons_choice_outlives_every_order_of_ends() {
+        let fresh = || Place {
+            ours: Vec::new(),
+            before: None,
+        };
+        let speaker = choice("speaker");
+        let mut place = fresh();
+        place.take("punktfunk", Some(&speaker));
+        place.take("punktfunk-6", Some(&choice("punktfunk")));
+        assert_eq!(place.successor("punktfunk-6"), Some(choice("punktfunk")));
+        assert_eq!(place.successor("punktfunk"), Some(speaker.clone()));
+        place.take("punktfunk", Some(&speaker));
+        place.take("punktfunk-6", Some(&choice("punktfunk")));
+        place.leave("punktfunk");
+        assert_eq!(place.successor("punktfunk-6"), Some(speaker.clone()));
+        // PipeWire started anew, and its session manager remembers ours
+        place.take("punktfunk", Some(&speaker));
+        place.leave("punktfunk");
+        place.take("punktfunk", Some(&choice("punktfunk")));
+        assert_eq!(place.successor("punktfunk"), Some(speaker));
+        // no choice at all, and one that is left from a crash
+        let mut place = fresh();
+        place.take("punktfunk", Some(&choice("punktfunk")));
+        assert_eq!(place.successor("punktfunk"), None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod default_sink;
 mod lasting;
+mod null_sink;
 pub mod opus;
 pub mod pipewire;
 mod sound_queue;

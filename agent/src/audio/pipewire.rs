@@ -1,10 +1,12 @@
 //! Sound from a PipeWire sink of the session, shared by all streams of this process.
 //!
-//! Normally a sink of our own that is the default one while anybody streams: what the session plays goes to the client
-//! and is not heard in the room; it also works on a machine without any sound device. With `play_on_host` the default
-//! sink is listened to instead. A microphone is never recorded.
+//! Normally a sink of our own (a null sink) that is the default one while anybody streams, recorded at its monitor: what the
+//! session plays goes to the client and is not heard in the room; it also works on a machine without any sound device. With
+//! `play_on_host` the default sink's monitor is recorded instead. A microphone is never recorded.
 
 use std::{
+    cell::Cell,
+    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -35,15 +37,20 @@ use pipewire::{
 
 use super::{
     default_sink::DefaultSink,
+    null_sink::NullSink,
     sound_queue::{Packets, RATE, SoundQueue},
 };
 use crate::source::AudioSource;
 
-/// Name of our sink, as `pactl list sinks` shows it.
-const SINK: &str = "punktfunk";
+/// Name of the stream that records, as `pw-top` shows it.
+const LISTENER: &str = "punktfunk-listener";
 
 /// How long PipeWire may take to accept the connection.
 const START_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the session manager may take to link to our sink. WirePlumber 0.4 sometimes never does where nodes went just
+/// before; a sink made anew then is linked.
+const LINK_LIMIT: Duration = Duration::from_secs(2);
 
 /// The sinks of this process that are in use, by channels and whether the host hears the sound too.
 static OPEN: Mutex<Vec<(Kind, Weak<Hub>)>> = Mutex::new(Vec::new());
@@ -230,16 +237,24 @@ fn listen(
         })
         .register();
 
-    let stream = StreamBox::new(&core, SINK, node_properties(kind)).map_err(absent)?;
+    let sink = match kind.play_on_host {
+        true => None,
+        false => Some(NullSink::new(&core, positions(kind.channels), &failed).map_err(absent)?),
+    };
+    let name = sink.as_ref().map(NullSink::name);
+    let stream = StreamBox::new(&core, LISTENER, node_properties(name)).map_err(absent)?;
     let (heard, broken) = (Arc::clone(ears), Arc::clone(&failed));
+    let linked = Rc::new(Cell::new(false));
+    let link = Rc::clone(&linked);
     let _listener = stream
         .add_local_listener::<()>()
         .state_changed(move |_, (), old, new| {
             tracing::debug!(?old, ?new, "sound stream");
+            link.set(matches!(new, StreamState::Streaming));
             let why = match new {
                 StreamState::Error(why) => why,
                 // Somebody took the node away.
-                StreamState::Unconnected => "the sink was removed".to_owned(),
+                StreamState::Unconnected => "the recording was ended from outside".to_owned(),
                 _ => return,
             };
             *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
@@ -249,20 +264,17 @@ fn listen(
         .map_err(absent)?;
     let format = format(kind.channels);
     let mut pods: Vec<&Pod> = Pod::from_bytes(&format).into_iter().collect();
-    let flags = if kind.play_on_host {
-        StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS
-    } else {
-        StreamFlags::MAP_BUFFERS
-    };
+    let flags = StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS;
     stream
         .connect(Direction::Input, None, flags, &mut pods)
         .map_err(absent)?;
-    let mut default = match kind.play_on_host {
-        true => None,
-        false => Some(DefaultSink::new(&core, SINK).map_err(absent)?),
+    let mut default = match name {
+        None => None,
+        Some(name) => Some(DefaultSink::new(&core, name).map_err(absent)?),
     };
     let _ = started.send(Ok(()));
 
+    let mut unlinked = None::<Instant>;
     while !stop.load(Ordering::Acquire) {
         main_loop
             .loop_()
@@ -270,8 +282,16 @@ fn listen(
         if let Some(why) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(why);
         }
-        if let Some(default) = &mut default {
-            default.follow();
+        let Some(default) = &mut default else {
+            continue;
+        };
+        default.follow(linked.get());
+        if linked.get() || !default.managed() {
+            unlinked = None;
+        } else if unlinked.get_or_insert_with(Instant::now).elapsed() > LINK_LIMIT {
+            return Err(
+                "the session manager does not link to the sink; it is made anew".to_owned(),
+            );
         }
     }
     if let Some(default) = default {
@@ -301,23 +321,21 @@ fn process(stream: &Stream, channels: u32, ears: &Ears) {
     }
 }
 
-fn node_properties(kind: Kind) -> PropertiesBox {
+/// Records the monitor of this sink of ours, else of whichever is the default one.
+fn node_properties(sink: Option<&str>) -> PropertiesBox {
     let mut properties = properties! {
         *keys::MEDIA_TYPE => "Audio",
         *keys::MEDIA_CATEGORY => "Capture",
         *keys::MEDIA_ROLE => "Game",
-        *keys::NODE_NAME => SINK,
+        *keys::NODE_NAME => LISTENER,
         *keys::NODE_DESCRIPTION => "Streaming (punktfunk)",
         // 5 ms, one packet: sound should not lag behind the picture.
         *keys::NODE_LATENCY => "240/48000",
+        // The monitor of a sink; never a source, which may be a microphone.
+        *keys::STREAM_CAPTURE_SINK => "true",
     };
-    if kind.play_on_host {
-        // The monitor of the default sink: of sinks only, never a source.
-        properties.insert(*keys::STREAM_CAPTURE_SINK, "true");
-    } else {
-        properties.insert(*keys::MEDIA_CLASS, "Audio/Sink");
-        properties.insert(*keys::NODE_VIRTUAL, "true");
-        properties.insert("priority.session", "10");
+    if let Some(sink) = sink {
+        properties.insert(*keys::TARGET_OBJECT, sink);
     }
     properties
 }
