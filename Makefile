@@ -3,6 +3,7 @@
 #                  SOURCE=synthetic (default) or SOURCE=desktop
 #   make run       keep a host running for a real Moonlight client
 #   make check     everything: formatting, lints, unit and whole-system tests, real systemd, polkit and desktops
+#   make check-desktops   the desktop rigs that take minutes each: KWin in a virtual machine
 #   make bench     speed, as ratios against named references
 #   make install   into DESTDIR (default /) with PREFIX (default /usr)
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ SECONDS_ ?= 10
 PREFIX ?= /usr
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: build demo run check test lint bench install packages clean
+.PHONY: build demo run check check-desktops test lint bench install packages clean
 
 build: packages
 	cargo build --release --locked -p punktfunk-service -p punktfunk-agent -p punktfunk-dbus -p punktfunk-tests --bins
@@ -33,6 +34,9 @@ lint: packages
 
 check:
 	@scripts/check.sh
+
+check-desktops:
+	@scripts/check-desktops.sh
 
 bench: packages
 	cargo bench --locked -p punktfunk-tests

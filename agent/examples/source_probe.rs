@@ -2,7 +2,7 @@
 //!
 //! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
 //! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls, once the file named
-//! by `TYPE_WHEN` exists (at once without the variable). SOURCE `node:ID` captures a PipeWire node as it is.
+//! by `TYPE_WHEN` exists (at once without the variable). `PROBE_FPS` asks for another rate than 60. SOURCE `node:ID` captures a PipeWire node as it is.
 
 use std::{
     collections::HashSet,
@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, bail};
 use punktfunk_agent::{
     capture::{Capture, CaptureRequest, Remote},
-    source::{self, Injector, Picture, PictureSlot, SourceRequest},
+    source::{self, Injector, Outputs, Picture, PictureSlot, SourceRequest},
 };
 use punktfunk_core::input::InputEvent;
 
@@ -27,10 +27,11 @@ fn main() -> anyhow::Result<()> {
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The agent's own second process, which is started from whatever program opened the output.
-    if let [command, socket, output] = &arguments[..]
-        && command == source::sway::WARDEN
+    if let Some((command, task)) = arguments.split_first()
+        && command == source::warden::COMMAND
     {
-        return source::sway::watch(socket.as_ref(), output);
+        let task: Vec<_> = task.iter().map(Into::into).collect();
+        return source::warden::watch(&task);
     }
     let [name, width, height, seconds, out, text @ ..] = &arguments[..] else {
         bail!("usage: source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]");
@@ -38,9 +39,10 @@ fn main() -> anyhow::Result<()> {
     let request = SourceRequest {
         width: width.parse()?,
         height: height.parse()?,
-        fps: 60,
+        fps: std::env::var("PROBE_FPS").map_or(Ok(60), |fps| fps.parse())?,
         cursor: true,
         inside: Default::default(),
+        outputs: Outputs::Extend,
     };
     let (slot, mut source, capture) = match name.strip_prefix("node:") {
         Some(node) => {
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<()> {
                     width: request.width,
                     height: request.height,
                     fps: request.fps,
+                    settled: None,
                 },
                 Arc::clone(&slot),
             )?;
@@ -73,7 +76,8 @@ fn main() -> anyhow::Result<()> {
 
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
     let (mut count, mut contents, mut last) = (0, HashSet::new(), None::<Picture>);
-    let mut worst_age = 0;
+    let mut ages_us = Vec::new();
+    let began_cpu = cpu_ns();
     let began = Instant::now();
     while Instant::now() < end {
         slot.wait(Duration::from_millis(100));
@@ -85,7 +89,7 @@ fn main() -> anyhow::Result<()> {
         let mut hash = DefaultHasher::new();
         picture.data.hash(&mut hash);
         contents.insert(hash.finish());
-        worst_age = worst_age.max(now_ns().saturating_sub(picture.capture_ns));
+        ages_us.push(now_ns().saturating_sub(picture.capture_ns) / 1000);
         if let Some(old) = last.replace(picture) {
             slot.recycle(old.data);
         }
@@ -95,14 +99,22 @@ fn main() -> anyhow::Result<()> {
     }
     let last = last.context("no picture arrived")?;
     write_ppm(out, &last)?;
+    ages_us.sort_unstable();
+    let age = |percent: usize| {
+        let at = (ages_us.len() * percent / 100).min(ages_us.len().saturating_sub(1));
+        ages_us.get(at).copied().unwrap_or_default()
+    };
     println!(
-        "pictures {count} distinct {} size {}x{} fps {:.1} replaced {} oldest-at-take {} us",
+        "pictures {count} distinct {} size {}x{} fps {:.1} replaced {} age p50 {} p95 {} max {} us cpu {:.1} %",
         contents.len(),
         last.width,
         last.height,
         f64::from(count) / began.elapsed().as_secs_f64(),
         slot.state().replaced,
-        worst_age / 1000,
+        age(50),
+        age(95),
+        age(100),
+        (cpu_ns() - began_cpu) as f64 / began.elapsed().as_nanos() as f64 * 100.0,
     );
     drop((source, capture));
     if contents.len() < 2 {
@@ -153,7 +165,16 @@ fn type_and_point(mut injector: Box<dyn Injector>, text: &str) {
 }
 
 fn now_ns() -> u64 {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+    read_ns(nix::time::ClockId::CLOCK_MONOTONIC)
+}
+
+/// Of all threads of this program.
+fn cpu_ns() -> u64 {
+    read_ns(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn read_ns(clock: nix::time::ClockId) -> u64 {
+    nix::time::clock_gettime(clock)
         .map(|time| Duration::from(time).as_nanos() as u64)
         .unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use crate::source::gamescope::keeper::KeeperArgs;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// Captures, encodes and takes input for punktfunk in one user's session.
 #[derive(Debug, Parser)]
@@ -20,9 +20,9 @@ pub enum Command {
     Run(RunArgs),
     /// Capture and encode into a file, without the service, and print figures.
     Spike(SpikeArgs),
-    /// Take an output of sway away when the agent that starts this is gone.
+    /// Put the session's outputs in order when the agent that starts this is gone.
     #[command(hide = true)]
-    SwayWarden { socket: PathBuf, output: String },
+    Warden { task: Vec<OsString> },
     /// Run a gamescope, tell what its log says, and leave nothing of it behind.
     #[command(hide = true)]
     GamescopeKeeper(KeeperArgs),
@@ -45,6 +45,9 @@ pub struct SpikeArgs {
     /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway, gamescope or portal.
     #[arg(long, default_value = "synthetic")]
     pub source: String,
+    /// What becomes of the other outputs meanwhile: extend (nothing), primary or exclusive.
+    #[arg(long, default_value = "extend")]
+    pub outputs: String,
     /// h264.
     #[arg(long, default_value = "h264")]
     pub codec: String,

@@ -5,7 +5,7 @@ use punktfunk_agent::{
     bus,
     cli::{Cli, Command, RunArgs},
     logging, privileges,
-    source::{gamescope::keeper, sway},
+    source::{gamescope::keeper, warden},
     spike,
 };
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     privileges::shed();
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
-        Some(Command::SwayWarden { socket, output }) => sway::watch(&socket, &output),
+        Some(Command::Warden { task }) => warden::watch(&task),
         Some(Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),

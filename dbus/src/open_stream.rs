@@ -40,6 +40,8 @@ pub struct OpenStream {
     pub max_reference_frames: u32,
     /// The client may see the lock screen, and the session while it is locked; missing = no.
     pub lock_screen: Option<bool>,
+    /// What becomes of the session's other outputs: `extend` (nothing), `primary`, `exclusive`; missing = `extend`.
+    pub outputs: Option<String>,
 }
 
 /// What the agent answers: the encoder and source it took.

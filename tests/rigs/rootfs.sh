@@ -1,7 +1,8 @@
 #!/bin/bash
-# rootfs.sh [base|desktop|vm] [SUITE]: build (once, cached) a Debian root filesystem and print its path.
+# rootfs.sh [base|desktop|vm|kwin] [SUITE]: build (once, cached) a Debian root filesystem and print its path.
 #   base     systemd, dbus, logind, polkit, pam_systemd                         about 150 MB, 25 s
 #   vm       base + what the agent links to and Python, for vm.sh                  about 200 MB, 30 s
+#   kwin     vm + KWin, PipeWire, Mesa and Wayland clients, for vm.sh                about 800 MB, 1-2 min
 #   desktop  base + PipeWire, sway, Mutter, weston, portals, Mesa                about 1 GB, 1-3 min
 # SUITE: trixie (default) or forky. Users alice and bob exist in it (uids 1000, 1001; groups video, render).
 # RIG_EXTRA_PACKAGES="a b" adds packages (a separate cache entry). RIG_REBUILD=1 builds anew.
@@ -15,7 +16,10 @@ desktop="pipewire pipewire-bin pipewire-pulse wireplumber libspa-0.2-modules pul
  python3-gi python3-dbus gir1.2-glib-2.0 wayland-utils wev wtype grim foot wlr-randr libeis1 libei1 liboeffis1 fonts-dejavu-core
  strace"
 vm="libpipewire-0.3-0t64 python3-minimal"
-case $profile in base) pk=$base;; vm) pk="$base $vm";; desktop) pk="$base $desktop";; *) usage 2;; esac
+# kwin-common holds KWin's screencast and EIS plugins; kwin-wayland only recommends it.
+kwin="kwin-wayland kwin-common qt6-wayland pipewire pipewire-bin wireplumber libspa-0.2-modules weston mesa-vulkan-drivers libgl1-mesa-dri libegl-mesa0
+ wayland-utils wev fonts-dejavu-core kbd"
+case $profile in base) pk=$base;; kwin) pk="$base $vm $kwin";; vm) pk="$base $vm";; desktop) pk="$base $desktop";; *) usage 2;; esac
 pk="$pk ${RIG_EXTRA_PACKAGES:-}"
 list=$(printf '%s\n' $pk | sort -u | paste -sd,)
 key=$(printf '%s %s v1' "$suite" "$list" | sha256sum | cut -c1-10)
@@ -35,10 +39,13 @@ if [ ! -e "$dir/.rig-ready" ]; then
     for g in video render; do chroot "$dir.tmp" usermod -aG "$g" "$u" 2>/dev/null || true; done
   done
   # A file capability outside this machine's bounding set makes exec fail with EPERM; the rigs need none.
-  for f in "$dir.tmp"/usr/bin/{gamescope,mutter}; do [ -e "$f" ] && setcap -r "$f" 2>/dev/null || true; done
+  for f in "$dir.tmp"/usr/bin/{gamescope,mutter,kwin_wayland}; do [ -e "$f" ] && setcap -r "$f" 2>/dev/null || true; done
   for u in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service man-db.timer fstrim.timer dpkg-db-backup.timer udisks2.service accounts-daemon.service; do
     ln -sf /dev/null "$dir.tmp/etc/systemd/system/$u"
   done
+  # Without a menu file KDE's service cache knows no application, and KWin finds no X-KDE-Wayland-Interfaces of any client.
+  [ "$profile" != kwin ] || { mkdir -p "$dir.tmp/etc/xdg/menus"
+    echo '<!DOCTYPE Menu PUBLIC "-//freedesktop//DTD Menu 1.0//EN" "http://www.freedesktop.org/standards/menu-spec/1.0/menu.dtd"><Menu><Name>Applications</Name><DefaultAppDirs/><DefaultDirectoryDirs/><Include><All/></Include></Menu>' >"$dir.tmp/etc/xdg/menus/applications.menu"; }
   : >"$dir.tmp/etc/machine-id"; mkdir -p "$dir.tmp/rig"; rm -f "$dir.tmp"/var/cache/apt/archives/*.deb
   touch "$dir.tmp/.rig-ready"; mv "$dir.tmp" "$dir"; say "built $(basename "$dir") in $((SECONDS - t0)) s, $(du -sh "$dir" | cut -f1)"
 fi

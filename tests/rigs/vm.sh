@@ -2,18 +2,19 @@
 # vm.sh [options] -- COMMAND...: boot a virtual machine (Debian's kernel, real systemd, udev, logind, two users) and run COMMAND in it
 # as root; its output and exit status are returned. It has what a container has not: uinput, uhid and evdev of its own.
 #   -b SRC:DST   show a host folder at DST in the guest, read-only (several times)     -m MIB  memory (1024)
-#   -s SUITE     trixie (default)                                                       -t S    give up after S seconds (280)
+#   -s SUITE     trixie (default) or forky                                              -t S    give up after S seconds (280)
+#   -p PROFILE   of rootfs.sh: vm (default), kwin                                       -g      with a graphics card: /dev/dri, virtual terminals
 # RIG_ACCEL=kvm|tcg: how it runs; by default KVM if the guest kernel boots with it here, else emulated: 15-30 times slower, no /dev node
 # needed. Exit 77: no VM can be had on this machine (the reason is printed). Every boot starts from the clean image.
 . "$(dirname "$0")/lib.sh"
-suite=trixie mem=1024 limit=280 shows=()
+suite=trixie mem=1024 limit=280 profile=vm shows=() devices=()
 while [ $# -gt 0 ]; do case $1 in
-  -s) suite=$2; shift;; -m) mem=$2; shift;; -t) limit=$2; shift;; -b) shows+=("$2"); shift;;
+  -s) suite=$2; shift;; -p) profile=$2; shift;; -g) devices+=(-device virtio-gpu-pci);; -m) mem=$2; shift;; -t) limit=$2; shift;; -b) shows+=("$2"); shift;;
   -h|--help) usage;; --) shift; break;; -*) usage 2;; *) break;; esac; shift; done
 [ $# -gt 0 ] || usage 2
 [ "$(uname -m)" = x86_64 ] || { say "no VM: only x86_64 is provided for"; exit 77; }
 (apt_need qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd) || { say "no VM: QEMU is not to be had"; exit 77; }
-root=$("$RIGS/rootfs.sh" vm "$suite") && vm=$("$RIGS/vm-image.sh" "$root") || { say "no VM: its image could not be built"; exit 77; }
+root=$("$RIGS/rootfs.sh" "$profile" "$suite") && vm=$("$RIGS/vm-image.sh" "$root") || { say "no VM: its image could not be built"; exit 77; }
 run=$(mktemp -d "$CACHE/run.XXXXXX"); qp=
 stop() { [ -z "$qp" ] || { kill "$qp" 2>/dev/null || :; wait "$qp" 2>/dev/null || :; qp=; }; }
 trap 'stop; rm -rf "$run"' EXIT
@@ -33,7 +34,7 @@ start() { # ACCEL
   qemu-system-x86_64 -M q35 -accel "$([ "$1" = kvm ] && echo kvm || echo tcg,thread=multi,tb-size=512)" -cpu "${RIG_CPU:-$cpu}" -smp 2 -m "$mem" \
     -nodefaults -display none -vga none -no-reboot -serial "file:$run/console" -serial "file:$run/out" -kernel "$vm/vmlinuz" -initrd "$vm/initrd" \
     -append "console=ttyS0 quiet mitigations=off net.ifnames=0 systemd.show_status=0 systemd.mask=serial-getty@ttyS0.service" \
-    -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" -drive "file=$run/show,format=raw,if=virtio,readonly=on" -device virtio-rng-pci \
+    -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" -drive "file=$run/show,format=raw,if=virtio,readonly=on" -device virtio-rng-pci "${devices[@]}" \
     </dev/null >"$run/qemu" 2>&1 & qp=$!
 }
 alive() { kill -0 "$qp" 2>/dev/null; }
@@ -46,7 +47,7 @@ if [ -z "$accel" ]; then
   # Some nested KVMs start a guest and then cannot run a stock kernel: tried once, remembered.
   if [ -w /dev/kvm ] && [ ! -e "$vm/no-kvm" ]; then
     start kvm
-    if booted 10; then accel=kvm; else stop; touch "$vm/no-kvm"; fi
+    if booted 10; then accel=kvm; else stop; touch "$vm/no-kvm"; fi 2>/dev/null
   fi
 fi
 [ -n "$qp" ] || start "$accel"

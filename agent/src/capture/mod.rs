@@ -27,6 +27,9 @@ use crate::source::PictureSlot;
 /// The longest side of a picture that is accepted.
 pub const MAX_SIDE: u32 = 8192;
 
+/// How long pictures of an output's first mode are waited out; then they are better than none.
+const SETTLE_LIMIT: Duration = Duration::from_secs(3);
+
 /// How long [`Capture::start`] waits in all for the producer to agree on a format.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -50,6 +53,8 @@ pub struct CaptureRequest {
     pub height: u32,
     /// Never more pictures a second than this.
     pub fps: u32,
+    /// Until the producer's pictures have this size they are not taken, for some seconds; None takes all.
+    pub settled: Option<(u32, u32)>,
 }
 
 /// Why nothing is captured, or no longer.

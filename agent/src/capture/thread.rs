@@ -33,7 +33,7 @@ use pipewire::{
 };
 
 use super::{
-    CaptureError, CaptureRequest, Remote,
+    CaptureError, CaptureRequest, Remote, SETTLE_LIMIT,
     buffer::{self, BadBuffer, Chunk},
     format::{self, Negotiated},
 };
@@ -120,6 +120,7 @@ fn capture(
             &core,
             request.node,
             (request.width, request.height, request.fps),
+            request.settled,
             slot,
             &shared,
         )?;
@@ -186,6 +187,7 @@ fn link<'core>(
     core: &'core CoreRc,
     node: u32,
     (width, height, fps): (u32, u32, u32),
+    settled: Option<(u32, u32)>,
     slot: &Arc<PictureSlot>,
     shared: &Rc<Shared>,
 ) -> Result<Link<'core>, CaptureError> {
@@ -213,6 +215,7 @@ fn link<'core>(
         format: None,
         sequence: 0,
         complained: None,
+        unsettled: settled.map(|size| (size, Instant::now() + SETTLE_LIMIT)),
     };
     let listener = stream
         .add_local_listener_with_user_data(consumer)
@@ -249,6 +252,8 @@ struct Consumer {
     sequence: u64,
     /// The last complaint about a buffer, so that a broken producer does not fill the log.
     complained: Option<BadBuffer>,
+    /// The size that is waited for, and until when; None once it came.
+    unsettled: Option<((u32, u32), Instant)>,
 }
 
 impl Consumer {
@@ -300,6 +305,12 @@ impl Consumer {
             newest = newer;
         }
         let Some(format) = self.format else { return };
+        if let Some((size, until)) = self.unsettled {
+            if size != (format.width, format.height) && Instant::now() < until {
+                return;
+            }
+            self.unsettled = None;
+        }
         let header = newest
             .find_meta::<MetaHeader>()
             .map(|header| (header.flags(), header.pts()));

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     convert::ColourSpace,
-    source::{self, Painter, SourceRequest, synthetic::counter},
+    source::{self, Outputs, Painter, SourceRequest, synthetic::counter},
 };
 use ::openh264::{decoder::Decoder, formats::YUVSource, nal_units};
 
@@ -27,6 +27,7 @@ fn painter(name: &str, width: u32, height: u32) -> Box<dyn Painter> {
         fps: 60,
         cursor: false,
         inside: Default::default(),
+        outputs: Outputs::Extend,
     };
     source::open(name, &request).unwrap().painter().unwrap()
 }

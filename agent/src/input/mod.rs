@@ -2,9 +2,10 @@
 //!
 //! A [`Translator`] turns the client's events (Windows key codes, packet coordinates) into [`Action`]s in the terms of
 //! Linux (evdev codes, fractions of the picture) and remembers what is down. A [`Backend`] puts actions into the
-//! compositor: libei where it has a socket for it, the wlroots protocols otherwise. Never through uinput: that would
+//! compositor: libei where it has a socket for it, else KWin's fake input or the wlroots protocols. Never through uinput: that would
 //! type into whichever session is in front.
 
+mod fake;
 pub mod keymap;
 mod libei;
 pub mod touch;
@@ -45,6 +46,8 @@ pub struct Target {
 pub enum InputError {
     #[error("emulated input (libei): {0}")]
     Libei(String),
+    #[error("KWin's fake input: {0}")]
+    FakeInput(String),
     #[error("the compositor's virtual keyboard and pointer: {0}")]
     Wlroots(String),
 }
@@ -157,7 +160,7 @@ impl Drop for SessionInput {
     }
 }
 
-/// Connect to the session's input: through `eis` if the compositor gave one, else by the wlroots protocols.
+/// Connect to the session's input: through `eis` if the compositor gave one, else by what it offers on Wayland.
 ///
 /// The devices exist when this returns, well before the first key: a seat that gains its keyboard together with the
 /// first key does not deliver that key as an event.
@@ -170,7 +173,10 @@ pub fn connect(
 ) -> Result<(Box<dyn Injector>, InputHandle), InputError> {
     let backend: Box<dyn Backend> = match eis {
         Some(fd) => Box::new(libei::Libei::connect(fd, target)?),
-        None => Box::new(wlroots::Wlroots::connect(target)?),
+        None => match fake::FakeInput::connect(&target)? {
+            Some(fake) => Box::new(fake),
+            None => Box::new(wlroots::Wlroots::connect(target)?),
+        },
     };
     let state = Arc::new(Mutex::new(State {
         translator: Translator::default(),

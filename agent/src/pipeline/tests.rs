@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     encode::EncoderSettings,
-    source::{self, Picture, PictureSlot, SourceRequest},
+    source::{self, Outputs, Picture, PictureSlot, SourceRequest},
 };
 use std::sync::Arc;
 
@@ -43,6 +43,7 @@ fn painted() -> Feed {
         fps: MODE.2,
         cursor: false,
         inside: Default::default(),
+        outputs: Outputs::Extend,
     };
     let mut source = source::open("synthetic-fast", &request).unwrap();
     Feed::of(source.as_mut())

@@ -42,7 +42,12 @@ const NUDGES: u32 = 6;
 #[derive(Debug)]
 pub enum Pictures {
     /// A PipeWire node, by its global id.
-    Node { remote: Remote, node: u32 },
+    Node {
+        remote: Remote,
+        node: u32,
+        /// Pictures of another size are of a time before the output took its mode.
+        settled: Option<(u32, u32)>,
+    },
     /// An output of a wlroots compositor, captured directly.
     Output(OutputRequest),
 }
@@ -117,13 +122,18 @@ impl Running {
         let slot = Arc::clone(slot);
         Ok(match pictures {
             Pictures::Output(output) => Self::Output(OutputCapture::start(output, slot)?),
-            Pictures::Node { remote, node } => {
+            Pictures::Node {
+                remote,
+                node,
+                settled,
+            } => {
                 let request = CaptureRequest {
                     remote,
                     node,
                     width: request.width,
                     height: request.height,
                     fps: request.fps,
+                    settled,
                 };
                 Self::Node(Capture::start(request, slot)?)
             }
@@ -231,7 +241,7 @@ where
     let connected = input::connect(
         opened.eis,
         Target {
-            size: Some(capture.size()),
+            size: opened.target.size.or(Some(capture.size())),
             ..opened.target
         },
     );

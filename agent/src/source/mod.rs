@@ -11,11 +11,14 @@ pub mod detection;
 pub mod gamescope;
 pub mod kwin;
 pub mod mutter;
+mod outputs;
 pub mod picture;
 pub mod portal;
 pub mod sway;
 pub mod synthetic;
+pub mod warden;
 
+pub use outputs::Outputs;
 pub use picture::{Picture, PictureSlot, SlotState};
 
 use crate::life::pulse::Pulse;
@@ -33,6 +36,8 @@ pub struct SourceRequest {
     pub cursor: bool,
     /// What a gamescope is to show; of no meaning to other sources.
     pub inside: gamescope::Inside,
+    /// What becomes of the session's other outputs.
+    pub outputs: Outputs,
 }
 
 /// Why a source could not be opened or ended.
@@ -215,6 +220,7 @@ mod tests {
         fps: 60,
         cursor: true,
         inside: gamescope::Inside::Whatever,
+        outputs: Outputs::Extend,
     };
 
     #[test]

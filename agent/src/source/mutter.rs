@@ -116,6 +116,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         });
     }
 
+    request.outputs.only_extends(NAME)?;
     let remote_desktop = RemoteDesktopProxy::new(&bus).await.map_err(failed)?;
     let path = remote_desktop.create_session().await.map_err(failed)?;
     let remote = RemoteDesktopSessionProxy::builder(&bus)
@@ -205,6 +206,7 @@ async fn start(
         pictures: Pictures::Node {
             remote: Remote::Daemon,
             node,
+            settled: None,
         },
         eis,
         target: Target {

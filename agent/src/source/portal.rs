@@ -54,6 +54,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
                 .to_owned(),
         });
     }
+    request.outputs.only_extends(NAME)?;
     // A connection of its own: the one that ashpd shares would die with the runtime that it was first used on.
     let bus = zbus::Connection::session()
         .await
@@ -205,6 +206,7 @@ fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opene
         pictures: Pictures::Node {
             remote: Remote::Portal(fd),
             node: stream.pipe_wire_node_id(),
+            settled: None,
         },
         eis,
         target: Target {

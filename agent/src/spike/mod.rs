@@ -13,7 +13,7 @@ use crate::{
     convert::Colour,
     encode::{self, AccessUnit, EncoderSettings},
     pipeline::{self, Delivered, Feed, OrdersHandle, Pipeline, Sink, Totals},
-    source::{self, SourceRequest, gamescope::Inside},
+    source::{self, Outputs, SourceRequest, gamescope::Inside},
 };
 use anyhow::{Context, ensure};
 use loopback::Loopback;
@@ -76,6 +76,8 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
             [] => Inside::Whatever,
             command => Inside::Command(command.to_vec()),
         },
+        outputs: Outputs::parse(&args.outputs)
+            .context("--outputs: extend, primary or exclusive")?,
     };
     // the cheap part that can refuse comes first
     let encoder = encode::open(&args.codec, &settings)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 fn args(name: &str) -> SpikeArgs {
     SpikeArgs {
         source: "synthetic".to_owned(),
+        outputs: "extend".to_owned(),
         codec: "h264".to_owned(),
         width: 640,
         height: 368,

@@ -20,7 +20,7 @@ use crate::{
     encode::{self, EncodeError, EncoderSettings},
     life::{Facts, Keeper, Life, Open, Scene},
     pipeline::{self, OrdersHandle, Pipeline, Totals},
-    source::{self, AudioOrigin, SourceError, SourceRequest, gamescope::Inside},
+    source::{self, AudioOrigin, Outputs, SourceError, SourceRequest, gamescope::Inside},
 };
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
@@ -387,6 +387,11 @@ fn opener(options: &OpenStream) -> Result<Arc<Open>, SourceError> {
             0 => Inside::Whatever,
             app => Inside::Application(app),
         },
+        outputs: options
+            .outputs
+            .as_deref()
+            .and_then(Outputs::parse)
+            .unwrap_or_default(),
     };
     Ok(Arc::new(move || source::open(&name, &request)))
 }

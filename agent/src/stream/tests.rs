@@ -43,6 +43,7 @@ fn options() -> OpenStream {
         chroma_444: false,
         max_reference_frames: 0,
         lock_screen: None,
+        outputs: None,
     }
 }
 

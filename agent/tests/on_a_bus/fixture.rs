@@ -187,6 +187,7 @@ pub fn options() -> OpenStream {
         chroma_444: false,
         max_reference_frames: 0,
         lock_screen: None,
+        outputs: None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! The TOML file: its keys, and what each accepts. Mistakes are reported with line and key by the parser.
-use super::{Config, ConfigError, Encryption, Ports, VIDEO_SOURCES};
+use super::{Config, ConfigError, Encryption, OUTPUT_POLICIES, Ports, VIDEO_SOURCES};
 use crate::gamepads::Choice;
 use serde::Deserialize;
 use std::{
@@ -26,6 +26,7 @@ struct File {
     ports: PortTable,
     external: ExternalTable,
     video: VideoTable,
+    desktop: DesktopTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +60,12 @@ struct VideoTable {
     pace_rate_mbit: Option<PaceRate>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct DesktopTable {
+    outputs: Option<OutputPolicy>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Name(String);
@@ -88,6 +95,20 @@ impl TryFrom<String> for Compositor {
     type Error = String;
     fn try_from(value: String) -> Result<Self, String> {
         compositor(&value).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct OutputPolicy(String);
+impl TryFrom<String> for OutputPolicy {
+    type Error = String;
+    fn try_from(value: String) -> Result<Self, String> {
+        if OUTPUT_POLICIES.contains(&value.as_str()) {
+            Ok(Self(value))
+        } else {
+            Err(format!("expected one of {}", OUTPUT_POLICIES.join(", ")))
+        }
     }
 }
 
@@ -213,6 +234,10 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
     replace(
         &mut config.compositor,
         file.video.compositor.map(|name| name.0),
+    );
+    replace(
+        &mut config.outputs,
+        file.desktop.outputs.map(|policy| policy.0),
     );
     replace(
         &mut config.fec_percent,

@@ -35,6 +35,9 @@ pub const VIDEO_SOURCES: [&str; 8] = [
     "gamescope",
 ];
 
+/// The values of `desktop.outputs`, the default first.
+const OUTPUT_POLICIES: [&str; 3] = ["extend", "primary", "exclusive"];
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name that clients show; default: the machine's host name.
@@ -52,6 +55,8 @@ pub struct Config {
     pub video_source: String,
     /// `auto` or a compositor's name (PUNKTFUNK_COMPOSITOR)
     pub compositor: String,
+    /// What becomes of a session's other outputs while one is streamed: one of [`OUTPUT_POLICIES`].
+    pub outputs: String,
     /// 0..=100; 0 = data only (PUNKTFUNK_FEC_PCT)
     pub fec_percent: u8,
     /// Parity follows the loss that clients report.
@@ -118,6 +123,7 @@ impl Default for Config {
             user: DEFAULT_USER.into(),
             video_source: "auto".into(),
             compositor: "auto".into(),
+            outputs: OUTPUT_POLICIES[0].into(),
             fec_percent: 20,
             adaptive_parity: true,
             adaptive_bitrate: true,

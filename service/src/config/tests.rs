@@ -52,6 +52,7 @@ fn the_example_is_valid_and_says_the_defaults() {
         assert_eq!(config.ports, default.ports);
         assert_eq!(config.fec_percent, default.fec_percent);
         assert_eq!(config.video_source, default.video_source);
+        assert_eq!(config.outputs, default.outputs);
         assert_eq!(config.encryption, default.encryption);
         assert_eq!(config.external, default.external);
         assert_eq!(config.state_dir, default.state_dir);
@@ -165,4 +166,14 @@ fn what_a_router_makes_of_the_address_can_be_told() {
     for wrong in ["ip = \"2001:db8::1\"", "http-port = 0", "http-port = 70000"] {
         assert!(load(&format!("[external]\n{wrong}\n")).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_becomes_of_other_outputs_is_one_of_three_words() {
+    let config = load("[desktop]\noutputs = \"exclusive\"\n").unwrap();
+    assert_eq!(config.outputs, "exclusive");
+    let error = load("[desktop]\noutputs = \"off\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("extend, primary, exclusive"), "{error}");
 }

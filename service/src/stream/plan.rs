@@ -175,6 +175,7 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
                 .iter()
                 .any(|word| word == PERMISSION_UNLOCK),
         ),
+        outputs: Some(config.outputs.clone()),
     }
 }
 

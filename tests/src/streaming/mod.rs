@@ -15,7 +15,7 @@ use crate::{
     input::{Input, Step, enable_haptics, mouse_relative},
     pings::Pings,
     report::Report,
-    video::{self, VideoCodec, decoder::Shared},
+    video::{self, VideoCodec, colour::Matrix, decoder::Shared},
 };
 use anyhow::{Context, Result, bail};
 use setup::{parse_number, ping_payload, server_port};
@@ -183,7 +183,10 @@ impl Client {
             shared.clone(),
             options.decode && options.codec == VideoCodec::H264,
             options.write_stream.clone(),
-            options.write_png.is_some(),
+            options
+                .write_png
+                .as_ref()
+                .map(|_| Matrix::of_csc_mode(options.csc_mode)),
         )?;
         let socket = self.media_socket()?;
         enlarge(&socket);

@@ -1,6 +1,8 @@
 //! Access units to pictures, on a thread of its own so that decoding never costs packets.
 
-use super::{change::ChangeDetector, counter, frame::Frame, statistics::Statistics};
+use super::{
+    change::ChangeDetector, colour::Matrix, counter, frame::Frame, statistics::Statistics,
+};
 use anyhow::{Context, Result};
 use openh264::formats::YUVSource;
 use std::{
@@ -87,12 +89,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// `keep_picture`: convert the last picture for a PNG. `decode` false: only write the stream.
+    /// `keep_picture`: convert the last picture for a PNG, with this matrix. `decode` false: only write the stream.
     pub fn start(
         shared: Shared,
         decode: bool,
         write: Option<PathBuf>,
-        keep_picture: bool,
+        keep_picture: Option<Matrix>,
     ) -> Result<Self> {
         let file = match write {
             Some(path) => {
@@ -136,7 +138,7 @@ fn run(
     shared: Shared,
     decode: bool,
     mut file: Option<BufWriter<File>>,
-    keep_picture: bool,
+    keep_picture: Option<Matrix>,
 ) -> Result<Option<Decoded>> {
     let mut decoder = openh264::decoder::Decoder::new()?;
     let mut last = None;
@@ -165,7 +167,9 @@ fn run(
                     statistics.receive_to_decoded_us.push(spent);
                 });
                 // Converting is dear: only a picture that may be the last of the run is worth it.
-                if keep_picture && waiting.is_none() {
+                if let Some(matrix) = keep_picture
+                    && waiting.is_none()
+                {
                     let mut kept: Decoded = last.take().unwrap_or(Decoded {
                         width,
                         height,
@@ -173,7 +177,7 @@ fn run(
                     });
                     (kept.width, kept.height) = (width, height);
                     kept.rgb.resize(width * height * 3, 0);
-                    picture.write_rgb8(&mut kept.rgb);
+                    matrix.convert(&picture, &mut kept.rgb);
                     last = Some(kept);
                 }
             }

@@ -4,6 +4,7 @@ pub mod av1;
 pub mod bitstream;
 pub mod block;
 pub mod change;
+pub mod colour;
 pub mod counter;
 pub mod decoder;
 pub mod frame;

@@ -224,6 +224,7 @@ fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
         pictures: Pictures::Node {
             remote: Remote::Daemon,
             node,
+            settled: None,
         },
         eis,
         target: Target {

@@ -5,7 +5,14 @@
 //! not available and says what is missing. Input goes through KWin's libei socket (Plasma 6.1 and later), else through
 //! its fake-input protocol.
 
+//!
+//! KWin makes such outputs with 60 Hz. For more, the output is made a little taller than wanted and then given a mode of
+//! its own (Plasma 6.6 and later): what it offers to PipeWire is only made anew when the size changes.
+
+mod heads;
+mod protocol;
 mod screencast;
+mod topology;
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -13,17 +20,25 @@ use tokio::time::timeout;
 use zbus::{fdo, names::BusName};
 
 use super::{
-    Source, SourceError, SourceRequest,
+    Outputs, Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
 };
 use crate::{capture::Remote, input::Target};
+use heads::HeadsError;
 use screencast::{OpenError, VirtualOutput};
+use topology::Topology;
+pub use topology::put_back;
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "kwin-virtual";
 
 /// How long KWin may take for everything: no person is asked.
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// The rate of every output that KWin makes.
+const BORN_FPS: u32 = 60;
+/// By how many lines an output is made taller than wanted, if it is to get a mode of its own.
+const BORN_TALLER: u32 = 16;
+
 /// How long it may take to hand out its socket for emulated input.
 const EIS_LIMIT: Duration = Duration::from_secs(3);
 
@@ -56,14 +71,35 @@ pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
 }
 
 async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
-    let mut output = match VirtualOutput::open(&request).await {
-        Ok(output) => output,
+    let mut topology = match Topology::join().await {
+        Ok(topology) => Some(topology),
+        Err(error) if request.outputs == Outputs::Extend => {
+            tracing::debug!(%error, "KWin's outputs stay as they are");
+            None
+        }
+        Err(HeadsError::NoSocket | HeadsError::NotOffered) => return Err(not_offered().await),
+        Err(error) => return Err(not_arranged(&request, &error)),
+    };
+    let (mut output, size) = match make(&request, topology.as_mut()).await {
+        Ok(made) => made,
         Err(OpenError::NotOffered) => return Err(not_offered().await),
         Err(error) => return Err(error.into()),
     };
+    if let Some(topology) = &mut topology
+        && let Err(error) = topology.arrange(output.name(), request.outputs).await
+    {
+        if request.outputs != Outputs::Extend {
+            output.close();
+            return Err(not_arranged(&request, &error));
+        }
+        tracing::warn!(%error, "KWin's other outputs could not be looked after");
+    }
+    let place = topology
+        .as_ref()
+        .and_then(|topology| topology.heads.place(output.name()));
+    let (position, now) = place.unwrap_or((output.position(), size));
     let node = output.node();
-    let position = output.position();
-    tracing::info!(node, name = output.name(), ?position, "KWin virtual output");
+    tracing::info!(node, name = output.name(), ?position, size = ?now, "KWin virtual output");
 
     let eis = emulated_input().await;
     let (socket, cookie) = match eis {
@@ -77,21 +113,72 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         pictures: Pictures::Node {
             remote: Remote::Daemon,
             node,
+            settled: Some(now),
         },
         eis: socket,
         target: Target {
             position: Some(position),
+            size: Some(now),
             ..Target::default()
         },
     };
     handover
         .keep_until(opened, async { output.ended().await })
         .await;
+    if let Some(topology) = topology {
+        topology.leave().await;
+    }
     output.close();
     if let Some((proxy, cookie)) = cookie {
         let _ = timeout(desktop::CLOSE_LIMIT, proxy.disconnect(cookie)).await;
     }
     Ok(())
+}
+
+/// The output, and its size once it has settled.
+async fn make(
+    request: &SourceRequest,
+    topology: Option<&mut Topology>,
+) -> Result<(VirtualOutput, (u32, u32)), OpenError> {
+    let wanted = (request.width, request.height);
+    if request.fps > BORN_FPS {
+        match topology {
+            Some(topology) if topology.heads.may_take_modes() => {
+                let tall = request.height.saturating_add(BORN_TALLER);
+                let output = VirtualOutput::open(request, tall).await?;
+                match topology
+                    .heads
+                    .set_mode(output.name(), wanted, request.fps)
+                    .await
+                {
+                    Ok(size) => {
+                        tracing::info!(?size, fps = request.fps, "output has a mode of its own");
+                        return Ok((output, size));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, fps = request.fps, "{SLOW}");
+                        output.close();
+                    }
+                }
+            }
+            _ => tracing::warn!(fps = request.fps, "{SLOW} (other rates need Plasma 6.6)"),
+        }
+    }
+    let output = VirtualOutput::open(request, request.height).await?;
+    Ok((output, wanted))
+}
+
+/// What the client gets where KWin makes no other output.
+const SLOW: &str = "KWin gives this output 60 Hz: pictures are repeated up to the client's rate";
+
+fn not_arranged(request: &SourceRequest, error: &HeadsError) -> SourceError {
+    SourceError::Failed {
+        name: NAME,
+        why: format!(
+            "the outputs could not be arranged as the configuration says ({:?}): {error}",
+            request.outputs
+        ),
+    }
 }
 
 async fn emulated_input() -> zbus::Result<(EisProxy<'static>, OwnedFd, i32)> {
@@ -108,7 +195,7 @@ async fn not_offered() -> SourceError {
         let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
         format!(
             "KWin does not grant this program its screencast protocol: it needs an installed .desktop file with \
-             Exec={} and X-KDE-Wayland-Interfaces=zkde_screencast_unstable_v1 (the package brings \
+             Exec={} and X-KDE-Wayland-Interfaces=zkde_screencast_unstable_v1,org_kde_kwin_fake_input (the package brings \
              org.punktfunk.Agent.desktop), the plugins of the package kwin-common, and one new log-in after the installation",
             program.display()
         )

@@ -70,8 +70,8 @@ pub struct VirtualOutput {
 }
 
 impl VirtualOutput {
-    /// Have KWin make an output of the requested size, at scale 1, and wait until it exists.
-    pub async fn open(request: &SourceRequest) -> Result<Self, OpenError> {
+    /// Have KWin make an output of the requested width and this height, at scale 1, and wait until it exists.
+    pub async fn open(request: &SourceRequest, height: u32) -> Result<Self, OpenError> {
         let socket = detection::wayland_socket().ok_or(OpenError::NoSocket)?;
         let failed = |error: &dyn std::fmt::Display| OpenError::Failed(error.to_string());
         let connection = Connection::from_socket(socket).map_err(|error| failed(&error))?;
@@ -95,7 +95,7 @@ impl VirtualOutput {
         let name = state.outputs.free_name(PREFIX, "punktfunk");
 
         let size = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-        let (width, height) = (size(request.width), size(request.height));
+        let (width, lines) = (size(request.width), size(height));
         let pointer = if request.cursor {
             Pointer::Embedded
         } else {
@@ -107,7 +107,7 @@ impl VirtualOutput {
                 name.clone(),
                 description,
                 width,
-                height,
+                lines,
                 1.0,
                 pointer.into(),
                 &handle,
@@ -117,7 +117,7 @@ impl VirtualOutput {
             screencast.stream_virtual_output(
                 name.clone(),
                 width,
-                height,
+                lines,
                 1.0,
                 pointer.into(),
                 &handle,
@@ -145,9 +145,9 @@ impl VirtualOutput {
         let position = match timeout(DESCRIBED_LIMIT, described).await {
             Ok(described) => {
                 let (position, size) = described?;
-                if size != (request.width, request.height) {
+                if size != (request.width, height) {
                     tracing::warn!(
-                        ?size, wanted = ?(request.width, request.height),
+                        ?size, wanted = ?(request.width, height),
                         "KWin gave the virtual output another size (stored in kwinoutputconfig.json?); the picture is fitted"
                     );
                 }
@@ -163,7 +163,7 @@ impl VirtualOutput {
             wayland,
             state,
             stream,
-            name,
+            name: full_name,
             node,
             position,
         })
@@ -174,6 +174,7 @@ impl VirtualOutput {
         self.node
     }
 
+    /// As Wayland has it, with KWin's prefix.
     pub fn name(&self) -> &str {
         &self.name
     }

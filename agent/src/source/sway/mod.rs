@@ -4,18 +4,23 @@
 //! this one is gone for whatever reason, so that a killed agent leaves no output behind.
 
 mod ipc;
-mod warden;
 
-use std::{path::Path, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
 
 use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
+    warden::Warden,
 };
 use crate::{capture::output::OutputRequest, input::Target};
 use ipc::{Ipc, IpcError, Output};
-use warden::Warden;
-pub use warden::{COMMAND as WARDEN, watch};
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "sway";
@@ -46,6 +51,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         why: "no sway answers in this session (SWAYSOCK, or sway-ipc.*.sock in the runtime directory)"
             .to_owned(),
     })?;
+    request.outputs.only_extends(NAME)?;
     // Blocks for a few milliseconds; nothing else runs on this thread.
     let screen = Screen::create(ipc, &request).map_err(failed)?;
     tracing::info!(output = screen.output.name, position = ?screen.output.position, "sway output");
@@ -95,7 +101,8 @@ impl Screen {
             .ok_or_else(|| IpcError::Answer("it made no new output".to_owned()))?;
         drop(creating);
         let focused = before.into_iter().find(|output| output.focused);
-        let warden = Warden::start(ipc.path(), &output.name)
+        let left: [&OsStr; 2] = [ipc.path().as_ref(), output.name.as_ref()];
+        let warden = Warden::start(NAME, left)
             .inspect_err(|error| {
                 tracing::warn!(%error, "nobody will take the output away if the agent is killed");
             })
@@ -157,7 +164,16 @@ fn remove(ipc: &mut Ipc, output: &str) -> Result<(), IpcError> {
     ipc.run(&format!("output {output} unplug"))
 }
 
-/// Take an output away, with a new connection.
-fn remove_at(socket: &Path, output: &str) -> Result<(), IpcError> {
-    remove(&mut Ipc::connect(socket)?, output)
+/// Take the output of a killed agent away: the task is sway's socket and the output's name.
+///
+/// # Errors
+/// sway refuses.
+pub fn clear_away(task: &[OsString]) -> anyhow::Result<()> {
+    let [socket, output] = task else {
+        bail!("expected a socket and an output");
+    };
+    let output = output.to_string_lossy();
+    Ipc::connect(Path::new(socket))
+        .and_then(|mut ipc| remove(&mut ipc, &output))
+        .with_context(|| format!("the output {output} of a killed agent is still there"))
 }

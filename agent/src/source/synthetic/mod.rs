@@ -122,6 +122,7 @@ impl Painter for PatternPainter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Outputs;
 
     fn request(width: u32, height: u32) -> SourceRequest {
         SourceRequest {
@@ -130,6 +131,7 @@ mod tests {
             fps: 60,
             cursor: false,
             inside: Default::default(),
+            outputs: Outputs::Extend,
         }
     }
 

@@ -1,21 +1,23 @@
-//! The process that takes an output away when the agent can no longer.
+//! The process that puts the session's outputs in order when the agent can no longer.
 //!
 //! It is the agent's own program, holding the reading end of a pipe whose writing end only the agent has: when that end
 //! closes without the word of dismissal, the agent is gone.
 
 use std::{
+    ffi::{OsStr, OsString},
     io::{self, Read, Write},
-    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-use anyhow::Context;
+use anyhow::bail;
 
-/// What the agent writes when it has taken the output away itself.
+use super::{kwin, sway};
+
+/// What the agent writes when it has done that itself.
 const DISMISSED: u8 = b'.';
 
-/// The hidden command of the program; its arguments are sway's socket and the output's name.
-pub const COMMAND: &str = "sway-warden";
+/// The hidden command of the program; its arguments are a source's name and what that source is to put in order.
+pub const COMMAND: &str = "warden";
 
 /// The agent's hold on the process.
 pub struct Warden {
@@ -24,15 +26,18 @@ pub struct Warden {
 }
 
 impl Warden {
-    /// Start it for one output.
+    /// Start it with what `source` is to be told.
     ///
     /// # Errors
     /// The program cannot be started again.
-    pub fn start(socket: &Path, output: &str) -> io::Result<Self> {
+    pub fn start<A: AsRef<OsStr>>(
+        source: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> io::Result<Self> {
         let mut process = Command::new("/proc/self/exe")
             .arg(COMMAND)
-            .arg(socket)
-            .arg(output)
+            .arg(source)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
@@ -58,8 +63,8 @@ impl Drop for Warden {
 /// What the process does: wait for the agent's end or word.
 ///
 /// # Errors
-/// sway refuses to take the output away.
-pub fn watch(socket: &Path, output: &str) -> anyhow::Result<()> {
+/// The compositor refuses what is to be done.
+pub fn watch(task: &[OsString]) -> anyhow::Result<()> {
     // The service manager ends the rest of a killed agent with this signal; the pipe tells the same.
     ignore_termination()?;
     let mut word = [0];
@@ -67,8 +72,11 @@ pub fn watch(socket: &Path, output: &str) -> anyhow::Result<()> {
     if read == 1 && word == [DISMISSED] {
         return Ok(());
     }
-    super::remove_at(socket, output)
-        .with_context(|| format!("the output {output} of a killed agent is still there"))
+    match task.split_first() {
+        Some((source, rest)) if source == sway::NAME => sway::clear_away(rest),
+        Some((source, rest)) if source == kwin::NAME => kwin::put_back(rest),
+        _ => bail!("nothing is known of {task:?}"),
+    }
 }
 
 fn ignore_termination() -> anyhow::Result<()> {

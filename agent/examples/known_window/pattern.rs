@@ -1,0 +1,99 @@
+//! The pattern: patches of plain colour over the height of the window, but for a strip at the bottom in which a block moves.
+
+/// Red, green, blue of each patch, row by row.
+const PATCHES: [[u8; 3]; 12] = [
+    [255, 255, 255],
+    [235, 16, 16],
+    [16, 235, 16],
+    [16, 16, 235],
+    [128, 128, 128],
+    [200, 120, 40],
+    [40, 160, 200],
+    [120, 40, 160],
+    [0, 0, 0],
+    [230, 230, 60],
+    [60, 220, 220],
+    [64, 64, 64],
+];
+const COLUMNS: u32 = 4;
+const ROWS: u32 = 3;
+/// The moving block's side, and how far it goes with each picture.
+const BLOCK: u32 = 64;
+const STEP: u32 = 16;
+
+/// The first line of the strip.
+pub fn strip(height: u32) -> u32 {
+    height - height / 8
+}
+
+/// The colour at a place.
+fn colour(x: u32, y: u32, width: u32, height: u32) -> [u8; 3] {
+    let (column, row) = (x * COLUMNS / width, y * ROWS / strip(height));
+    PATCHES[(row * COLUMNS + column) as usize]
+}
+
+/// Paint all of a BGRx picture but its strip.
+pub fn paint(pixels: &mut [u8], width: u32, height: u32) {
+    let lines = pixels.chunks_exact_mut(width as usize * 4);
+    for (y, line) in (0..strip(height)).zip(lines) {
+        for (x, pixel) in (0..width).zip(line.chunks_exact_mut(4)) {
+            let [red, green, blue] = colour(x, y, width, height);
+            pixel.copy_from_slice(&[blue, green, red, 255]);
+        }
+    }
+}
+
+/// Paint the strip of the picture with this number.
+pub fn paint_strip(pixels: &mut [u8], width: u32, height: u32, number: u32) {
+    let from = number * STEP % width;
+    let lines = pixels.chunks_exact_mut(width as usize * 4);
+    for line in lines.skip(strip(height) as usize) {
+        for (x, pixel) in (0..width).zip(line.chunks_exact_mut(4)) {
+            let lit = x >= from && x < from + BLOCK;
+            pixel.copy_from_slice(&[if lit { 255 } else { 0 }; 4]);
+        }
+    }
+}
+
+/// Where a picture differs most from the pattern.
+pub struct Deviation {
+    pub amount: u8,
+    pub patch: usize,
+    pub found: [u8; 3],
+    pub expected: [u8; 3],
+}
+
+/// The worst channel of all pixels in the inner half of each patch; at the edges colours run into each other.
+pub fn worst_deviation(rgb: &[u8], width: u32, height: u32) -> Deviation {
+    let mut worst = Deviation {
+        amount: 0,
+        patch: 0,
+        found: PATCHES[0],
+        expected: PATCHES[0],
+    };
+    let (wide, high) = (width / COLUMNS, strip(height) / ROWS);
+    for (patch, expected) in PATCHES.into_iter().enumerate() {
+        let (column, row) = (patch as u32 % COLUMNS, patch as u32 / COLUMNS);
+        for y in row * high + high / 4..(row + 1) * high - high / 4 {
+            for x in column * wide + wide / 4..(column + 1) * wide - wide / 4 {
+                let at = (y * width + x) as usize * 3;
+                let found = [rgb[at], rgb[at + 1], rgb[at + 2]];
+                let amount = found
+                    .into_iter()
+                    .zip(expected)
+                    .map(|(is, should)| is.abs_diff(should))
+                    .max()
+                    .unwrap_or(0);
+                if amount > worst.amount {
+                    worst = Deviation {
+                        amount,
+                        patch,
+                        found,
+                        expected,
+                    };
+                }
+            }
+        }
+    }
+    worst
+}

@@ -1,0 +1,447 @@
+//! The window itself, a plain Wayland client in shared memory.
+
+use std::{
+    fs::File,
+    os::{fd::AsFd, unix::fs::FileExt},
+};
+
+use anyhow::{Context, ensure};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use wayland_client::{
+    Connection, Dispatch, Proxy, QueueHandle, WEnum, delegate_noop,
+    globals::{GlobalListContents, registry_queue_init},
+    protocol::{
+        wl_buffer::{self, WlBuffer},
+        wl_callback::{self, WlCallback},
+        wl_compositor::WlCompositor,
+        wl_keyboard::{self, WlKeyboard},
+        wl_output::{self, WlOutput},
+        wl_pointer::{self, WlPointer},
+        wl_registry::{self, WlRegistry},
+        wl_seat::{self, WlSeat},
+        wl_shm::{self, WlShm},
+        wl_shm_pool::WlShmPool,
+        wl_surface::WlSurface,
+        wl_touch::{self, WlTouch},
+    },
+};
+use wayland_protocols::xdg::shell::client::{
+    xdg_surface::{self, XdgSurface},
+    xdg_toplevel::{self, XdgToplevel},
+    xdg_wm_base::{self, XdgWmBase},
+};
+
+use crate::pattern;
+
+/// Buffers that the compositor and this program share.
+const BUFFERS: usize = 3;
+
+struct Output {
+    global: u32,
+    proxy: WlOutput,
+    name: String,
+    size: (u32, u32),
+}
+
+struct Buffer {
+    proxy: WlBuffer,
+    offset: u64,
+    free: bool,
+}
+
+#[derive(Default)]
+struct State {
+    outputs: Vec<Output>,
+    /// The global of the output that is covered.
+    covered: Option<u32>,
+    window: Option<WlSurface>,
+    wanted: (u32, u32),
+    configured: bool,
+    shm: Option<WlShm>,
+    memory: Option<File>,
+    buffers: Vec<Buffer>,
+    size: (u32, u32),
+    number: u32,
+    waiting: bool,
+    /// The seat's devices that are listened to.
+    devices: Option<wl_seat::Capability>,
+    over: bool,
+}
+
+/// Cover the first output whose name begins with `prefix`, as soon as there is one, until it goes.
+pub fn show(prefix: &str) -> anyhow::Result<()> {
+    let connection = Connection::connect_to_env()?;
+    let (globals, mut queue) = registry_queue_init::<State>(&connection)?;
+    let handle = queue.handle();
+    let compositor: WlCompositor = globals.bind(&handle, 4..=4, ())?;
+    let shell: XdgWmBase = globals.bind(&handle, 1..=1, ())?;
+    let _seat: WlSeat = globals.bind(&handle, 5..=5, ())?;
+    let mut state = State {
+        shm: Some(globals.bind(&handle, 1..=1, ())?),
+        ..State::default()
+    };
+    for global in globals.contents().clone_list() {
+        if global.interface == WlOutput::interface().name {
+            state.bind(globals.registry(), &handle, global.name, global.version);
+        }
+    }
+    let (output, global, size) = loop {
+        queue.blocking_dispatch(&mut state)?;
+        let found = state
+            .outputs
+            .iter()
+            .find(|output| output.size.0 > 0 && output.name.starts_with(prefix));
+        if let Some(found) = found {
+            break (found.proxy.clone(), found.global, found.size);
+        }
+    };
+    state.covered = Some(global);
+    state.wanted = size;
+    let surface = compositor.create_surface(&handle, ());
+    let role = shell.get_xdg_surface(&surface, &handle, ());
+    let window = role.get_toplevel(&handle, ());
+    window.set_title("known".to_owned());
+    window.set_app_id("known".to_owned());
+    window.set_fullscreen(Some(&output));
+    surface.commit();
+    state.window = Some(surface);
+    while !state.over {
+        queue.blocking_dispatch(&mut state)?;
+        if state.configured && !state.waiting {
+            state.paint(&handle)?;
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    fn bind(
+        &mut self,
+        registry: &WlRegistry,
+        handle: &QueueHandle<Self>,
+        global: u32,
+        version: u32,
+    ) {
+        self.outputs.push(Output {
+            global,
+            proxy: registry.bind(global, version.min(4), handle, ()),
+            name: String::new(),
+            size: (0, 0),
+        });
+    }
+
+    /// Make buffers of the wanted size and paint what does not move.
+    fn make_buffers(&mut self, handle: &QueueHandle<Self>) -> anyhow::Result<()> {
+        let (width, height) = self.wanted;
+        ensure!(width > 0 && height > 0, "a window without size");
+        let bytes = width as usize * height as usize * 4;
+        let file = File::from(memfd_create(c"window", MFdFlags::MFD_CLOEXEC)?);
+        let mut pixels = vec![0; bytes];
+        pattern::paint(&mut pixels, width, height);
+        for at in 0..BUFFERS {
+            file.write_all_at(&pixels, (at * bytes) as u64)?;
+        }
+        let shm = self.shm.as_ref().context("no shared memory")?;
+        let pool = shm.create_pool(file.as_fd(), (bytes * BUFFERS) as i32, handle, ());
+        for old in self.buffers.drain(..) {
+            old.proxy.destroy();
+        }
+        for at in 0..BUFFERS {
+            self.buffers.push(Buffer {
+                proxy: pool.create_buffer(
+                    (at * bytes) as i32,
+                    width as i32,
+                    height as i32,
+                    width as i32 * 4,
+                    wl_shm::Format::Xrgb8888,
+                    handle,
+                    (),
+                ),
+                offset: (at * bytes) as u64,
+                free: true,
+            });
+        }
+        pool.destroy();
+        self.memory = Some(file);
+        self.size = self.wanted;
+        println!("size {width} {height}");
+        Ok(())
+    }
+
+    /// The next picture, if a buffer is free.
+    fn paint(&mut self, handle: &QueueHandle<Self>) -> anyhow::Result<()> {
+        let resized = self.size != self.wanted;
+        if resized {
+            self.make_buffers(handle)?;
+        }
+        let (width, height) = self.size;
+        let (Some(surface), Some(memory)) = (&self.window, &self.memory) else {
+            return Ok(());
+        };
+        let Some(buffer) = self.buffers.iter_mut().find(|buffer| buffer.free) else {
+            return Ok(());
+        };
+        let from = pattern::strip(height);
+        let line = width as usize * 4;
+        // Only the lines of the strip are written again.
+        let mut strip = vec![0; line * height as usize];
+        pattern::paint_strip(&mut strip, width, height, self.number);
+        let at = line * from as usize;
+        memory.write_all_at(&strip[at..], buffer.offset + at as u64)?;
+        self.number += 1;
+        if self.number.is_multiple_of(20) {
+            println!("painted {}", self.number);
+        }
+        surface.attach(Some(&buffer.proxy), 0, 0);
+        if resized {
+            surface.damage_buffer(0, 0, width as i32, height as i32);
+        } else {
+            surface.damage_buffer(0, from as i32, width as i32, (height - from) as i32);
+        }
+        surface.frame(handle, ());
+        surface.commit();
+        buffer.free = false;
+        self.waiting = true;
+        Ok(())
+    }
+}
+
+impl Dispatch<WlRegistry, GlobalListContents> for State {
+    fn event(
+        state: &mut Self,
+        registry: &WlRegistry,
+        event: wl_registry::Event,
+        _: &GlobalListContents,
+        _: &Connection,
+        handle: &QueueHandle<Self>,
+    ) {
+        match event {
+            wl_registry::Event::Global {
+                name,
+                interface,
+                version,
+            } if interface == WlOutput::interface().name => {
+                state.bind(registry, handle, name, version);
+            }
+            wl_registry::Event::GlobalRemove { name } => state.over |= state.covered == Some(name),
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WlOutput, ()> for State {
+    fn event(
+        state: &mut Self,
+        proxy: &WlOutput,
+        event: wl_output::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        let Some(output) = state.outputs.iter_mut().find(|o| o.proxy == *proxy) else {
+            return;
+        };
+        match event {
+            wl_output::Event::Name { name } => output.name = name,
+            wl_output::Event::Mode { width, height, .. } => {
+                output.size = (width as u32, height as u32);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<XdgWmBase, ()> for State {
+    fn event(
+        _: &mut Self,
+        shell: &XdgWmBase,
+        event: xdg_wm_base::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let xdg_wm_base::Event::Ping { serial } = event {
+            shell.pong(serial);
+        }
+    }
+}
+
+impl Dispatch<XdgSurface, ()> for State {
+    fn event(
+        state: &mut Self,
+        surface: &XdgSurface,
+        event: xdg_surface::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let xdg_surface::Event::Configure { serial } = event {
+            surface.ack_configure(serial);
+            state.configured = true;
+            state.waiting = false;
+        }
+    }
+}
+
+impl Dispatch<XdgToplevel, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &XdgToplevel,
+        event: xdg_toplevel::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        match event {
+            xdg_toplevel::Event::Configure { width, height, .. } if width > 0 && height > 0 => {
+                state.wanted = (width as u32, height as u32);
+            }
+            xdg_toplevel::Event::Close => state.over = true,
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WlBuffer, ()> for State {
+    fn event(
+        state: &mut Self,
+        proxy: &WlBuffer,
+        event: wl_buffer::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_buffer::Event::Release = event
+            && let Some(buffer) = state.buffers.iter_mut().find(|b| b.proxy == *proxy)
+        {
+            buffer.free = true;
+        }
+    }
+}
+
+impl Dispatch<WlCallback, ()> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlCallback,
+        event: wl_callback::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_callback::Event::Done { .. } = event {
+            state.waiting = false;
+        }
+    }
+}
+
+impl Dispatch<WlSeat, ()> for State {
+    fn event(
+        state: &mut Self,
+        seat: &WlSeat,
+        event: wl_seat::Event,
+        (): &(),
+        _: &Connection,
+        handle: &QueueHandle<Self>,
+    ) {
+        let wl_seat::Event::Capabilities {
+            capabilities: WEnum::Value(can),
+        } = event
+        else {
+            return;
+        };
+        let had = state.devices.unwrap_or(wl_seat::Capability::empty());
+        let new = can.difference(had);
+        if new.contains(wl_seat::Capability::Keyboard) {
+            seat.get_keyboard(handle, ());
+        }
+        if new.contains(wl_seat::Capability::Pointer) {
+            seat.get_pointer(handle, ());
+        }
+        if new.contains(wl_seat::Capability::Touch) {
+            seat.get_touch(handle, ());
+        }
+        state.devices = Some(can);
+    }
+}
+
+fn number<T: Into<u32>>(value: WEnum<T>) -> u32 {
+    match value {
+        WEnum::Value(value) => value.into(),
+        WEnum::Unknown(value) => value,
+    }
+}
+
+impl Dispatch<WlKeyboard, ()> for State {
+    fn event(
+        _: &mut Self,
+        _: &WlKeyboard,
+        event: wl_keyboard::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        match event {
+            wl_keyboard::Event::Enter { .. } => println!("focus"),
+            wl_keyboard::Event::Key { key, state, .. } => println!("key {key} {}", number(state)),
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WlPointer, ()> for State {
+    fn event(
+        _: &mut Self,
+        pointer: &WlPointer,
+        event: wl_pointer::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        match event {
+            wl_pointer::Event::Enter {
+                serial,
+                surface_x,
+                surface_y,
+                ..
+            } => {
+                // The pointer's picture would hide the pattern.
+                pointer.set_cursor(serial, None, 0, 0);
+                println!("enter {surface_x:.0} {surface_y:.0}");
+            }
+            wl_pointer::Event::Motion {
+                surface_x,
+                surface_y,
+                ..
+            } => println!("motion {surface_x:.0} {surface_y:.0}"),
+            wl_pointer::Event::Button { button, state, .. } => {
+                println!("button {button} {}", number(state));
+            }
+            wl_pointer::Event::Axis { axis, value, .. } => {
+                println!("axis {} {value:.0}", number(axis));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WlTouch, ()> for State {
+    fn event(
+        _: &mut Self,
+        _: &WlTouch,
+        event: wl_touch::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        match event {
+            wl_touch::Event::Down { x, y, .. } => println!("touch {x:.0} {y:.0}"),
+            wl_touch::Event::Up { .. } => println!("touch up"),
+            _ => {}
+        }
+    }
+}
+
+delegate_noop!(State: WlCompositor);
+delegate_noop!(State: WlShmPool);
+delegate_noop!(State: ignore WlShm);
+delegate_noop!(State: ignore WlSurface);

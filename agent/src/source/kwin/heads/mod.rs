@@ -1,0 +1,307 @@
+//! KWin's outputs as it lets them be arranged: which are lit, in which order, with which modes.
+//!
+//! A connection of its own, beside the one that holds the virtual output. Changes are asked for as a whole and answered
+//! as a whole; nothing is asked for when everything is as wanted already.
+
+mod layout;
+mod state;
+
+pub use layout::Layout;
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use wayland_client::{Connection, QueueHandle, globals::registry_queue_init};
+
+use super::protocol::{
+    kde_output_configuration_v2::KdeOutputConfigurationV2,
+    kde_output_management_v2::KdeOutputManagementV2,
+};
+use crate::{
+    source::{Outputs, detection},
+    wayland::{Wayland, WaylandEnd},
+};
+use state::{Head, State};
+
+/// The version of the configuration protocol that takes custom modes.
+const CUSTOM_MODES: u32 = 18;
+/// The one that takes an order of the outputs; KWin 5.27 has it.
+const ORDERS: u32 = 3;
+
+/// How long KWin may take for one change, and to describe an output that it just made.
+const CHANGE_LIMIT: Duration = Duration::from_secs(4);
+
+#[derive(Debug, thiserror::Error)]
+pub enum HeadsError {
+    #[error("no Wayland compositor answers in this session's runtime directory")]
+    NoSocket,
+    #[error("this KWin does not let its outputs be configured (kde_output_management_v2)")]
+    NotOffered,
+    #[error(transparent)]
+    Ended(#[from] WaylandEnd),
+    #[error("KWin does not know an output named {0}")]
+    NoOutput(String),
+    #[error("KWin refused the change: {0}")]
+    Refused(String),
+    #[error("KWin did not answer to a change of its outputs within {} s", .0.as_secs())]
+    Late(Duration),
+    #[error("KWin gives this output no modes of our own (that came with Plasma 6.6)")]
+    NoCustomModes,
+    #[error("KWin made no mode of {0}x{1} with {2} Hz")]
+    NoMode(u32, u32, u32),
+}
+
+/// A connection that knows all outputs and may change them.
+pub struct Heads {
+    wayland: Wayland<State>,
+    state: State,
+    handle: QueueHandle<State>,
+    manager: KdeOutputManagementV2,
+}
+
+impl Heads {
+    /// Connect, and learn of every output.
+    ///
+    /// # Errors
+    /// No compositor, or none that offers its outputs for configuration.
+    pub async fn connect() -> Result<Self, HeadsError> {
+        let socket = detection::wayland_socket().ok_or(HeadsError::NoSocket)?;
+        let ended = |error: &dyn std::fmt::Display| WaylandEnd::Closed(error.to_string());
+        let connection = Connection::from_socket(socket).map_err(|error| ended(&error))?;
+        let (globals, mut queue) =
+            registry_queue_init::<State>(&connection).map_err(|error| ended(&error))?;
+        let handle = queue.handle();
+        let manager = globals
+            .bind(&handle, 2..=CUSTOM_MODES, ())
+            .map_err(|_| HeadsError::NotOffered)?;
+        let mut state = State::default();
+        state.bind_all(&globals, &handle);
+        // The first answers with the outputs, the second with their modes.
+        for _ in 0..2 {
+            queue.roundtrip(&mut state).map_err(WaylandEnd::from)?;
+        }
+        let wayland =
+            Wayland::new(connection, queue).map_err(|error| HeadsError::Ended(error.into()))?;
+        Ok(Self {
+            wayland,
+            state,
+            handle,
+            manager,
+        })
+    }
+
+    /// Which outputs are lit now, first to last.
+    pub fn layout(&self) -> Layout {
+        let lit = |head: &&Head| head.enabled && head.complete;
+        let mut names: Vec<String> = self
+            .state
+            .heads
+            .iter()
+            .filter(lit)
+            .map(|head| head.name.clone())
+            .collect();
+        let place = |name: &String| self.state.order.iter().position(|known| known == name);
+        names.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
+        Layout(names)
+    }
+
+    /// Where an output lies, and the size of its mode in pixels.
+    pub fn place(&self, name: &str) -> Option<((i32, i32), (u32, u32))> {
+        let head = self.state.named(name)?;
+        Some((head.position, head.mode()?.size))
+    }
+
+    /// Wait until KWin describes the output of this name.
+    ///
+    /// # Errors
+    /// It never does.
+    pub async fn appeared(&mut self, name: &str) -> Result<(), HeadsError> {
+        self.until(|state| state.named(name).map(drop))
+            .await
+            .map_err(|error| match error {
+                HeadsError::Late(_) => HeadsError::NoOutput(name.to_owned()),
+                other => other,
+            })
+    }
+
+    /// Whether this KWin gives outputs modes of our own at all.
+    pub fn may_take_modes(&self) -> bool {
+        wayland_client::Proxy::version(&self.manager) >= CUSTOM_MODES
+    }
+
+    /// Give an output a mode of its own; answers the size that KWin made of it, which may be up to 7 pixels narrower.
+    ///
+    /// # Errors
+    /// This KWin cannot, or would not.
+    pub async fn set_mode(
+        &mut self,
+        name: &str,
+        (width, height): (u32, u32),
+        fps: u32,
+    ) -> Result<(u32, u32), HeadsError> {
+        self.appeared(name).await?;
+        if !self.may_take_modes()
+            || !self
+                .state
+                .named(name)
+                .is_some_and(|head| head.takes_custom_modes)
+        {
+            return Err(HeadsError::NoCustomModes);
+        }
+        let device = self.device(name)?;
+        let list = self.manager.create_mode_list(&self.handle, ());
+        list.set_resolution(width, height);
+        list.set_refresh_rate(fps.saturating_mul(1000));
+        list.set_reduced_blanking(1);
+        list.add_mode();
+        let change = self.change();
+        change.set_custom_modes(&device, &list);
+        let done = self.apply(&change).await;
+        list.destroy();
+        done?;
+        let fits = |size: (u32, u32), refresh: u32| {
+            size.1 == height
+                && size.0 <= width
+                && size.0 + 8 > width
+                && refresh.abs_diff(fps.saturating_mul(1000)) < 1000
+        };
+        let made = self
+            .until(|state| {
+                let modes = &state.named(name)?.modes;
+                let mode = modes
+                    .iter()
+                    .find(|mode| fits(mode.size, mode.refresh_mhz))?;
+                Some((mode.proxy.clone(), mode.size))
+            })
+            .await;
+        let (mode, size) = made.map_err(|error| match error {
+            HeadsError::Late(_) => HeadsError::NoMode(width, height, fps),
+            other => other,
+        })?;
+        let change = self.change();
+        change.mode(&device, &mode);
+        self.apply(&change).await?;
+        self.until(|state| (state.named(name)?.mode()?.size == size).then_some(()))
+            .await?;
+        Ok(size)
+    }
+
+    /// Arrange all outputs for a stream that shows `ours`: `others`, which were lit before it, stay lit or not as
+    /// `policy` says.
+    ///
+    /// # Errors
+    /// KWin refuses.
+    pub async fn arrange(
+        &mut self,
+        ours: &str,
+        others: &Layout,
+        policy: Outputs,
+    ) -> Result<(), HeadsError> {
+        let mut wanted = others.0.clone();
+        match policy {
+            Outputs::Extend => wanted.push(ours.to_owned()),
+            Outputs::Primary => wanted.insert(0, ours.to_owned()),
+            Outputs::Exclusive => wanted = vec![ours.to_owned()],
+        }
+        let dark = match policy {
+            Outputs::Exclusive => others.0.clone(),
+            Outputs::Extend | Outputs::Primary => Vec::new(),
+        };
+        // A new output is the last one anyway, so without need nothing is asked for.
+        self.light(&wanted, &dark, policy != Outputs::Extend).await
+    }
+
+    /// Make the outputs of a layout lit again, in its order. Outputs that are gone meanwhile are left out.
+    ///
+    /// # Errors
+    /// KWin refuses.
+    pub async fn restore(&mut self, layout: &Layout) -> Result<(), HeadsError> {
+        self.light(&layout.0, &[], true).await
+    }
+
+    /// Switch outputs on and off, and order those that are lit; what is so already is not asked for.
+    async fn light(
+        &mut self,
+        lit: &[String],
+        dark: &[String],
+        order: bool,
+    ) -> Result<(), HeadsError> {
+        let change = self.change();
+        let mut differs = false;
+        for (names, on) in [(lit, true), (dark, false)] {
+            for name in names {
+                if let Some(head) = self.state.named(name)
+                    && head.enabled != on
+                {
+                    change.enable(&head.device, on.into());
+                    differs = true;
+                }
+            }
+        }
+        let mut known: Vec<String> = lit
+            .iter()
+            .filter(|name| self.state.named(name).is_some())
+            .cloned()
+            .collect();
+        let now = self.layout().0;
+        if differs || (order && !now.starts_with(&known)) {
+            // No two may have the same place.
+            let rest = |name: &String| !known.contains(name) && !dark.contains(name);
+            let rest: Vec<String> = now.into_iter().filter(rest).collect();
+            known.extend(rest);
+            if wayland_client::Proxy::version(&change) >= ORDERS {
+                for (place, name) in (1..).zip(&known) {
+                    change.set_priority(&self.device(name)?, place);
+                }
+            } else if let Some(name) = known.first() {
+                change.set_primary_output(&self.device(name)?);
+            }
+            differs = true;
+        }
+        if !differs {
+            change.destroy();
+            return Ok(());
+        }
+        self.apply(&change).await?;
+        let (lit, dark) = (lit.to_vec(), dark.to_vec());
+        self.until(|state| {
+            let is = |name: &String, on| state.named(name).is_none_or(|head| head.enabled == on);
+            (lit.iter().all(|name| is(name, true)) && dark.iter().all(|name| is(name, false)))
+                .then_some(())
+        })
+        .await
+    }
+
+    fn device(
+        &self,
+        name: &str,
+    ) -> Result<super::protocol::kde_output_device_v2::KdeOutputDeviceV2, HeadsError> {
+        self.state
+            .named(name)
+            .map(|head| head.device.clone())
+            .ok_or_else(|| HeadsError::NoOutput(name.to_owned()))
+    }
+
+    fn change(&mut self) -> KdeOutputConfigurationV2 {
+        self.state.answer = None;
+        self.manager.create_configuration(&self.handle, ())
+    }
+
+    async fn apply(&mut self, change: &KdeOutputConfigurationV2) -> Result<(), HeadsError> {
+        change.apply();
+        let answer = self.until(|state| state.answer.take()).await;
+        change.destroy();
+        self.wayland.flush();
+        answer?.map_err(HeadsError::Refused)
+    }
+
+    async fn until<T>(
+        &mut self,
+        done: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<T, HeadsError> {
+        timeout(CHANGE_LIMIT, self.wayland.until(&mut self.state, done))
+            .await
+            .map_err(|_| HeadsError::Late(CHANGE_LIMIT))?
+            .map_err(HeadsError::Ended)
+    }
+}

@@ -1,0 +1,62 @@
+//! What becomes of the session's other outputs while one is streamed.
+
+use super::SourceError;
+
+/// The policy, as the administrator chose it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Outputs {
+    /// The stream's output is one more, beside the others.
+    #[default]
+    Extend,
+    /// It is the first one while it is streamed: panels and new windows are there.
+    Primary,
+    /// It is the only one: the others are dark until the stream ends.
+    Exclusive,
+}
+
+impl Outputs {
+    /// The word of the configuration; None for one that means nothing.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "extend" => Self::Extend,
+            "primary" => Self::Primary,
+            "exclusive" => Self::Exclusive,
+            _ => return None,
+        })
+    }
+
+    /// For a source that cannot arrange outputs.
+    ///
+    /// # Errors
+    /// `Refused` unless the policy leaves the other outputs alone.
+    pub fn only_extends(self, name: &'static str) -> Result<(), SourceError> {
+        if self == Self::Extend {
+            return Ok(());
+        }
+        Err(SourceError::Refused {
+            name,
+            why: "this compositor's other outputs cannot be arranged from here; set `outputs = \"extend\"` in \
+                  /etc/punktfunk/punktfunk.toml, section [desktop] (KWin can do the others)"
+                .to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_a_source_cannot_keep_is_refused_with_the_key_to_change() {
+        assert!(Outputs::Extend.only_extends("portal").is_ok());
+        for policy in ["primary", "exclusive"] {
+            let policy = Outputs::parse(policy).unwrap();
+            let text = policy.only_extends("portal").unwrap_err().to_string();
+            assert!(
+                text.contains("portal") && text.contains("outputs ="),
+                "{text}"
+            );
+        }
+        assert_eq!(Outputs::parse("only"), None);
+    }
+}
