@@ -86,8 +86,8 @@ fn raw_bytes_that_are_no_message_have_their_own_violations() {
         (&[], Violation::Malformed(DecodeError::Length)),
         (&[1], Violation::Malformed(DecodeError::Length)),
         (&[9, 0, 1, 0], Violation::Version(9)),
-        (&[1, 0, 99, 0], Violation::Kind(99)),
-        (&[1, 0, 4, 0, 0xff], Violation::Text),
+        (&[2, 0, 99, 0], Violation::Kind(99)),
+        (&[2, 0, 4, 0, 0xff], Violation::Text),
         (&[0; MAX_MESSAGE + 1], Violation::Oversize),
     ];
     for (bytes, violation) in cases {
