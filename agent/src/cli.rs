@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::source::gamescope::keeper::KeeperArgs;
+use crate::{encode::Choice, source::gamescope::keeper::KeeperArgs};
 use clap::{Args, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -20,6 +20,8 @@ pub enum Command {
     Run(RunArgs),
     /// Capture and encode into a file, without the service, and print figures.
     Spike(SpikeArgs),
+    /// Say which encoders work here and what they do, and of the others why not.
+    Encoders,
     /// Put the session's outputs in order when the agent that starts this is gone.
     #[command(hide = true)]
     Warden { task: Vec<OsString> },
@@ -37,6 +39,16 @@ pub struct RunArgs {
     /// Development: without logind, register as session "dev".
     #[arg(long, env = "PUNKTFUNK_DEV", value_parser = clap::builder::FalseyValueParser::new())]
     pub dev: bool,
+    #[command(flatten)]
+    pub encoding: EncodingArgs,
+}
+
+/// Which encoder is taken.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct EncodingArgs {
+    /// auto (the best that works), nvenc or openh264.
+    #[arg(long, env = "PUNKTFUNK_ENCODER", default_value_t, value_name = "NAME")]
+    pub encoder: Choice,
 }
 
 /// What `spike` takes.
@@ -48,9 +60,12 @@ pub struct SpikeArgs {
     /// What becomes of the other outputs meanwhile: extend (nothing), primary or exclusive.
     #[arg(long, default_value = "extend")]
     pub outputs: String,
-    /// h264.
+    /// h264, h265 or av1.
     #[arg(long, default_value = "h264")]
     pub codec: String,
+    /// auto (the best that works), nvenc or openh264.
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub encoder: Choice,
     /// Pixels.
     #[arg(long, default_value_t = 1280)]
     pub width: u32,
@@ -66,7 +81,7 @@ pub struct SpikeArgs {
     /// Rate of the video in kbit/s.
     #[arg(long, default_value_t = 10_000)]
     pub bitrate: u32,
-    /// The Annex B file to write.
+    /// The file to write: Annex B, or the OBUs of AV1.
     #[arg(long)]
     pub out: PathBuf,
     /// Send every access unit through a host and a client session and compare.

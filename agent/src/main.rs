@@ -4,7 +4,7 @@ use clap::Parser;
 use punktfunk_agent::{
     bus,
     cli::{Cli, Command, RunArgs},
-    logging, privileges,
+    encode, logging, privileges,
     source::{gamescope::keeper, warden},
     spike,
 };
@@ -21,6 +21,10 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
         Some(Command::Warden { task }) => warden::watch(&task),
+        Some(Command::Encoders) => {
+            println!("{}", encode::report());
+            Ok(())
+        }
         Some(Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),

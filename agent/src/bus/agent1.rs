@@ -3,6 +3,7 @@
 use super::{applications, inhibition::Inhibitions};
 use crate::{
     apps::{Applications, Runner, Shape},
+    encode::Choice,
     life::Facts,
     source::{self, gamescope},
     stream::{self, Stream, StreamError, Surroundings},
@@ -56,15 +57,18 @@ pub struct Agent1 {
     runner: Runner,
     session: watch::Receiver<Facts>,
     inhibitions: Inhibitions,
+    encoder: Choice,
 }
 
 impl Agent1 {
+    /// `encoder`: which one streams may get.
     pub fn new(
         streams: Streams,
         applications: Applications,
         runner: Runner,
         session: watch::Receiver<Facts>,
         inhibitions: Inhibitions,
+        encoder: Choice,
     ) -> Self {
         Self {
             streams,
@@ -72,6 +76,7 @@ impl Agent1 {
             runner,
             session,
             inhibitions,
+            encoder,
         }
     }
 }
@@ -125,6 +130,7 @@ impl Agent1 {
             fdo::Error::Failed(why)
         })?;
         let around = Surroundings {
+            encoder: self.encoder,
             session: self.session.clone(),
             inhibited: Some(self.inhibitions.hold(connection).await),
         };

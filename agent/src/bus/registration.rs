@@ -51,6 +51,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         runner.clone(),
         life.facts(),
         inhibitions,
+        args.encoding.encoder,
     );
     let serving = async {
         let connection = connect(interface).await?;
@@ -169,7 +170,8 @@ async fn register_when(
         // asked again each time: the user may have logged out and in
         let session = session::find(connection, args).await?;
         offered.replace(Some(session.clone()));
-        match register(connection, &session, touch.is_there().await).await {
+        let choice = args.encoding.encoder;
+        match register(connection, &session, choice, touch.is_there().await).await {
             Ok(path) => {
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));
@@ -189,25 +191,34 @@ async fn register_when(
     }
 }
 
-async fn register(connection: &Connection, session: &str, touch: bool) -> zbus::Result<String> {
+async fn register(
+    connection: &Connection,
+    session: &str,
+    choice: encode::Choice,
+    touch: bool,
+) -> zbus::Result<String> {
     let host = Host1Proxy::new(connection).await?;
     let path = ObjectPath::try_from(AGENT_PATH)?;
-    let object = host.register_agent(&path, session, offer(touch)).await?;
+    // loads drivers, and may wake a card
+    let encoding = tokio::task::spawn_blocking(move || encode::Offer::of(&choice.look()));
+    let encoding = encoding.await.unwrap_or_default();
+    let offer = offer(&encoding, touch);
+    let object = host.register_agent(&path, session, offer).await?;
     Ok(object.to_string())
 }
 
 /// What this agent says of itself.
-fn offer(touch: bool) -> AgentOffer {
+fn offer(encoding: &encode::Offer, touch: bool) -> AgentOffer {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     AgentOffer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         compositor: std::env::var("XDG_CURRENT_DESKTOP")
             .map_or_else(|_| "unknown".to_owned(), |desktop| desktop.to_lowercase()),
-        encoders: names(encode::ENCODERS),
-        codecs: names(encode::CODECS),
-        hdr: Some(names(encode::HDR_CODECS)),
-        chroma_444: Some(names(encode::CHROMA_444_CODECS)),
-        invalidates_refs: Some(encode::INVALIDATES_REFS),
+        encoders: names(&encoding.encoders),
+        codecs: names(&encoding.codecs),
+        hdr: Some(names(&encoding.hdr)),
+        chroma_444: Some(names(&encoding.chroma_444)),
+        invalidates_refs: Some(encoding.invalidates_refs),
         touch: Some(touch),
     }
 }

@@ -1,10 +1,12 @@
-//! BGRx pictures become planar 4:2:0 in the colours that the client announced, fitted to the stream's size.
+//! BGRx pictures become planes in the colours that the client announced, fitted to the stream's size.
 
 mod fit;
+mod surface;
 
 use crate::{encode::EncodeError, source::Picture};
 use fit::Fit;
 pub use fit::{Placement, placement};
+pub use surface::Layout;
 use yuv::{
     BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
     bgra_to_yuv420,
@@ -68,6 +70,7 @@ impl Planes {
 }
 
 /// Converts to one size and one colour description.
+#[derive(Default)]
 pub struct Converter {
     width: usize,
     height: usize,
@@ -91,6 +94,13 @@ impl Converter {
     /// # Errors
     /// A picture whose bytes do not cover its size.
     pub fn convert(&mut self, picture: &Picture, planes: &mut Planes) -> Result<(), EncodeError> {
+        let colour = self.colour;
+        let (bgrx, stride) = self.fitted(picture)?;
+        to_planes(bgrx, stride, colour, planes).map_err(failed)
+    }
+
+    /// The picture's bytes in this converter's size, and the distance of its lines.
+    fn fitted<'a>(&'a mut self, picture: &'a Picture) -> Result<(&'a [u8], usize), EncodeError> {
         let (width, height) = (picture.width as usize, picture.height as usize);
         let inconsistent = || EncodeError::Picture {
             width: picture.width,
@@ -106,8 +116,8 @@ impl Converter {
         if width == 0 || height == 0 || picture.stride < line || picture.data.len() < needed {
             return Err(inconsistent());
         }
-        let (bgrx, stride) = if (width, height) == (self.width, self.height) {
-            (&picture.data[..], picture.stride)
+        if (width, height) == (self.width, self.height) {
+            Ok((&picture.data[..], picture.stride))
         } else {
             let target = (self.width, self.height);
             if !(self.fit.as_ref()).is_some_and(|fit| fit.is_from(width, height)) {
@@ -121,13 +131,35 @@ impl Converter {
             let fit = self
                 .fit
                 .get_or_insert_with(|| Fit::new((width, height), target));
-            (fit.apply(&picture.data, picture.stride), self.width * PIXEL)
-        };
-        to_planes(bgrx, stride, self.colour, planes).map_err(|error| EncodeError::Backend {
-            encoder: "yuv",
-            what: "convert a picture",
-            why: error.to_string(),
-        })
+            let stride = self.width * PIXEL;
+            Ok((fit.apply(&picture.data, picture.stride), stride))
+        }
+    }
+}
+
+fn failed(error: yuv::YuvError) -> EncodeError {
+    EncodeError::Backend {
+        encoder: "yuv",
+        what: "convert a picture",
+        why: error.to_string(),
+    }
+}
+
+impl Colour {
+    fn range(self) -> YuvRange {
+        if self.full_range {
+            YuvRange::Full
+        } else {
+            YuvRange::Limited
+        }
+    }
+
+    fn matrix(self) -> YuvStandardMatrix {
+        match self.space {
+            ColourSpace::Bt601 => YuvStandardMatrix::Bt601,
+            ColourSpace::Bt709 => YuvStandardMatrix::Bt709,
+            ColourSpace::Bt2020 => YuvStandardMatrix::Bt2020,
+        }
     }
 }
 
@@ -137,16 +169,6 @@ fn to_planes(
     colour: Colour,
     planes: &mut Planes,
 ) -> Result<(), yuv::YuvError> {
-    let range = if colour.full_range {
-        YuvRange::Full
-    } else {
-        YuvRange::Limited
-    };
-    let matrix = match colour.space {
-        ColourSpace::Bt601 => YuvStandardMatrix::Bt601,
-        ColourSpace::Bt709 => YuvStandardMatrix::Bt709,
-        ColourSpace::Bt2020 => YuvStandardMatrix::Bt2020,
-    };
     let (width, chroma) = (planes.width as u32, (planes.width / 2) as u32);
     let mut image = YuvPlanarImageMut {
         y_plane: BufferStoreMut::Borrowed(&mut planes.y),
@@ -162,8 +184,8 @@ fn to_planes(
         &mut image,
         bgrx,
         stride as u32,
-        range,
-        matrix,
+        colour.range(),
+        colour.matrix(),
         YuvConversionMode::Balanced,
     )
 }

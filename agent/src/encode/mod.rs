@@ -1,35 +1,39 @@
 //! Pictures become access units here.
 //!
 //! [`Encoder`] is what a back end implements: ultra-low latency, infinite group of pictures, key frames only on request,
-//! Annex B with parameter sets in front of every key frame. Which back ends exist is decided in [`open`]. Nothing here
-//! knows where the pictures come from or where the access units go.
+//! Annex B (AV1: a temporal unit) with parameter sets in front of every key frame. Which back end a stream gets is decided in
+//! [`selection`]. Nothing here knows where the pictures come from or where the access units go.
 
 mod level;
+pub mod nvenc;
 mod openh264;
+pub mod selection;
 #[cfg(test)]
 mod tests;
 
 use crate::{convert::Colour, source::Picture};
 
-/// Codecs that some back end of this build produces, by their names in `OpenStream`.
-pub const CODECS: &[&str] = &["h264"];
-/// Those of [`CODECS`] that come with 10 bits.
-pub const HDR_CODECS: &[&str] = &[];
-/// Those of [`CODECS`] that come with 4:4:4 chroma.
-pub const CHROMA_444_CODECS: &[&str] = &[];
-/// Back ends of this build, best first.
-pub const ENCODERS: &[&str] = &[openh264::NAME];
-/// Whether every back end can leave lost pictures out of its references.
-pub const INVALIDATES_REFS: bool = false;
+pub use selection::{Choice, Found, Kind, Offer};
+
+/// Codecs of the protocol, by their names in `OpenStream`.
+pub const CODECS: &[&str] = &["h264", "h265", "av1"];
 
 /// What a stream wants of its encoder. Sizes in pixels; the rate is that of the video alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EncoderSettings {
     pub width: u32,
     pub height: u32,
     pub fps: u32,
     pub bitrate_kbps: u32,
     pub colour: Colour,
+    /// 10 bits, with the transfer of HDR10.
+    pub hdr: bool,
+    /// 4:4:4 chroma instead of 4:2:0.
+    pub chroma_444: bool,
+    /// Slices that the client wants a picture cut into, 0 = no wish. An encoder that makes one only, does that.
+    pub slices: u32,
+    /// Most references that the client's decoder copes with, 0 = the encoder decides.
+    pub max_reference_frames: u32,
 }
 
 /// What travels with a picture through the encoder. Times are CLOCK_MONOTONIC nanoseconds.
@@ -62,11 +66,20 @@ pub struct AccessUnit<'a> {
 #[non_exhaustive]
 pub enum EncodeError {
     /// No codec has this name.
-    #[error("there is no codec named \"{0}\"; this build encodes {codecs}", codecs = CODECS.join(", "))]
+    #[error("there is no codec named \"{0}\"; the codecs are {codecs}", codecs = CODECS.join(", "))]
     UnknownCodec(String),
-    /// A codec of the protocol that no back end of this build produces.
-    #[error("this build cannot encode {0}, only {codecs}", codecs = CODECS.join(", "))]
-    UnsupportedCodec(&'static str),
+    /// This encoder does not work here; the text says why and what to do.
+    #[error("{encoder} is not available: {why}")]
+    Unavailable { encoder: &'static str, why: String },
+    /// No encoder of this machine can do it; the text holds what each of them said.
+    #[error("nothing here encodes {codec} at {width}x{height} and {fps} frames a second: {why}")]
+    NoEncoder {
+        codec: String,
+        width: u32,
+        height: u32,
+        fps: u32,
+        why: String,
+    },
     /// The mode is outside what the encoder can do; the text says why.
     #[error("{encoder} cannot encode {width}x{height} at {fps} frames a second: {why}")]
     Mode {
@@ -74,7 +87,7 @@ pub enum EncodeError {
         width: u32,
         height: u32,
         fps: u32,
-        why: &'static str,
+        why: String,
     },
     /// A picture's description does not match its bytes.
     #[error("a picture of {width}x{height} with {stride} bytes a line has only {len} bytes")]
@@ -143,15 +156,28 @@ pub trait Encoder: Send {
     fn flush(&mut self) -> Result<(), EncodeError>;
 }
 
-/// An encoder for `codec` (`h264`, …).
-///
-/// # Errors
-/// [`EncodeError::UnknownCodec`], [`EncodeError::UnsupportedCodec`] or [`EncodeError::Mode`], each with what would work.
-pub fn open(codec: &str, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncodeError> {
-    match codec {
-        "h264" => Ok(Box::new(openh264::OpenH264::new(settings)?)),
-        "h265" => Err(EncodeError::UnsupportedCodec("h265")),
-        "av1" => Err(EncodeError::UnsupportedCodec("av1")),
-        other => Err(EncodeError::UnknownCodec(other.to_owned())),
-    }
+/// What every encoder of this build does on this machine, or why it does nothing: lines for a person.
+pub fn report() -> String {
+    let line = |kind: &Kind| match kind.look() {
+        Ok(found) => {
+            let codecs = found.codecs.iter().map(|codec| {
+                let mut text = codec.codec.to_owned();
+                for (has, what) in [
+                    (codec.hdr, "10 bits"),
+                    (codec.chroma_444, "4:4:4"),
+                    (codec.invalidates_refs, "reference invalidation"),
+                ] {
+                    if has {
+                        text = format!("{text} + {what}");
+                    }
+                }
+                text
+            });
+            let codecs: Vec<String> = codecs.collect();
+            format!("{}: {} ({})", kind.name(), codecs.join(", "), found.device)
+        }
+        Err(why) => format!("{}: not here: {why}", kind.name()),
+    };
+    let lines: Vec<String> = Kind::ALL.iter().map(line).collect();
+    lines.join("\n")
 }

@@ -61,14 +61,22 @@ impl OpenH264 {
             fps,
             bitrate_kbps,
             colour,
+            hdr,
+            chroma_444,
+            ..
         } = settings;
-        let refuse = |why| EncodeError::Mode {
+        let refuse = |why: &str| EncodeError::Mode {
             encoder: NAME,
             width,
             height,
             fps,
-            why,
+            why: why.to_owned(),
         };
+        if hdr || chroma_444 {
+            return Err(refuse(
+                "it knows 8 bits and 4:2:0 only, no HDR and no 4:4:4",
+            ));
+        }
         if width < MIN_SIDE || height < MIN_SIDE {
             return Err(refuse("the sides must be at least 32 pixels"));
         }

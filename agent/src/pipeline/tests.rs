@@ -31,9 +31,10 @@ fn encoder() -> Box<dyn Encoder> {
         height: MODE.1,
         fps: MODE.2,
         bitrate_kbps: 2000,
-        colour: crate::convert::Colour::default(),
+        ..EncoderSettings::default()
     };
-    crate::encode::open("h264", &settings).unwrap()
+    let software = crate::encode::Choice::Only(crate::encode::Kind::OpenH264);
+    software.open("h264", &settings).unwrap()
 }
 
 fn painted() -> Feed {

@@ -1,4 +1,4 @@
-//! The pipeline on its own: capture, encode, a playable Annex B file and a line of figures, without service or client.
+//! The pipeline on its own: capture, encode, a playable file (Annex B, AV1: OBUs) and a line of figures, without service or client.
 //!
 //! With the loopback every access unit also crosses the wire's host and client halves and is compared byte for byte;
 //! anything lost or different fails the run.
@@ -10,8 +10,7 @@ mod tests;
 use crate::{
     cli::SpikeArgs,
     clock,
-    convert::Colour,
-    encode::{self, AccessUnit, EncoderSettings},
+    encode::{AccessUnit, EncoderSettings},
     pipeline::{self, Delivered, Feed, OrdersHandle, Pipeline, Sink, Totals},
     source::{self, Outputs, SourceRequest, gamescope::Inside},
 };
@@ -65,7 +64,7 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         height: args.height,
         fps: args.fps,
         bitrate_kbps: args.bitrate,
-        colour: Colour::default(),
+        ..EncoderSettings::default()
     };
     let request = SourceRequest {
         width: args.width,
@@ -80,7 +79,7 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
             .context("--outputs: extend, primary or exclusive")?,
     };
     // the cheap part that can refuse comes first
-    let encoder = encode::open(&args.codec, &settings)?;
+    let encoder = args.encoder.open(&args.codec, &settings)?;
     let mut sink = FileSink::create(args)?;
     let mut source = source::open(&args.source, &request)?;
     let feed = Feed::of(source.as_mut());

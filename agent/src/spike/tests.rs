@@ -7,6 +7,7 @@ fn args(name: &str) -> SpikeArgs {
         source: "synthetic".to_owned(),
         outputs: "extend".to_owned(),
         codec: "h264".to_owned(),
+        encoder: crate::encode::Choice::Only(crate::encode::Kind::OpenH264),
         width: 640,
         height: 368,
         fps: 60,

@@ -17,7 +17,7 @@ use crate::{
     bus::inhibition::Inhibited,
     clock,
     convert::Colour,
-    encode::{self, EncodeError, EncoderSettings},
+    encode::{Choice, EncodeError, EncoderSettings},
     life::{Facts, Keeper, Life, Open, Scene},
     pipeline::{self, OrdersHandle, Pipeline, Totals},
     source::{self, AudioOrigin, Outputs, SourceError, SourceRequest, gamescope::Inside},
@@ -67,6 +67,8 @@ pub enum StreamError {
 
 /// What a stream has of its session.
 pub struct Surroundings {
+    /// Which encoder it may get.
+    pub encoder: Choice,
     pub session: watch::Receiver<Facts>,
     /// Kept until the stream has ended.
     pub inhibited: Option<Arc<Inhibited>>,
@@ -76,6 +78,7 @@ impl Default for Surroundings {
     /// A session of which nothing is known, as where there is no logind.
     fn default() -> Self {
         Self {
+            encoder: Choice::default(),
             session: watch::channel(Facts::default()).1,
             inhibited: None,
         }
@@ -169,7 +172,11 @@ pub async fn open(
     around: Surroundings,
 ) -> Result<(Stream, OpenedStream), StreamError> {
     let geometry = geometry(&options)?;
-    let Surroundings { session, inhibited } = around;
+    let Surroundings {
+        encoder,
+        session,
+        inhibited,
+    } = around;
     let ring = RingWriter::map(&ring, geometry).map_err(StreamError::Ring)?;
     let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
         .map_err(|error| StreamError::Thread(error.into()))?;
@@ -194,7 +201,7 @@ pub async fn open(
     let encode = {
         let shared = Arc::clone(&shared);
         spawn(format!("pf-encode-{id}"), move || {
-            encode_thread(&options, ring, &shared, answer);
+            encode_thread(encoder, &options, ring, &shared, answer);
             drop(inhibited);
             shared.end();
         })?
@@ -251,6 +258,7 @@ fn geometry(options: &OpenStream) -> Result<Geometry, StreamError> {
 
 /// Everything that one stream's main thread does, from opening to the last frame.
 fn encode_thread(
+    choice: Choice,
     options: &OpenStream,
     ring: RingWriter,
     shared: &Arc<Shared>,
@@ -263,7 +271,7 @@ fn encode_thread(
         mut pipeline,
         opened,
         audio,
-    } = match prepare(options, &shared.life) {
+    } = match prepare(choice, options, &shared.life) {
         Ok(prepared) => prepared,
         Err(error) => {
             let _ = answer.send(Err(error));
@@ -321,24 +329,24 @@ struct Prepared {
 
 /// Source, encoder and clock. A source that cannot be had because of the session's state, a lock for instance, is waited
 /// for; the client then sees why.
-fn prepare(options: &OpenStream, life: &Arc<Life>) -> Result<Prepared, StreamError> {
-    for (asked, name) in [
-        (options.hdr, "10-bit HDR"),
-        (options.chroma_444, "4:4:4 chroma"),
-    ] {
-        if asked {
-            return Err(EncodeError::UnsupportedCodec(name).into());
-        }
-    }
+fn prepare(
+    choice: Choice,
+    options: &OpenStream,
+    life: &Arc<Life>,
+) -> Result<Prepared, StreamError> {
     let settings = EncoderSettings {
         width: options.width,
         height: options.height,
         fps: options.fps,
         bitrate_kbps: options.bitrate_kbps,
         colour: Colour::from_csc_mode(options.csc_mode).unwrap_or_default(),
+        hdr: options.hdr,
+        chroma_444: options.chroma_444,
+        slices: options.slices,
+        max_reference_frames: options.max_reference_frames,
     };
     // the encoder first: it refuses at once, where a source may ask the user
-    let encoder = encode::open(&options.codec, &settings)?;
+    let encoder = choice.open(&options.codec, &settings)?;
     let open = opener(options)?;
     let source = match open() {
         Err(error @ (SourceError::Refused { .. } | SourceError::Failed { .. }))

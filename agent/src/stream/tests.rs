@@ -263,7 +263,7 @@ fn a_lock_shows_a_placeholder_in_the_same_stream_and_unlocking_shows_the_session
     let session = watch::Sender::new(Facts::default());
     let around = Surroundings {
         session: session.subscribe(),
-        inhibited: None,
+        ..Surroundings::default()
     };
     let (mut service, stream) = Service::open_in(options(), around);
     let _stream = stream.unwrap();

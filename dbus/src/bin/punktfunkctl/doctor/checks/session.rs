@@ -75,7 +75,7 @@ pub fn encoders(facts: &Facts) -> Finding {
         return Finding::warn(
             check,
             format!("{list}: on the CPU, good for about 1080p60"),
-            "for more, install the graphics card's driver with its video encoder",
+            "for more, install the graphics card's driver with its video encoder; `punktfunk-agent encoders` says what is missing",
         );
     }
     Finding::ok(check, list)

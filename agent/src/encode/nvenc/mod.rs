@@ -1,0 +1,341 @@
+//! NVIDIA's encoder: H.264, HEVC and AV1 on the card, through libraries that are loaded when they are there.
+//!
+//! Pictures go through pinned memory to the card; the captured buffers themselves are not imported yet. A device that is
+//! lost is opened anew without ending the stream: pictures that come meanwhile are left out, the first one after is a key
+//! frame, and numbers go on. What cannot be used here says why, and what to do, in [`NvencError`].
+
+#![expect(
+    unsafe_code,
+    reason = "the driver's interface is C: structures, pointers and functions from a library"
+)]
+
+mod abi;
+#[cfg(test)]
+mod abi_tests;
+mod capabilities;
+mod configuration;
+mod cuda;
+mod error;
+mod library;
+mod references;
+mod session;
+mod surface;
+
+pub use capabilities::{Capabilities, Card, Codec};
+pub use error::{DriverVersion, NvencError};
+
+use super::{AccessUnit, EncodeError, Encoder, EncoderSettings, Tag};
+use crate::{
+    convert::{Converter, Layout},
+    source::Picture,
+};
+use configuration::Plan;
+use cuda::Context;
+use library::Driver;
+use references::References;
+use session::Session;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+pub const NAME: &str = "nvenc";
+
+/// How long a lost device may take to come back, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The card that was found; a failure is not kept.
+static CARD: Mutex<Option<Arc<Card>>> = Mutex::new(None);
+
+/// The card of this machine that encodes.
+///
+/// # Errors
+/// Why there is none, and what to do about it.
+pub fn card() -> Result<Arc<Card>, NvencError> {
+    let mut found = CARD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(card) = &*found {
+        return Ok(Arc::clone(card));
+    }
+    let card = Arc::new(Card::find(&Driver::get()?)?);
+    *found = Some(Arc::clone(&card));
+    Ok(card)
+}
+
+/// What the driver says of itself, where one is loaded.
+pub fn driver_version() -> Option<DriverVersion> {
+    Driver::get().ok().map(|driver| driver.version.clone())
+}
+
+/// A device that was lost.
+struct Lost {
+    since: Instant,
+    next_try: Instant,
+    reason: NvencError,
+}
+
+pub struct Nvenc {
+    card: Arc<Card>,
+    plan: Plan,
+    converter: Converter,
+    layout: Layout,
+    invalidation: bool,
+    dynamic_bitrate: bool,
+    /// `None` until a lost device is back.
+    session: Option<Session>,
+    lost: Option<Lost>,
+    /// The last picture, as converted, when there was no session to keep it.
+    kept: Option<Vec<u8>>,
+    references: References,
+    filled: bool,
+    keyframe_wanted: bool,
+    output: Vec<u8>,
+    /// The access unit in `output`, not yet polled.
+    ready: Option<(Tag, bool)>,
+}
+
+impl Nvenc {
+    /// # Errors
+    /// [`EncodeError::Unavailable`] where there is no NVENC, [`EncodeError::Mode`] for what the card cannot do.
+    pub fn new(codec: Codec, settings: &EncoderSettings) -> Result<Self, EncodeError> {
+        let card = card().map_err(unavailable)?;
+        let capabilities = card.capabilities(codec).map_err(unavailable)?;
+        if let Some(why) = capabilities.refusal(settings) {
+            return Err(EncodeError::Mode {
+                encoder: NAME,
+                width: settings.width,
+                height: settings.height,
+                fps: settings.fps,
+                why,
+            });
+        }
+        let plan = Plan::new(settings, capabilities);
+        let session = open(&card, &plan).map_err(unavailable)?;
+        Ok(Self {
+            invalidation: capabilities.invalidation && plan.references > 1,
+            dynamic_bitrate: capabilities.dynamic_bitrate,
+            converter: Converter::new(
+                settings.width as usize,
+                settings.height as usize,
+                settings.colour,
+            ),
+            layout: if settings.chroma_444 {
+                Layout::Yuv444
+            } else {
+                Layout::Nv12
+            },
+            references: References::new(plan.references),
+            card,
+            plan,
+            session: Some(session),
+            lost: None,
+            kept: None,
+            filled: false,
+            keyframe_wanted: false,
+            output: Vec::new(),
+            ready: None,
+        })
+    }
+
+    /// Where the next picture is to be written; without a session into memory of our own.
+    fn place(&mut self) -> &mut [u8] {
+        match &mut self.session {
+            Some(session) => session.picture(),
+            None => {
+                let bytes =
+                    surface::Shape::new(self.plan.width, self.plan.height, self.plan.format())
+                        .bytes();
+                let kept = self.kept.get_or_insert_default();
+                kept.resize(bytes, 0);
+                kept
+            }
+        }
+    }
+
+    /// Encode what lies in [`Self::place`]; `fresh`: it was written just now.
+    fn encode(&mut self, tag: Tag, fresh: bool) -> Result<(), EncodeError> {
+        let mut upload = fresh;
+        // the second time with a device that was opened anew
+        for _ in 0..2 {
+            if self.session.is_none() {
+                if !self.reopen()? {
+                    return Ok(());
+                }
+                upload = true;
+            }
+            let Some(session) = &mut self.session else {
+                return Ok(());
+            };
+            let key = self.keyframe_wanted;
+            let stamp = self.references.next_stamp();
+            let uploaded = if upload { session.upload() } else { Ok(()) };
+            let result = uploaded.and_then(|()| session.encode(stamp, key, &mut self.output));
+            match result {
+                Ok(encoded) => {
+                    self.keyframe_wanted = false;
+                    self.references.encoded(tag.picture, encoded.key);
+                    self.ready = (!self.output.is_empty()).then_some((tag, encoded.key));
+                    return Ok(());
+                }
+                Err(error) if error.lost_device() => self.lose(error),
+                Err(error) => return Err(failed("encode a picture")(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The device is gone: let go of everything that was made on it.
+    fn lose(&mut self, reason: NvencError) {
+        tracing::warn!("the encoder's device is lost and opened anew: {reason}");
+        if let Some(mut session) = self.session.take() {
+            self.kept = self.filled.then(|| session.picture().to_vec());
+        }
+        let now = Instant::now();
+        let since = self.lost.as_ref().map_or(now, |lost| lost.since);
+        self.lost = Some(Lost {
+            since,
+            next_try: now,
+            reason,
+        });
+    }
+
+    /// Open the device anew, if it is time to try. False: it is not there yet.
+    fn reopen(&mut self) -> Result<bool, EncodeError> {
+        let now = Instant::now();
+        if self.lost.as_ref().is_some_and(|lost| now < lost.next_try) {
+            return Ok(false);
+        }
+        match open(&self.card, &self.plan) {
+            Ok(mut session) => {
+                if let Some(kept) = self.kept.take() {
+                    session.picture().copy_from_slice(&kept);
+                }
+                self.session = Some(session);
+                self.references = References::new(self.plan.references);
+                if self.lost.take().is_some() {
+                    tracing::info!("the encoder is back");
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                let lost = self.lost.get_or_insert(Lost {
+                    since: now,
+                    next_try: now,
+                    reason: error.clone(),
+                });
+                if now.duration_since(lost.since) > PATIENCE {
+                    let why = format!("{}; it did not come back: {error}", lost.reason);
+                    return Err(EncodeError::Backend {
+                        encoder: NAME,
+                        what: "open the device anew",
+                        why,
+                    });
+                }
+                lost.next_try = now + RETRY;
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Encoder for Nvenc {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        let layout = self.layout;
+        // taken out so that the place can be borrowed beside it
+        let mut converter = std::mem::take(&mut self.converter);
+        let converted = converter.convert_into(picture, layout, self.place());
+        self.converter = converter;
+        converted?;
+        self.filled = true;
+        self.encode(tag, true)
+    }
+
+    fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
+        if self.filled {
+            self.encode(tag, false)?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {
+        Ok(self.ready.take().map(|(tag, key)| AccessUnit {
+            data: &self.output,
+            key,
+            tag,
+        }))
+    }
+
+    fn request_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    fn can_invalidate_refs(&self) -> bool {
+        self.invalidation
+    }
+
+    fn invalidate_refs(&mut self, first: u32, _last: u32) -> bool {
+        if !self.invalidation {
+            return false;
+        }
+        let (Some(session), Some(stamps)) = (&mut self.session, self.references.forget_from(first))
+        else {
+            return false;
+        };
+        for stamp in stamps {
+            if let Err(error) = session.invalidate(stamp) {
+                tracing::warn!("a key frame instead: {error}");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn set_bitrate(&mut self, kbps: u32) -> Result<(), EncodeError> {
+        self.plan.kbps = kbps.max(1);
+        if !self.dynamic_bitrate {
+            // the next picture opens it anew, with this rate and a key frame
+            if let Some(mut session) = self.session.take() {
+                self.kept = self.filled.then(|| session.picture().to_vec());
+            }
+        }
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        match session.set_bitrate(self.plan.kbps) {
+            Ok(()) => Ok(()),
+            Err(error) if error.lost_device() => {
+                self.lose(error);
+                Ok(())
+            }
+            Err(error) => Err(failed("change the rate")(error)),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+fn open(card: &Card, plan: &Plan) -> Result<Session, NvencError> {
+    let driver = Driver::get()?;
+    Session::open(Context::create(&driver, card.ordinal)?, plan.clone())
+}
+
+fn unavailable(error: NvencError) -> EncodeError {
+    EncodeError::Unavailable {
+        encoder: NAME,
+        why: error.to_string(),
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(NvencError) -> EncodeError {
+    move |error| EncodeError::Backend {
+        encoder: NAME,
+        what,
+        why: error.to_string(),
+    }
+}

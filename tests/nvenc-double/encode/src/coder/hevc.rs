@@ -1,0 +1,308 @@
+//! HEVC, written by hand: blocks of 16x16, each either PCM samples or a copy of the reference at the same place.
+//!
+//! Luma has two bits and chroma one, so that pictures are recognisable and small; nothing aims at a rate. Which picture a
+//! picture refers to is in the stream, in its reference picture set: an older one after an invalidation, as with a real
+//! encoder.
+
+use super::{
+    Coder, Setup, Source,
+    bits::{Writer, nal},
+    cabac::{Arithmetic, Context},
+};
+use crate::references::Kind;
+
+const BLOCK: usize = 16;
+/// Bits of a PCM sample.
+const LUMA_BITS: u32 = 2;
+const CHROMA_BITS: u32 = 1;
+/// Bits of the picture order count in slice headers.
+const ORDER_BITS: u32 = 16;
+const QP: i32 = 26;
+
+const VPS: u8 = 32;
+const SPS: u8 = 33;
+const PPS: u8 = 34;
+const IDR: u8 = 20;
+const TRAILING: u8 = 1;
+
+/// A picture as decoders have it: its blocks, each the samples as they are written.
+struct Decoded {
+    stamp: u64,
+    order: u32,
+    blocks: Vec<Vec<u8>>,
+}
+
+pub struct Hevc {
+    setup: Setup,
+    /// Blocks across and down.
+    across: usize,
+    down: usize,
+    kept: Vec<Decoded>,
+    order: u32,
+}
+
+impl Hevc {
+    pub fn new(setup: &Setup) -> Self {
+        Self {
+            setup: *setup,
+            across: (setup.width as usize).div_ceil(BLOCK),
+            down: (setup.height as usize).div_ceil(BLOCK),
+            kept: Vec::new(),
+            order: 0,
+        }
+    }
+
+    /// The picture's blocks: 256 luma samples and twice 64 chroma, cut down to their bits; beyond its edge the edge again.
+    fn blocks(&self, source: &Source<'_>) -> Vec<Vec<u8>> {
+        let (luma, chroma) = source.bytes.split_at(source.width * source.height);
+        let at = |plane: &[u8], line: usize, lines: usize, x: usize, y: usize| {
+            plane[y.min(lines - 1) * source.width + x.min(line - 1)]
+        };
+        let mut blocks = Vec::with_capacity(self.across * self.down);
+        for block in 0..self.across * self.down {
+            let (left, top) = (block % self.across * BLOCK, block / self.across * BLOCK);
+            let mut samples = Vec::with_capacity(384);
+            for y in top..top + BLOCK {
+                for x in left..left + BLOCK {
+                    samples.push(at(luma, source.width, source.height, x, y) >> (8 - LUMA_BITS));
+                }
+            }
+            for part in 0..2 {
+                for y in top / 2..(top + BLOCK) / 2 {
+                    for x in left / 2..(left + BLOCK) / 2 {
+                        let x = x.min(source.width / 2 - 1) * 2 + part;
+                        let value = at(chroma, source.width, source.height / 2, x, y);
+                        samples.push(value >> (8 - CHROMA_BITS));
+                    }
+                }
+            }
+            blocks.push(samples);
+        }
+        blocks
+    }
+
+    fn unit(kind: u8, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.bits(8, u32::from(kind) << 1);
+        writer.bits(8, 1);
+        fill(&mut writer);
+        nal(&writer.bytes)
+    }
+
+    fn parameter_sets(&self) -> Vec<u8> {
+        let depth = self.setup.references;
+        let vps = Self::unit(VPS, |out| {
+            out.bits(4, 0);
+            out.bits(2, 3);
+            out.bits(6, 0);
+            out.bits(3, 0);
+            out.bit(1);
+            out.bits(16, 0xffff);
+            profile(out);
+            out.bit(1);
+            out.ue(depth);
+            out.ue(0);
+            out.ue(0);
+            out.bits(6, 0);
+            out.ue(0);
+            out.bits(2, 0);
+            out.trailing();
+        });
+        let sps = Self::unit(SPS, |out| self.sequence(out));
+        let pps = Self::unit(PPS, |out| {
+            out.ue(0);
+            out.ue(0);
+            // neither dependent slices, output flags, extra bits, hidden signs nor initial tables
+            out.bits(7, 0);
+            out.ue(0);
+            out.ue(0);
+            out.se(0);
+            // constrained intra, transform skip, QP differences
+            out.bits(3, 0);
+            out.se(0);
+            out.se(0);
+            // chroma offsets in slices, two weightings, bypass, tiles, wavefronts, filter across slices
+            out.bits(7, 0);
+            // the deblocking filter is off
+            out.bits(3, 0b101);
+            // scaling lists, changed reference lists
+            out.bits(2, 0);
+            out.ue(0);
+            out.bits(2, 0);
+            out.trailing();
+        });
+        [vps, sps, pps].concat()
+    }
+
+    fn sequence(&self, out: &mut Writer) {
+        let (width, height) = ((self.across * BLOCK) as u32, (self.down * BLOCK) as u32);
+        out.bits(4, 0);
+        out.bits(3, 0);
+        out.bit(1);
+        profile(out);
+        out.ue(0);
+        out.ue(1);
+        out.ue(width);
+        out.ue(height);
+        // what is beyond the picture's edge is not shown, counted in chroma samples
+        out.bit(1);
+        for cut in [
+            0,
+            (width - self.setup.width) / 2,
+            0,
+            (height - self.setup.height) / 2,
+        ] {
+            out.ue(cut);
+        }
+        out.ue(0);
+        out.ue(0);
+        out.ue(ORDER_BITS - 4);
+        out.bit(1);
+        out.ue(self.setup.references);
+        out.ue(0);
+        out.ue(0);
+        // coding blocks of 16 in tree blocks of 16, transforms of 4 to 16
+        for value in [1, 0, 0, 2, 0, 0] {
+            out.ue(value);
+        }
+        // no scaling lists, asymmetric partitions, offset filter; PCM
+        out.bits(4, 0b0001);
+        out.bits(4, LUMA_BITS - 1);
+        out.bits(4, CHROMA_BITS - 1);
+        out.ue(1);
+        out.ue(0);
+        out.bit(1);
+        // no prepared reference sets, long-term references, motion from before, strong smoothing
+        out.ue(0);
+        out.bits(3, 0);
+        // colours
+        out.bit(1);
+        let [primaries, transfer, matrix, full] = self.setup.colour;
+        out.bits(2, 0);
+        out.bit(1);
+        out.bits(3, 5);
+        out.bit(full);
+        out.bit(1);
+        for value in [primaries, transfer, matrix] {
+            out.bits(8, value);
+        }
+        // chroma place, neutral chroma, fields, field information, window, timing, restrictions; extensions
+        out.bits(7, 0);
+        out.bit(0);
+        out.trailing();
+    }
+
+    /// The header up to the slice's data; `used` is the stamp of the picture that is referred to.
+    fn header(&self, out: &mut Writer, idr: bool, used: Option<u64>) {
+        out.bit(1);
+        if idr {
+            out.bit(0);
+        }
+        out.ue(0);
+        out.ue(if used.is_some() { 1 } else { 2 });
+        if !idr {
+            out.bits(ORDER_BITS, self.order & ((1 << ORDER_BITS) - 1));
+            out.bit(0);
+            out.ue(self.kept.len() as u32);
+            out.ue(0);
+            let mut before = self.order;
+            for kept in self.kept.iter().rev() {
+                out.ue(before - kept.order - 1);
+                out.bit(u32::from(Some(kept.stamp) == used));
+                before = kept.order;
+            }
+        }
+        if used.is_some() {
+            // one reference, as the PPS says; one candidate for merging
+            out.bit(0);
+            out.ue(4);
+        }
+        out.se(0);
+        out.trailing();
+    }
+
+    fn slice(&self, out: &mut Writer, blocks: &[Vec<u8>], reference: Option<&Decoded>) {
+        let mut skip = [197, 185, 201].map(|value| Context::new(value, QP));
+        let mut intra = Context::new(149, QP);
+        let mut whole = Context::new(if reference.is_some() { 154 } else { 184 }, QP);
+        let mut coder = Arithmetic::new();
+        let mut skipped = vec![false; blocks.len()];
+        for (index, block) in blocks.iter().enumerate() {
+            if let Some(reference) = reference {
+                let copy = reference.blocks[index] == *block;
+                let left = index % self.across > 0 && skipped[index - 1];
+                let above = index >= self.across && skipped[index - self.across];
+                let place = usize::from(left) + usize::from(above);
+                coder.bin(copy, &mut skip[place], out);
+                skipped[index] = copy;
+                if !copy {
+                    coder.bin(true, &mut intra, out);
+                }
+            }
+            if !skipped[index] {
+                coder.bin(true, &mut whole, out);
+                coder.terminate(true, out);
+                for (place, sample) in block.iter().enumerate() {
+                    let bits = if place < 256 { LUMA_BITS } else { CHROMA_BITS };
+                    out.bits(bits, u32::from(*sample));
+                }
+                coder = Arithmetic::new();
+            }
+            coder.terminate(index + 1 == blocks.len(), out);
+        }
+    }
+}
+
+impl Coder for Hevc {
+    fn encode(&mut self, source: &Source<'_>, stamp: u64, kind: Kind, headers: bool) -> Vec<u8> {
+        let blocks = self.blocks(source);
+        let idr = kind == Kind::Idr;
+        if idr {
+            self.kept.clear();
+            self.order = 0;
+        } else {
+            self.order += 1;
+        }
+        let used = match kind {
+            Kind::From { stamp, .. } => Some(stamp),
+            _ => None,
+        };
+        if let Some(used) = used {
+            // what came after was invalidated
+            self.kept.retain(|kept| kept.stamp <= used);
+        }
+        let mut unit = if headers {
+            self.parameter_sets()
+        } else {
+            Vec::new()
+        };
+        unit.extend(Self::unit(if idr { IDR } else { TRAILING }, |out| {
+            self.header(out, idr, used);
+            let reference = self.kept.iter().find(|kept| Some(kept.stamp) == used);
+            self.slice(out, &blocks, reference);
+        }));
+        if self.kept.len() >= self.setup.references as usize {
+            self.kept.remove(0);
+        }
+        self.kept.push(Decoded {
+            stamp,
+            order: self.order,
+            blocks,
+        });
+        unit
+    }
+
+    fn set_rate(&mut self, _: u32) {}
+}
+
+/// Main, level 6.2: nothing is near it.
+fn profile(out: &mut Writer) {
+    out.bits(3, 0);
+    out.bits(5, 1);
+    out.bits(32, 0x6000_0000);
+    // progressive, not interlaced, not packed, frames only
+    out.bits(4, 0b1001);
+    out.bits(32, 0);
+    out.bits(12, 0);
+    out.bits(8, 186);
+}

@@ -1,0 +1,49 @@
+//! Pictures become access units here: real streams that decoders play, by the simplest means for each codec.
+//!
+//! H.264 through OpenH264; HEVC and AV1 written by hand, see there for what they leave out.
+
+pub mod av1;
+mod bits;
+mod cabac;
+pub mod h264;
+pub mod hevc;
+#[cfg(test)]
+mod tests;
+
+use crate::{card::Codec, references::Kind};
+
+/// How the encoder was set up, as far as streams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setup {
+    pub codec: Codec,
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+    pub kbps: u32,
+    pub references: u32,
+    /// In the order of the VUI: primaries, transfer, matrix, full range.
+    pub colour: [u32; 4],
+}
+
+/// A picture as it lies on the card, its lines without padding: NV12.
+pub struct Source<'a> {
+    pub width: usize,
+    pub height: usize,
+    pub bytes: &'a [u8],
+}
+
+pub trait Coder: Send {
+    /// The access unit of a picture. `headers`: with parameter sets, which an IDR needs to be of use.
+    fn encode(&mut self, source: &Source<'_>, stamp: u64, kind: Kind, headers: bool) -> Vec<u8>;
+
+    /// Aim at this rate from the next picture on.
+    fn set_rate(&mut self, kbps: u32);
+}
+
+pub fn open(setup: &Setup) -> Box<dyn Coder> {
+    match setup.codec {
+        Codec::H264 => Box::new(h264::H264::new(setup)),
+        Codec::Hevc => Box::new(hevc::Hevc::new(setup)),
+        Codec::Av1 => Box::new(av1::Av1::new(setup)),
+    }
+}

@@ -1,0 +1,82 @@
+//! What a test wants of the driver, from the environment.
+//!
+//! | variable | effect |
+//! | --- | --- |
+//! | `NVENC_DOUBLE_API=11.0` | an old driver: the highest version that it speaks |
+//! | `NVENC_DOUBLE_MISSING=nvEncInvalidateRefFrames` | this entry of the function list is empty |
+//! | `NVENC_DOUBLE_CODECS=h264,h265` | codecs of the card; without it all three |
+//! | `NVENC_DOUBLE_NO_ENCODER=1` | a card without an encoder |
+//! | `NVENC_DOUBLE_SESSIONS=3` | how many sessions may be open |
+//! | `NVENC_DOUBLE_NO_INVALIDATION=1` | the card cannot invalidate references |
+//! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
+//! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
+//! | `NVENC_DOUBLE_LOSSES=1` | how many sessions do so, without it all |
+//! | `NVENC_DOUBLE_AWAY=4` | after a loss, so many attempts to open a session fail |
+//! | `NVENC_DOUBLE_BOOKS=directory` | where the books are kept |
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn number(name: &str) -> Option<u64> {
+    text(name)?.parse().ok()
+}
+
+fn set(name: &str) -> bool {
+    text(name).is_some_and(|text| text != "0")
+}
+
+/// Major and minor.
+pub fn api() -> (u32, u32) {
+    let parse = |text: String| {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    text("NVENC_DOUBLE_API").and_then(parse).unwrap_or((12, 1))
+}
+
+pub fn missing() -> String {
+    text("NVENC_DOUBLE_MISSING").unwrap_or_default()
+}
+
+pub fn has_codec(name: &str) -> bool {
+    let all = text("NVENC_DOUBLE_CODECS");
+    all.is_none_or(|all| all.split(',').any(|codec| codec.trim() == name))
+}
+
+pub fn no_encoder() -> bool {
+    set("NVENC_DOUBLE_NO_ENCODER")
+}
+
+pub fn sessions() -> usize {
+    number("NVENC_DOUBLE_SESSIONS").map_or(8, |limit| limit as usize)
+}
+
+pub fn invalidation() -> bool {
+    !set("NVENC_DOUBLE_NO_INVALIDATION")
+}
+
+pub fn busy() -> Option<u64> {
+    number("NVENC_DOUBLE_BUSY").filter(|every| *every > 0)
+}
+
+/// Whether a session that has encoded so many pictures loses its device now.
+pub fn lose(encoded: u64) -> bool {
+    static LOST: AtomicU64 = AtomicU64::new(0);
+    let Some(after) = number("NVENC_DOUBLE_LOSE") else {
+        return false;
+    };
+    let most = number("NVENC_DOUBLE_LOSSES").unwrap_or(u64::MAX);
+    encoded >= after && LOST.fetch_add(1, Ordering::Relaxed) < most
+}
+
+/// How many attempts fail after a loss.
+pub fn away() -> u64 {
+    number("NVENC_DOUBLE_AWAY").unwrap_or(0)
+}
+
+pub fn books() -> Option<std::path::PathBuf> {
+    text("NVENC_DOUBLE_BOOKS").map(Into::into)
+}

@@ -1,0 +1,146 @@
+//! For tests: both doubles under NVIDIA's names in a directory of their own, and their books.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Which of NVIDIA's libraries are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libraries {
+    None,
+    CudaAlone,
+    Both,
+}
+
+/// A picture as the books have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub session: u64,
+    pub stamp: u64,
+    /// `IDR`, `I` or `P`.
+    pub kind: String,
+    /// The stamp of the picture that this one refers to.
+    pub from: Option<u64>,
+    pub kbps: u32,
+    pub bytes: usize,
+}
+
+/// A driver that programs find through `LD_LIBRARY_PATH`.
+pub struct Rig {
+    directory: PathBuf,
+}
+
+impl Rig {
+    /// # Panics
+    /// When the doubles were not built, or there is no temporary directory.
+    pub fn new(libraries: Libraries) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let unique = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("punktfunk-nvenc-{}-{unique}", std::process::id()));
+        for name in ["lib", "books"] {
+            fs::create_dir_all(directory.join(name)).expect("temporary directory");
+        }
+        let install = |double: &str, name: &str| {
+            let built = beside_the_test(double);
+            symlink(&built, directory.join("lib").join(name)).expect("symbolic link");
+        };
+        if libraries != Libraries::None {
+            install("libcuda_double.so", "libcuda.so.1");
+        }
+        if libraries == Libraries::Both {
+            install("libnvenc_double.so", "libnvidia-encode.so.1");
+        }
+        Self { directory }
+    }
+
+    /// What a program is started with to find this driver.
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("LD_LIBRARY_PATH", self.directory.join("lib").into()),
+            ("CUDA_DOUBLE_BOOKS", self.books().into()),
+            ("NVENC_DOUBLE_BOOKS", self.books().into()),
+        ]
+    }
+
+    pub fn books(&self) -> PathBuf {
+        self.directory.join("books")
+    }
+
+    /// The calls that a real driver would have refused.
+    pub fn faults(&self) -> String {
+        ["cuda.faults", "nvenc.faults"]
+            .map(|name| self.text(name))
+            .concat()
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.books().join(name)).unwrap_or_default()
+    }
+
+    /// How many of it there are: `sessions`, `registered`, `bitstreams`, `contexts`, `memory`, `pinned`, …
+    pub fn count(&self, name: &str) -> usize {
+        let text = self.text("cuda") + &self.text("nvenc");
+        let value = text.lines().find_map(|line| {
+            let (found, value) = line.split_once('=')?;
+            (found == name).then(|| value.parse().ok())?
+        });
+        value.unwrap_or(0)
+    }
+
+    /// Every picture so far.
+    pub fn pictures(&self) -> Vec<Picture> {
+        let text = self.text("nvenc.pictures");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(picture).collect()
+    }
+
+    /// Invalidations and changes of the rate: `session invalidate stamp`, `session rate kbps`.
+    pub fn calls(&self) -> Vec<String> {
+        self.text("nvenc.calls")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the driver's books are kept in {}",
+                self.directory.display()
+            );
+        } else {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn picture(line: &str) -> Option<Picture> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [session, stamp, kind, from, kbps, bytes] = words[..] else {
+        return None;
+    };
+    Some(Picture {
+        session: session.parse().ok()?,
+        stamp: stamp.parse().ok()?,
+        kind: kind.to_owned(),
+        from: from.parse().ok(),
+        kbps: kbps.parse().ok()?,
+        bytes: bytes.parse().ok()?,
+    })
+}
+
+/// cargo puts the libraries that a test depends on where it puts the test.
+fn beside_the_test(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("path of the test");
+    let directory = test.parent().unwrap_or(Path::new("/"));
+    let path = directory.join(name);
+    assert!(path.exists(), "{} was not built", path.display());
+    path
+}

@@ -1,0 +1,248 @@
+//! The whole path with the simulated NVENC driver: test pattern, card, ring, service, client.
+
+mod fixture;
+
+use fixture::{Host, Setup, replay::pictures};
+use nvenc_double::rig::{Libraries, Rig};
+use punktfunk_agent_double::Codec;
+use punktfunk_dbus::proxies::StreamProxy;
+use punktfunk_tests::{Ending, Options, impairment::Impairment, video::VideoCodec};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+const FIXED: &str = "[video]\nadaptive-parity = false\nadaptive-bitrate = false";
+
+/// A host whose agent finds this driver.
+fn host(rig: &Rig, knobs: &[(&'static str, &str)]) -> Host {
+    let mut setup = Setup::default().configured(FIXED);
+    for (name, value) in rig.environment() {
+        setup = setup.agent_with(name, value);
+    }
+    for (name, value) in knobs {
+        setup = setup.agent_with(name, value);
+    }
+    setup.start()
+}
+
+fn options(host: &Host, client: &punktfunk_tests::Client, codec: VideoCodec) -> Options {
+    Options {
+        codec,
+        width: 640,
+        height: 360,
+        fps: 30,
+        bitrate_kbps: 10_000,
+        decode: codec == VideoCodec::H264,
+        ..host.options(client)
+    }
+}
+
+/// Nothing that a real driver would have refused, and nothing left over.
+#[track_caller]
+fn assert_clean(rig: &Rig, host: Host) {
+    drop(host);
+    assert_eq!(rig.faults(), "");
+    for name in [
+        "sessions",
+        "registered",
+        "mapped",
+        "bitstreams",
+        "contexts",
+        "memory",
+        "pinned",
+    ] {
+        assert_eq!(rig.count(name), 0, "{name} left over");
+    }
+}
+
+#[test]
+fn every_codec_of_the_card_goes_the_whole_way() {
+    let rig = Rig::new(Libraries::Both);
+    let host = host(&rig, &[]);
+    let client = host.client();
+    assert_eq!(
+        client.server_info(true).expect("serverinfo").codecs,
+        0x1_0101
+    );
+    for (codec, format) in [
+        (VideoCodec::H264, Codec::H264),
+        (VideoCodec::Hevc, Codec::Hevc),
+        (VideoCodec::Av1, Codec::Av1),
+    ] {
+        let file = host.directory().join(format.name());
+        let options = Options {
+            write_stream: Some(file.clone()),
+            ..options(&host, &client, codec)
+        };
+        let running = client.stream(&options, false).expect("stream");
+        let all = running.wait_frames(60, SOON);
+        let report = running.finish(Ending::Disconnect).expect("report");
+        assert!(all && report.breaches.is_empty(), "{format}\n{report}");
+        assert_eq!(
+            (report.video.frames_lost, report.video.decode_failures),
+            (0, 0),
+            "{report}"
+        );
+        if codec == VideoCodec::H264 {
+            let counters = &report.video.counters;
+            assert!(
+                counters.unreadable == 0 && counters.backwards == 0,
+                "{counters:?}"
+            );
+        }
+        // the double's pictures have more than their size at the edges of HEVC and AV1, and are whole all the same
+        assert_eq!(
+            pictures(format, &file),
+            report.video.frames_received,
+            "{format}"
+        );
+        client.cancel().expect("cancel");
+        host.await_streams(0);
+    }
+    assert_clean(&rig, host);
+}
+
+#[test]
+fn a_client_that_lost_frames_goes_on_by_invalidation_and_without_a_key_frame() {
+    let rig = Rig::new(Libraries::Both);
+    let host = host(&rig, &[]);
+    let client = host.client();
+    let options = Options {
+        reference_invalidation: true,
+        impairment: Impairment {
+            burst_packets: 20,
+            burst_every: 300,
+            seed: 8,
+            ..Impairment::default()
+        },
+        ..options(&host, &client, VideoCodec::H264)
+    };
+    let running = client.stream(&options, false).expect("stream");
+    assert!(running.negotiated.offer.reference_invalidation);
+    assert!(
+        running.shared.wait(SOON, |seen| seen.recovery_frames >= 4),
+        "{:?}\n{}",
+        running.shared.snapshot().recovered_after,
+        host.service_log()
+    );
+    let shared = running.shared.clone();
+    let report = running.finish(Ending::Disconnect).expect("report");
+    client.cancel().expect("cancel");
+    host.await_streams(0);
+    let seen = shared.snapshot();
+    assert!(report.breaches.is_empty(), "{report}");
+    assert_eq!(
+        (
+            seen.decode_failures,
+            seen.counters.unreadable,
+            seen.counters.backwards
+        ),
+        (0, 0, 0)
+    );
+    // The books: what was invalidated is never referred to again, and the pictures that follow are no key frames.
+    let pictures = rig.pictures();
+    let session = pictures.last().expect("pictures").session;
+    let lost: Vec<u64> = rig
+        .calls()
+        .iter()
+        .filter_map(|call| {
+            call.strip_prefix(&format!("{session} invalidate "))?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert!(lost.len() >= 4, "{lost:?}");
+    let own = || pictures.iter().filter(|picture| picture.session == session);
+    for stamp in &lost {
+        let after_the_order = |picture: &&nvenc_double::rig::Picture| {
+            picture.from == Some(*stamp) && !lost.contains(&picture.stamp)
+        };
+        assert!(
+            !own().any(|picture| after_the_order(&picture)),
+            "{stamp} is referred to"
+        );
+    }
+    let keys = own().filter(|picture| picture.kind == "IDR").count();
+    assert!(keys <= 2, "{keys} key frames");
+    let mut after = seen.recovered_after.clone();
+    after.sort_unstable();
+    let median = after.get(after.len() / 2).copied();
+    assert!(median.is_some_and(|median| median <= 3), "{after:?}");
+    assert_clean(&rig, host);
+}
+
+#[test]
+fn a_lost_device_ends_no_stream_and_orders_of_the_bus_reach_the_card() {
+    let rig = Rig::new(Libraries::Both);
+    let host = host(
+        &rig,
+        &[("NVENC_DOUBLE_LOSE", "20"), ("NVENC_DOUBLE_LOSSES", "2")],
+    );
+    let client = host.client();
+    let running = client
+        .stream(&options(&host, &client, VideoCodec::H264), false)
+        .expect("stream");
+    assert!(
+        running.wait_frames(60, SOON),
+        "the stream does not outlive its device"
+    );
+    let stream = host.block(async {
+        let path = host.await_object("org.punktfunk.Host1.Stream").await;
+        StreamProxy::builder(host.connection())
+            .path(path)?
+            .build()
+            .await
+    });
+    let stream = stream.expect("the stream's object");
+    host.block(stream.set_bitrate(2000)).expect("SetBitrate");
+    host.block(stream.request_keyframe())
+        .expect("RequestKeyframe");
+    let keys = || {
+        rig.pictures()
+            .iter()
+            .filter(|picture| picture.kind == "IDR")
+            .count()
+    };
+    let obeyed = || rig.calls().iter().any(|call| call.contains(" rate ")) && keys() >= 4;
+    assert!(
+        fixture::process::wait_until(SOON, obeyed),
+        "{:?} {}",
+        rig.calls(),
+        keys()
+    );
+    let report = running.finish(Ending::Disconnect).expect("report");
+    assert!(report.breaches.is_empty(), "{report}");
+    let counters = &report.video.counters;
+    assert_eq!(
+        (
+            report.video.decode_failures,
+            counters.unreadable,
+            counters.backwards
+        ),
+        (0, 0, 0)
+    );
+    client.cancel().expect("cancel");
+    host.await_streams(0);
+    assert_eq!(
+        rig.count("sessions_opened"),
+        4,
+        "one that asked, and three of the stream"
+    );
+    assert_clean(&rig, host);
+}
+
+#[test]
+fn without_a_driver_the_agent_offers_what_the_processor_can() {
+    for libraries in [Libraries::None, Libraries::CudaAlone] {
+        let rig = Rig::new(libraries);
+        let mut host = host(&rig, &[]);
+        let client = host.client();
+        assert_eq!(client.server_info(true).expect("serverinfo").codecs, 1);
+        let log = host.agent().log();
+        let wanted = match libraries {
+            Libraries::None => "there is no NVIDIA driver",
+            _ => "but not its encoder library",
+        };
+        assert!(log.contains(wanted), "{log}");
+        assert_clean(&rig, host);
+    }
+}
