@@ -245,9 +245,12 @@ impl Heads {
             .collect();
         let now = self.layout().0;
         if differs || (order && !now.starts_with(&known)) {
-            // No two may have the same place.
-            let rest = |name: &String| !known.contains(name) && !dark.contains(name);
-            let rest: Vec<String> = now.into_iter().filter(rest).collect();
+            // KWin refuses an order that leaves any output out, lit or not.
+            let all = self.state.heads.iter().filter(|head| head.complete);
+            let rest: Vec<String> = all
+                .map(|head| head.name.clone())
+                .filter(|name| !known.contains(name))
+                .collect();
             known.extend(rest);
             if wayland_client::Proxy::version(&change) >= ORDERS {
                 for (place, name) in (1..).zip(&known) {
