@@ -198,6 +198,8 @@ async fn attached(
     request: &SourceRequest,
     handover: Handover,
 ) -> Result<(), SourceError> {
+    // It may be on a screen, which is not ours to turn off.
+    request.outputs.only_extends(NAME)?;
     tracing::info!(
         node = found.node,
         pid = found.process,
