@@ -98,15 +98,19 @@ struct Rig {
 
 impl Rig {
     fn new(lock_screen: bool) -> Self {
+        Self::begin(lock_screen, Facts::default(), false)
+    }
+
+    fn begin(lock_screen: bool, facts: Facts, refuses: bool) -> Self {
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
-        let session = watch::Sender::new(Facts::default());
+        let session = watch::Sender::new(facts);
         let life = Arc::new(Life::new(SIZE, lock_screen, session.subscribe(), wake));
         let slots = Arc::<Mutex<Vec<Arc<PictureSlot>>>>::default();
         let injected = Arc::<Mutex<Vec<String>>>::default();
         let hangs = Arc::<AtomicBool>::default();
         let last = Arc::<AtomicBool>::default();
         let dropped = Arc::<AtomicUsize>::default();
-        let refuses = Arc::<AtomicBool>::default();
+        let refuses = Arc::new(AtomicBool::new(refuses));
         let asked = Arc::<AtomicUsize>::default();
         let open: Arc<Open> = {
             let (slots, injected) = (Arc::clone(&slots), Arc::clone(&injected));
@@ -305,6 +309,25 @@ fn a_locked_session_is_covered_takes_no_input_and_comes_back_as_it_is() {
     assert_eq!(rig.told().0, SourceState::Capturing);
     rig.life.inject(&event);
     assert_eq!(rig.injected.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_stream_that_begins_in_a_locked_session_shows_it_as_soon_as_it_is_unlocked() {
+    let locked = Facts {
+        locked: true,
+        ..Facts::default()
+    };
+    let mut rig = Rig::begin(false, locked, true);
+    assert_eq!(rig.tick(), Some((DARK, true)));
+    assert_eq!(rig.told().0, SourceState::Locked);
+    // long waits between the attempts by now
+    let asked = Arc::clone(&rig.asked);
+    rig.until("some attempts", |_, _| asked.load(Ordering::Acquire) == 4);
+    rig.refuses.store(false, Ordering::Release);
+    rig.set(|facts| facts.locked = false);
+    rig.until("a source", |rig, _| rig.slots.lock().unwrap().len() == 1);
+    rig.paint(100, SIZE);
+    rig.until("its picture", |_, got| got == Some((100, true)));
 }
 
 #[test]

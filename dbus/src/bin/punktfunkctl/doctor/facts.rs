@@ -1,9 +1,13 @@
 //! Everything that the checks look at, gathered once. Nothing here judges.
-use super::listening::Listening;
+use super::{
+    checks,
+    desktop::{self, Desktop},
+    listening::Listening,
+};
 use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
 use nix::unistd::{AccessFlags, Group, User, access, geteuid};
 use std::{
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,6 +52,9 @@ pub struct Facts {
     /// Where PipeWire's socket should be; `None` without a runtime directory.
     pub pipewire: Option<PathBuf>,
     pub pipewire_present: bool,
+    pub desktop: Desktop,
+    /// Whether the session that the caller's agent offers is locked.
+    pub locked: Option<bool>,
     pub listening: Option<Listening>,
     /// Bytes.
     pub wmem_max: Option<u64>,
@@ -99,8 +106,10 @@ impl Facts {
             avahi: false,
             uid: geteuid().as_raw(),
             session: std::env::var("XDG_SESSION_ID").ok(),
-            pipewire_present: pipewire.as_deref().is_some_and(is_socket),
+            pipewire_present: pipewire.as_deref().is_some_and(listens),
             pipewire,
+            desktop: Desktop::gather().await,
+            locked: None,
             listening: Listening::read(),
             wmem_max: read_number("/proc/sys/net/core/wmem_max"),
             uinput: PadNode::look("/dev/uinput", private_bus),
@@ -125,6 +134,9 @@ impl Facts {
         }
         if self.service {
             self.snapshot = Some(bus.snapshot().await);
+        }
+        if let Some(session) = checks::own_session(self) {
+            self.locked = desktop::locked(bus, &session).await;
         }
     }
 }
@@ -162,8 +174,9 @@ fn pipewire_socket(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf
     }
 }
 
-fn is_socket(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+/// Whether somebody takes connections there; the file of a socket stays when its program has ended.
+fn listens(path: &Path) -> bool {
+    UnixStream::connect(path).is_ok()
 }
 
 fn first_present(paths: &[&str]) -> Option<PathBuf> {
@@ -185,6 +198,17 @@ mod tests {
             "unix:path=/run/dbus/system_bus_socket".into()
         )));
         assert!(redirected(Some("unix:path=/tmp/x/bus".into())));
+    }
+
+    #[test]
+    fn a_socket_that_was_left_behind_listens_no_more() {
+        let path = std::env::temp_dir().join(format!("pf-listens-{}", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let before = listens(&path);
+        drop(listener);
+        let after = listens(&path);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((before, after), (true, false));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! First every fact is gathered, then each check judges facts alone; so each check is tested with facts made up.
 mod checks;
+mod desktop;
 mod facts;
 mod listening;
 

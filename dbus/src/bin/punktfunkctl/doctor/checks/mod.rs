@@ -1,11 +1,12 @@
 //! Each check: facts in, one finding out. In the order in which a person should mend things.
+mod desktop;
 mod installation;
 mod machine;
 mod session;
 
 use super::{Facts, Finding};
 
-pub const ALL: [fn(&Facts) -> Finding; 15] = [
+pub const ALL: [fn(&Facts) -> Finding; 19] = [
     installation::bus,
     installation::bus_policy,
     installation::service_user,
@@ -19,9 +20,18 @@ pub const ALL: [fn(&Facts) -> Finding; 15] = [
     machine::gamepads,
     session::agent,
     session::pipewire,
+    desktop::session_manager,
+    desktop::capture,
+    desktop::lock,
+    desktop::gamescope,
     session::encoders,
     session::codecs,
 ];
+
+/// The session that the caller's agent offers.
+pub fn own_session(facts: &Facts) -> Option<String> {
+    session::own_agent(facts).map(|agent| agent.session.clone())
+}
 
 /// Said by checks of what an installation puts in place.
 const DEVELOPMENT: &str = "not checked for a development host";

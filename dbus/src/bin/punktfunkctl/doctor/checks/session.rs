@@ -8,7 +8,7 @@ use crate::{
 const SOFTWARE: [&str; 3] = ["openh264", "x264", "software"];
 
 /// The agent of the caller's session, else one of the caller's account.
-fn own_agent(facts: &Facts) -> Option<&Agent> {
+pub(super) fn own_agent(facts: &Facts) -> Option<&Agent> {
     let snapshot = facts.snapshot.as_ref()?.as_ref().ok()?;
     let own = || {
         snapshot
@@ -48,7 +48,7 @@ pub fn pipewire(facts: &Facts) -> Finding {
         Some(path) => Finding::warn(
             check,
             format!(
-                "no socket at {}: neither the desktop nor its sound can be captured",
+                "nobody listens at {}: neither the desktop nor its sound can be captured",
                 path.display()
             ),
             "systemctl --user enable --now pipewire.socket wireplumber",

@@ -1,7 +1,7 @@
 //! A healthy machine has nothing to mend; each fault is found by its own check and comes with a remedy.
 use super::{super::Verdict, *};
 use crate::{
-    doctor::{PadNode, listening::Listening},
+    doctor::{PadNode, desktop::Desktop, listening::Listening},
     failure::{Failure, FailureKind},
     snapshot::{Account, Agent, Host, Snapshot},
 };
@@ -62,6 +62,15 @@ fn healthy() -> Facts {
         session: Some("2".into()),
         pipewire: Some("/run/user/1000/pipewire-0".into()),
         pipewire_present: true,
+        desktop: Desktop {
+            name: "gnome".into(),
+            session_manager: true,
+            kwin_grant: None,
+            screen_cast: None,
+            wants_gamescope: None,
+            gamescope: None,
+        },
+        locked: Some(false),
         listening: Some(Listening {
             tcp: [47989, 47984, 48010].into(),
             udp: [47998, 47999, 48000].into(),
@@ -100,7 +109,7 @@ fn a_healthy_machine_has_nothing_to_mend() {
 #[test]
 fn each_fault_is_found_by_its_own_check_alone() {
     type Break = fn(&mut Facts);
-    let faults: [(&str, Verdict, Break); 15] = [
+    let faults: [(&str, Verdict, Break); 20] = [
         ("bus policy", Verdict::Fail, |f| f.bus_policy = None),
         ("account", Verdict::Fail, |f| f.service_user = false),
         ("unit", Verdict::Warn, |f| f.unit = Some("disabled".into())),
@@ -118,6 +127,19 @@ fn each_fault_is_found_by_its_own_check_alone() {
             snapshot(f).agents[0].user.uid = 1001
         }),
         ("PipeWire", Verdict::Warn, |f| f.pipewire_present = false),
+        ("WirePlumber", Verdict::Warn, |f| {
+            f.desktop.session_manager = false
+        }),
+        ("capture", Verdict::Fail, |f| {
+            snapshot(f).agents[0].compositor = "kde".into()
+        }),
+        ("capture", Verdict::Fail, |f| {
+            snapshot(f).agents[0].compositor = "hyprland".into()
+        }),
+        ("lock", Verdict::Warn, |f| f.locked = Some(true)),
+        ("gamescope", Verdict::Fail, |f| {
+            f.desktop.wants_gamescope = Some("/home/u/.config/punktfunk/apps.toml".into())
+        }),
         ("encoders", Verdict::Fail, |f| {
             snapshot(f).agents[0].encoders.clear()
         }),
@@ -152,6 +174,22 @@ fn a_stopped_service_is_one_failure_and_not_a_row_of_them() {
         complaints(&facts),
         BTreeMap::from([("service", Verdict::Fail)])
     );
+}
+
+#[test]
+fn what_is_granted_or_installed_is_no_complaint_any_more() {
+    let mut facts = healthy();
+    snapshot(&mut facts).agents[0].compositor = "kde".into();
+    facts.desktop.kwin_grant = Some("/g".into());
+    assert_eq!(complaints(&facts), BTreeMap::new());
+    snapshot(&mut facts).agents[0].compositor = "hyprland".into();
+    facts.desktop.screen_cast = Some(5);
+    facts.desktop.wants_gamescope = Some("/a".into());
+    facts.desktop.gamescope = Some("/usr/games/gamescope".into());
+    assert_eq!(complaints(&facts), BTreeMap::new());
+    // an agent that was started before its desktop does not know it; then the caller's own counts
+    snapshot(&mut facts).agents[0].compositor = "unknown".into();
+    assert_eq!(complaints(&facts), BTreeMap::new());
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! Can what the caller's desktop shows be captured?
+use super::session::own_agent;
+use crate::doctor::{Facts, Finding};
+
+/// How the agent gets at a desktop's pictures.
+#[derive(PartialEq, Eq)]
+enum Way {
+    /// By asking the compositor, which needs nothing else.
+    Direct(&'static str),
+    KWin,
+    Portal,
+    /// There is no desktop here.
+    None,
+}
+
+fn way(facts: &Facts) -> Way {
+    // the agent's word counts: it is what captures
+    let agent = own_agent(facts).map(|agent| agent.compositor.as_str());
+    let name = agent
+        .filter(|name| !name.is_empty() && *name != "unknown")
+        .unwrap_or(&facts.desktop.name);
+    let has = |word: &str| name.contains(word);
+    if has("gnome") || has("mutter") {
+        Way::Direct("Mutter")
+    } else if has("sway") {
+        Way::Direct("sway")
+    } else if has("kde") || has("plasma") || has("kwin") {
+        Way::KWin
+    } else if name.is_empty() {
+        Way::None
+    } else {
+        Way::Portal
+    }
+}
+
+pub fn session_manager(facts: &Facts) -> Finding {
+    let check = "WirePlumber";
+    match facts.desktop.session_manager {
+        true => Finding::ok(check, "runs"),
+        false if facts.uid == 0 || facts.pipewire.is_none() => {
+            Finding::skip(check, "not in a session")
+        }
+        false if !facts.pipewire_present => Finding::skip(check, "needs PipeWire"),
+        false => Finding::warn(
+            check,
+            "no session manager of PipeWire runs: nothing is linked, so neither the desktop nor its sound arrives",
+            "systemctl --user enable --now wireplumber; its log: journalctl --user -u wireplumber",
+        ),
+    }
+}
+
+pub fn capture(facts: &Facts) -> Finding {
+    let check = "capture";
+    match (
+        way(facts),
+        &facts.desktop.kwin_grant,
+        facts.desktop.screen_cast,
+    ) {
+        (Way::None, ..) => Finding::skip(check, "not in a desktop session"),
+        (Way::Direct(name), ..) => Finding::ok(check, format!("{name} is asked directly")),
+        (Way::KWin, Some(grant), _) => Finding::ok(
+            check,
+            format!("KWin is asked directly, granted by {}", grant.display()),
+        ),
+        (Way::KWin, None, _) => Finding::fail(
+            check,
+            "no desktop file grants the agent KWin's screencast protocol, so KWin hides it",
+            "install the package again (org.punktfunk.Agent.desktop, its Exec= must be the agent's real path), then log out and in",
+        ),
+        (Way::Portal, _, Some(version)) => Finding::ok(
+            check,
+            format!("by the portal, ScreenCast version {version}"),
+        ),
+        (Way::Portal, _, None) => Finding::fail(
+            check,
+            "this desktop is captured by its portal, and there is none with ScreenCast",
+            "install xdg-desktop-portal and your desktop's back end of it (xdg-desktop-portal-wlr, -hyprland, -gtk, ...), then log out and in",
+        ),
+    }
+}
+
+pub fn lock(facts: &Facts) -> Finding {
+    let check = "lock";
+    let Some(agent) = own_agent(facts) else {
+        return Finding::skip(check, "needs the agent");
+    };
+    match facts.locked {
+        None => Finding::skip(check, "logind does not say"),
+        Some(false) => Finding::ok(check, "the session is not locked"),
+        Some(true) => Finding::warn(
+            check,
+            format!(
+                "session {} is locked: clients see a placeholder, only those that may unlock see it",
+                agent.session
+            ),
+            format!(
+                "unlock it (loginctl unlock-session {}), or let a client do it: punktfunkctl clients permissions ID ... unlock",
+                agent.session
+            ),
+        ),
+    }
+}
+
+pub fn gamescope(facts: &Facts) -> Finding {
+    let check = "gamescope";
+    match (&facts.desktop.wants_gamescope, &facts.desktop.gamescope) {
+        (None, _) => Finding::skip(check, "nothing is configured to run in it"),
+        (Some(_), Some(path)) => Finding::ok(check, path.display().to_string()),
+        (Some(file), None) => Finding::fail(
+            check,
+            format!("{} asks for it, and it is not installed", file.display()),
+            "install gamescope, or take it out of that file",
+        ),
+    }
+}
