@@ -1,7 +1,9 @@
 //! The desktop portal's ScreenCast: any compositor that has one, after the user's consent.
 //!
 //! Where the portal also offers RemoteDesktop, the cast is asked for within such a session, so that one consent covers
-//! picture and input. What the user picks is captured at its own size.
+//! picture and input, and it is remembered. What the user picks is captured at its own size.
+
+mod consent;
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -20,6 +22,8 @@ use ashpd::{
 };
 use futures_util::StreamExt;
 use tokio::time::timeout;
+
+use consent::Consent;
 
 use super::{
     Source, SourceError, SourceRequest,
@@ -88,6 +92,7 @@ async fn with_input(
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
+    let consent = Consent::of_user("remote-desktop");
     let opened = async {
         remote
             .select_devices(
@@ -99,11 +104,13 @@ async fn with_input(
                                 | DeviceType::Pointer
                                 | DeviceType::Touchscreen),
                     )
-                    .set_persist_mode(PersistMode::DoNot),
+                    .set_persist_mode(PersistMode::ExplicitlyRevoked)
+                    .set_restore_token(consent.token().as_deref()),
             )
             .await
             .and_then(|request| request.response())
             .map_err(failed)?;
+        // What is persisted here is persisted with the devices; portals refuse it in both places.
         cast.select_sources(&session, sources(cast, request).await?)
             .await
             .and_then(|request| request.response())
@@ -113,6 +120,7 @@ async fn with_input(
             .await
             .and_then(|request| request.response())
             .map_err(failed)?;
+        consent.keep(started.restore_token());
         let eis = match remote
             .connect_to_eis(&session, ConnectToEISOptions::default())
             .await
@@ -142,8 +150,13 @@ async fn picture_only(
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
+    let consent = Consent::of_user("screencast");
     let opened = async {
-        cast.select_sources(&session, sources(cast, request).await?)
+        let sources = sources(cast, request)
+            .await?
+            .set_persist_mode(PersistMode::ExplicitlyRevoked)
+            .set_restore_token(consent.token().as_deref());
+        cast.select_sources(&session, sources)
             .await
             .and_then(|request| request.response())
             .map_err(failed)?;
@@ -152,6 +165,7 @@ async fn picture_only(
             .await
             .and_then(|request| request.response())
             .map_err(failed)?;
+        consent.keep(started.restore_token());
         let fd = cast
             .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
             .await
@@ -181,8 +195,7 @@ async fn sources(
     };
     let options = SelectSourcesOptions::default()
         .set_sources(wanted)
-        .set_multiple(false)
-        .set_persist_mode(PersistMode::DoNot);
+        .set_multiple(false);
     // A mode that the portal does not know ends the session on some of them.
     Ok(if modes.contains(cursor) {
         options.set_cursor_mode(cursor)
