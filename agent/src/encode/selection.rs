@@ -8,7 +8,14 @@ use super::{
     nvenc::{self, Codec, Nvenc},
     openh264::{self, OpenH264},
 };
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// What works here was told once.
+static LOOKED: AtomicBool = AtomicBool::new(false);
 
 /// An encoder of this build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,14 +128,22 @@ impl Choice {
 
     /// What works here, best first. May take a moment: a driver is loaded and asked.
     pub fn look(self) -> Vec<Found> {
+        // an agent looks each time that it registers, which may be often
+        let again = LOOKED.swap(true, Ordering::Relaxed);
         let mut all = Vec::new();
         for kind in self.kinds() {
-            match kind.look() {
+            let name = kind.name();
+            let said = match kind.look() {
                 Ok(found) => {
-                    tracing::info!(encoder = kind.name(), "{}", found.device);
+                    let said = found.device.clone();
                     all.push(found);
+                    said
                 }
-                Err(why) => tracing::info!(encoder = kind.name(), "not here: {why}"),
+                Err(why) => format!("not here: {why}"),
+            };
+            match again {
+                true => tracing::debug!(encoder = name, "{said}"),
+                false => tracing::info!(encoder = name, "{said}"),
             }
         }
         all

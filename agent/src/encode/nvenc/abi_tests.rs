@@ -97,6 +97,10 @@ fn versions_and_identifiers_are_the_headers() {
         ),
         (abi::REGISTER_VERSION, sdk::NV_ENC_REGISTER_RESOURCE_VER),
         (abi::MAP_VERSION, sdk::NV_ENC_MAP_INPUT_RESOURCE_VER),
+        (
+            abi::AV1_LEVEL_AUTOSELECT,
+            sdk::NV_ENC_LEVEL::NV_ENC_LEVEL_AV1_AUTOSELECT as u32,
+        ),
     ] {
         assert_eq!(ours, theirs, "{ours:#x} {theirs:#x}");
     }

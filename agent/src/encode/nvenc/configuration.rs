@@ -140,7 +140,7 @@ impl Plan {
                     | chroma << abi::AV1_CHROMA_FORMAT_SHIFT
                     | depth << abi::AV1_INPUT_BIT_DEPTH_SHIFT
                     | depth << abi::AV1_BIT_DEPTH_SHIFT;
-                av1.level = 0;
+                av1.level = abi::AV1_LEVEL_AUTOSELECT;
                 av1.tier = 0;
                 av1.idr_period = abi::INFINITE_GOP;
                 av1.max_num_ref_frames = self.references;

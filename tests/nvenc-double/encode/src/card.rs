@@ -43,7 +43,10 @@ impl Codec {
 
     /// Formats of pictures that go in: of those, the ones that the double makes a stream of.
     pub fn formats(self) -> &'static [u32] {
-        &[NV12]
+        match self {
+            Self::Hevc => &[NV12, YUV444],
+            _ => &[NV12],
+        }
     }
 
     pub fn most_references(self) -> u32 {
@@ -71,6 +74,7 @@ impl Codec {
             28 => i32::from(knobs::invalidation()),
             25 => 1,
             31 => width * height / 256,
+            33 => i32::from(self == Self::Hevc),
             // the double has no card's speed
             32 => 0,
             45 => 64,

@@ -308,8 +308,16 @@ impl Session {
                 "a picture of another size, format or structure",
             ));
         }
-        if !setup.codec.formats().contains(&wanted.format) {
-            return Err(self.misuse(UNSUPPORTED_PARAM, "a format that the card does not take"));
+        let set_up_for = if setup.chroma_444 {
+            card::YUV444
+        } else {
+            card::NV12
+        };
+        if wanted.format != set_up_for {
+            return Err(self.misuse(
+                UNSUPPORTED_PARAM,
+                "a format that the encoder was not set up for",
+            ));
         }
         if !matches!(self.bitstreams.get(&wanted.output), Some(Bitstream::Free)) {
             return Err(self.misuse(

@@ -7,10 +7,10 @@ use crate::{
     session::{INVALID_PARAM, INVALID_PTR, INVALID_VERSION, UNSUPPORTED_PARAM, fits},
 };
 use nvidia_video_codec_sdk::sys::nvEncodeAPI::{
-    GUID, NV_ENC_AV1_PROFILE_MAIN_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_VER,
-    NV_ENC_H264_PROFILE_HIGH_GUID, NV_ENC_HEVC_PROFILE_MAIN_GUID, NV_ENC_INITIALIZE_PARAMS,
-    NV_ENC_INITIALIZE_PARAMS_VER, NV_ENC_PRESET_P1_GUID, NV_ENC_RC_PARAMS_VER,
-    NVENC_INFINITE_GOPLENGTH,
+    GUID, NV_ENC_AV1_PROFILE_MAIN_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_H264_VUI_PARAMETERS,
+    NV_ENC_CONFIG_VER, NV_ENC_H264_PROFILE_HIGH_GUID, NV_ENC_HEVC_PROFILE_FREXT_GUID,
+    NV_ENC_HEVC_PROFILE_MAIN_GUID, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INITIALIZE_PARAMS_VER,
+    NV_ENC_LEVEL, NV_ENC_PRESET_P1_GUID, NV_ENC_RC_PARAMS_VER, NVENC_INFINITE_GOPLENGTH,
 };
 
 /// A field that the bindings have as a Rust enum, as the number that the program wrote: it may be none of the enum's.
@@ -98,15 +98,33 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
         ));
     }
     // SAFETY: the union's member for this codec, as the caller filled it in.
-    let (profile, references, repeats, colour, slices) = unsafe { of_codec(codec, config) };
-    if config.profileGUID != profile {
+    let found = unsafe { of_codec(codec, config) };
+    if config.profileGUID != found.profile {
         return Err(refuse(
             UNSUPPORTED_PARAM,
             "another profile than this double has",
         ));
     }
-    if !(1..=codec.most_references()).contains(&references) || !(1..=32).contains(&slices) {
+    if !(1..=codec.most_references()).contains(&found.references)
+        || !(1..=32).contains(&found.slices)
+    {
         return Err(refuse(INVALID_PARAM, "references or slices out of range"));
+    }
+    if found.level != found.any_level {
+        return Err(refuse(INVALID_PARAM, "a level that the stream may not fit"));
+    }
+    let full = found.chroma == 3;
+    if found.depth != 0 || !(full || found.chroma == 1) {
+        return Err(refuse(
+            UNSUPPORTED_PARAM,
+            "another depth or chroma than this double has",
+        ));
+    }
+    if full && codec.capability(33) != Some(1) {
+        return Err(refuse(
+            UNSUPPORTED_PARAM,
+            "4:4:4 with a codec that the card has not got it for",
+        ));
     }
     let setup = Setup {
         codec,
@@ -114,70 +132,91 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
         height,
         fps: params.frameRateNum / params.frameRateDen,
         kbps: rc.averageBitRate / 1000,
-        references,
-        colour,
+        references: found.references,
+        chroma_444: full,
+        colour: found.colour,
     };
-    Ok((setup, repeats))
+    Ok((setup, found.repeats))
 }
 
-/// Profile, references, repeated parameter sets, colour, slices.
-unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> (GUID, u32, bool, [u32; 4], u32) {
+/// What the codecs have in common, at different places.
+struct OfCodec {
+    /// The profile that belongs to the chroma.
+    profile: GUID,
+    references: u32,
+    repeats: bool,
+    level: u32,
+    /// What leaves the choice to the driver.
+    any_level: u32,
+    /// chroma_format_idc, and bits beyond 8.
+    chroma: u32,
+    depth: u32,
+    colour: [u32; 4],
+    slices: u32,
+}
+
+unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
+    let colour = |vui: &NV_ENC_CONFIG_H264_VUI_PARAMETERS| {
+        [
+            number!(vui.colourPrimaries),
+            number!(vui.transferCharacteristics),
+            number!(vui.colourMatrix),
+            vui.videoFullRangeFlag,
+        ]
+    };
     match codec {
         Codec::H264 => {
             // SAFETY: the caller's contract.
             let h264 = unsafe { &config.encodeCodecConfig.h264Config };
-            let vui = &h264.h264VUIParameters;
-            let colour = [
-                number!(vui.colourPrimaries),
-                number!(vui.transferCharacteristics),
-                number!(vui.colourMatrix),
-                vui.videoFullRangeFlag,
-            ];
-            let repeats = h264.repeatSPSPPS() == 1;
-            (
-                NV_ENC_H264_PROFILE_HIGH_GUID,
-                h264.maxNumRefFrames,
-                repeats,
-                colour,
-                h264.sliceModeData,
-            )
+            OfCodec {
+                profile: NV_ENC_H264_PROFILE_HIGH_GUID,
+                references: h264.maxNumRefFrames,
+                repeats: h264.repeatSPSPPS() == 1,
+                level: h264.level,
+                any_level: 0,
+                chroma: h264.chromaFormatIDC,
+                depth: 0,
+                colour: colour(&h264.h264VUIParameters),
+                slices: h264.sliceModeData,
+            }
         }
         Codec::Hevc => {
             // SAFETY: the caller's contract.
             let hevc = unsafe { &config.encodeCodecConfig.hevcConfig };
-            let vui = &hevc.hevcVUIParameters;
-            let colour = [
-                number!(vui.colourPrimaries),
-                number!(vui.transferCharacteristics),
-                number!(vui.colourMatrix),
-                vui.videoFullRangeFlag,
-            ];
-            let repeats = hevc.repeatSPSPPS() == 1;
-            (
-                NV_ENC_HEVC_PROFILE_MAIN_GUID,
-                hevc.maxNumRefFramesInDPB,
-                repeats,
-                colour,
-                hevc.sliceModeData,
-            )
+            OfCodec {
+                profile: match hevc.chromaFormatIDC() {
+                    3 => NV_ENC_HEVC_PROFILE_FREXT_GUID,
+                    _ => NV_ENC_HEVC_PROFILE_MAIN_GUID,
+                },
+                references: hevc.maxNumRefFramesInDPB,
+                repeats: hevc.repeatSPSPPS() == 1,
+                level: hevc.level,
+                any_level: 0,
+                chroma: hevc.chromaFormatIDC(),
+                depth: hevc.pixelBitDepthMinus8(),
+                colour: colour(&hevc.hevcVUIParameters),
+                slices: hevc.sliceModeData,
+            }
         }
         Codec::Av1 => {
             // SAFETY: the caller's contract.
             let av1 = unsafe { &config.encodeCodecConfig.av1Config };
-            let colour = [
-                number!(av1.colorPrimaries),
-                number!(av1.transferCharacteristics),
-                number!(av1.matrixCoefficients),
-                av1.colorRange,
-            ];
-            let repeats = av1.repeatSeqHdr() == 1;
-            (
-                NV_ENC_AV1_PROFILE_MAIN_GUID,
-                av1.maxNumRefFramesInDPB,
-                repeats,
-                colour,
-                1,
-            )
+            OfCodec {
+                profile: NV_ENC_AV1_PROFILE_MAIN_GUID,
+                references: av1.maxNumRefFramesInDPB,
+                repeats: av1.repeatSeqHdr() == 1,
+                level: av1.level,
+                any_level: NV_ENC_LEVEL::NV_ENC_LEVEL_AV1_AUTOSELECT as u32,
+                chroma: av1.chromaFormatIDC(),
+                depth: av1.pixelBitDepthMinus8() | av1.inputPixelBitDepthMinus8(),
+                colour: [
+                    number!(av1.colorPrimaries),
+                    number!(av1.transferCharacteristics),
+                    number!(av1.matrixCoefficients),
+                    av1.colorRange,
+                ],
+                slices: 1,
+            }
         }
     }
 }

@@ -326,6 +326,7 @@ mod tests {
             fps: 60,
             kbps: 3000,
             references: 5,
+            chroma_444: false,
             colour: [1, 1, 1, 0],
         });
         let mut decoder = Decoder::new().expect("decoder");

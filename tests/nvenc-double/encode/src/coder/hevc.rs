@@ -52,7 +52,7 @@ impl Hevc {
         }
     }
 
-    /// The picture's blocks: 256 luma samples and twice 64 chroma, cut down to their bits; beyond its edge the edge again.
+    /// The picture's blocks: 256 luma samples and twice 64 or 256 chroma, cut down to their bits; beyond its edge the edge again.
     fn blocks(&self, source: &Source<'_>) -> Vec<Vec<u8>> {
         let (luma, chroma) = source.bytes.split_at(source.width * source.height);
         let at = |plane: &[u8], line: usize, lines: usize, x: usize, y: usize| {
@@ -67,7 +67,16 @@ impl Hevc {
                     samples.push(at(luma, source.width, source.height, x, y) >> (8 - LUMA_BITS));
                 }
             }
-            for part in 0..2 {
+            let planes = if self.setup.chroma_444 { chroma } else { &[] };
+            for plane in planes.chunks_exact(source.width * source.height) {
+                for y in top..top + BLOCK {
+                    for x in left..left + BLOCK {
+                        let value = at(plane, source.width, source.height, x, y);
+                        samples.push(value >> (8 - CHROMA_BITS));
+                    }
+                }
+            }
+            for part in 0..if self.setup.chroma_444 { 0 } else { 2 } {
                 for y in top / 2..(top + BLOCK) / 2 {
                     for x in left / 2..(left + BLOCK) / 2 {
                         let x = x.min(source.width / 2 - 1) * 2 + part;
@@ -98,7 +107,7 @@ impl Hevc {
             out.bits(3, 0);
             out.bit(1);
             out.bits(16, 0xffff);
-            profile(out);
+            profile(out, self.setup.chroma_444);
             out.bit(1);
             out.ue(depth);
             out.ue(0);
@@ -139,18 +148,26 @@ impl Hevc {
         out.bits(4, 0);
         out.bits(3, 0);
         out.bit(1);
-        profile(out);
+        profile(out, self.setup.chroma_444);
         out.ue(0);
-        out.ue(1);
+        let cell = if self.setup.chroma_444 {
+            out.ue(3);
+            // the planes belong together
+            out.bit(0);
+            1
+        } else {
+            out.ue(1);
+            2
+        };
         out.ue(width);
         out.ue(height);
         // what is beyond the picture's edge is not shown, counted in chroma samples
         out.bit(1);
         for cut in [
             0,
-            (width - self.setup.width) / 2,
+            (width - self.setup.width) / cell,
             0,
-            (height - self.setup.height) / 2,
+            (height - self.setup.height) / cell,
         ] {
             out.ue(cut);
         }
@@ -295,14 +312,19 @@ impl Coder for Hevc {
     fn set_rate(&mut self, _: u32) {}
 }
 
-/// Main, level 6.2: nothing is near it.
-fn profile(out: &mut Writer) {
+/// Main, or Main 4:4:4 of the range extensions; level 6.2: nothing is near it.
+fn profile(out: &mut Writer, chroma_444: bool) {
     out.bits(3, 0);
-    out.bits(5, 1);
-    out.bits(32, 0x6000_0000);
+    let (number, compatible, constraints) = match chroma_444 {
+        false => (1, 0x6000_0000, 0),
+        true => (4, 0x0800_0000, 0b1_1100_0001),
+    };
+    out.bits(5, number);
+    out.bits(32, compatible);
     // progressive, not interlaced, not packed, frames only
     out.bits(4, 0b1001);
+    out.bits(9, constraints);
     out.bits(32, 0);
-    out.bits(12, 0);
+    out.bits(3, 0);
     out.bits(8, 186);
 }

@@ -21,11 +21,12 @@ pub struct Setup {
     pub fps: u32,
     pub kbps: u32,
     pub references: u32,
+    pub chroma_444: bool,
     /// In the order of the VUI: primaries, transfer, matrix, full range.
     pub colour: [u32; 4],
 }
 
-/// A picture as it lies on the card, its lines without padding: NV12.
+/// A picture as it lies on the card, its lines without padding: NV12, or three planes for 4:4:4.
 pub struct Source<'a> {
     pub width: usize,
     pub height: usize,

@@ -11,6 +11,7 @@ fn setup(codec: Codec, width: u32, height: u32) -> Setup {
         fps: 60,
         kbps: 3000,
         references: 5,
+        chroma_444: false,
         colour: [1, 1, 1, 0],
     }
 }
@@ -97,6 +98,33 @@ fn hevc_shows_each_picture_also_from_an_older_reference() {
             assert_eq!(luma.iter().filter(|value| **value > 150).count(), 256);
         }
     }
+}
+
+#[test]
+fn hevc_with_full_chroma_is_a_stream_of_its_own_profile() {
+    let setup = Setup {
+        chroma_444: true,
+        ..setup(Codec::Hevc, 320, 192)
+    };
+    let mut coder = open(&setup);
+    let mut received = Vec::new();
+    for stamp in 0..4u64 {
+        let mut bytes = picture(320, 192, stamp as usize);
+        bytes.resize(320 * 192 * 3, 128);
+        let source = Source {
+            width: 320,
+            height: 192,
+            bytes: &bytes,
+        };
+        let kind = match stamp {
+            0 => Kind::Idr,
+            _ => from(stamp - 1, true),
+        };
+        received.extend(coder.encode(&source, stamp, kind, stamp == 0));
+    }
+    let pictures = decoded("full", "hevc", &received, (320, 192));
+    assert_eq!(pictures.len(), 4);
+    assert!(pictures[3][8 * 320 + 3 * 16 + 8] > 150);
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! The program itself, with whatever driver there is.
+
+use crate::driver::{Knob, said};
+use nvenc_double::rig::{Libraries, Rig};
+use std::process::Command;
+
+const AGENT: &str = env!("CARGO_BIN_EXE_punktfunk-agent");
+
+/// The agent with these libraries and knobs.
+fn agent(libraries: Libraries, knobs: &[Knob], arguments: &[&str]) -> (bool, String) {
+    let rig = Rig::new(libraries);
+    let output = Command::new(AGENT)
+        .args(arguments)
+        .envs(rig.environment())
+        .envs(knobs.iter().copied())
+        .output()
+        .unwrap();
+    assert!(!rig.faults().contains("destroyed"), "{}", rig.faults());
+    (output.status.success(), said(&output))
+}
+
+#[test]
+fn one_program_starts_with_whatever_driver_there_is_and_says_what_is_missing() {
+    let none: &[Knob] = &[];
+    let cases: &[(Libraries, &[Knob], &[&str])] = &[
+        (
+            Libraries::None,
+            none,
+            &["there is no NVIDIA driver", "libcuda.so.1", "install one"],
+        ),
+        (
+            Libraries::CudaAlone,
+            none,
+            &["CUDA 12.2", "libnvidia-encode.so.1", "libnvidia-encode1"],
+        ),
+        (
+            Libraries::Both,
+            &[("NVENC_DOUBLE_API", "11.0")],
+            &["speaks NVENC 11.0", "12.1 is needed", "530.41.03"],
+        ),
+        (
+            Libraries::Both,
+            &[("NVENC_DOUBLE_MISSING", "nvEncInvalidateRefFrames")],
+            &["lacks nvEncInvalidateRefFrames", "install"],
+        ),
+        (
+            Libraries::Both,
+            &[("CUDA_DOUBLE_CARDS", "0")],
+            &["finds no card", "nvidia-smi"],
+        ),
+        (
+            Libraries::Both,
+            &[
+                ("NVENC_DOUBLE_NO_ENCODER", "1"),
+                ("CUDA_DOUBLE_NAME", "NVIDIA H200"),
+            ],
+            &["NVIDIA H200 has no video encoder"],
+        ),
+    ];
+    let out = std::env::temp_dir().join(format!("punktfunk-one-binary-{}", std::process::id()));
+    let spike = [
+        "spike",
+        "--width",
+        "640",
+        "--height",
+        "368",
+        "--seconds",
+        "1",
+        "--out",
+    ];
+    for (libraries, knobs, parts) in cases {
+        let (fine, text) = agent(*libraries, knobs, &["encoders"]);
+        assert!(fine && text.contains("openh264: h264"), "{text}");
+        let out = out.to_str().unwrap();
+        let named = [&spike[..], &[out, "--encoder", "nvenc"]].concat();
+        let (refused, spike_text) = agent(*libraries, knobs, &named);
+        assert!(!refused);
+        for part in *parts {
+            assert!(text.contains(part), "{part} is not in: {text}");
+            assert!(spike_text.contains(part), "{part} is not in: {spike_text}");
+        }
+        let (fine, text) = agent(*libraries, knobs, &[&spike[..], &[out]].concat());
+        assert!(fine && text.contains("encoded=60"), "{text}");
+    }
+    let _ = std::fs::remove_file(out);
+    let (fine, text) = agent(Libraries::Both, none, &["encoders"]);
+    let wanted = "nvenc: h264 + reference invalidation";
+    assert!(fine && text.contains(wanted), "{text}");
+}
+
+#[test]
+fn the_spike_writes_streams_that_foreign_decoders_play() {
+    for (codec, format) in [("h264", "h264"), ("h265", "hevc"), ("av1", "obu")] {
+        let rig = Rig::new(Libraries::Both);
+        let out = rig.books().join(format!("spike.{codec}"));
+        let output = Command::new(AGENT)
+            .args([
+                "spike",
+                "--encoder",
+                "nvenc",
+                "--codec",
+                codec,
+                "--loopback",
+            ])
+            .args([
+                "--width",
+                "640",
+                "--height",
+                "384",
+                "--seconds",
+                "1",
+                "--out",
+            ])
+            .arg(&out)
+            .envs(rig.environment())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{codec}: {}", said(&output));
+        assert_eq!(rig.faults(), "");
+        let probe = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-f",
+                format,
+                "-count_frames",
+                "-select_streams",
+                "v",
+            ])
+            .args([
+                "-show_entries",
+                "stream=width,height,nb_read_frames",
+                "-of",
+                "csv=p=0",
+            ])
+            .arg(&out)
+            .output()
+            .expect("ffprobe, of Debian's ffmpeg");
+        assert_eq!(said(&probe).trim(), "640,384,60", "{codec}");
+    }
+}
