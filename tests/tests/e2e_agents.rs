@@ -4,7 +4,7 @@ mod fixture;
 
 use fixture::{
     Host, Setup,
-    bystander::{assert_unharmed, small},
+    bystander::{assert_unharmed, observed, small},
     fake_agent::{Behaviour, FakeAgent},
 };
 use punktfunk_core::input::InputEvent;
@@ -19,19 +19,7 @@ const SOON: Duration = Duration::from_secs(12);
 
 #[test]
 fn input_arrives_at_the_agent_in_the_clients_terms_and_is_released_at_the_end() {
-    let host = Setup::default().without_agent().start();
-    let agent = host
-        .block(FakeAgent::register(
-            host.connect(),
-            "dev",
-            Behaviour::Honest,
-        ))
-        .expect("registration");
-    let client = host.client();
-    let running = client
-        .stream(&small(&host, &client), false)
-        .expect("stream");
-    assert!(running.wait_decoded(10, SOON));
+    let (_host, agent, _client, running) = observed();
     let sent = [
         input::key(true, 0x41, 0),
         input::key(false, 0x41, 0),
@@ -93,19 +81,7 @@ fn input_arrives_at_the_agent_in_the_clients_terms_and_is_released_at_the_end() 
 
 #[test]
 fn key_frames_come_when_asked_for() {
-    let host = Setup::default().without_agent().start();
-    let agent = host
-        .block(FakeAgent::register(
-            host.connect(),
-            "dev",
-            Behaviour::Honest,
-        ))
-        .expect("registration");
-    let client = host.client();
-    let running = client
-        .stream(&small(&host, &client), false)
-        .expect("stream");
-    assert!(running.wait_decoded(10, SOON));
+    let (_host, agent, _client, running) = observed();
     running.control().commands.request_key_frame();
     assert!(agent.wait(SOON, |seen| seen.key_frames_asked > 0));
     assert!(

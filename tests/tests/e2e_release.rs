@@ -4,9 +4,9 @@
 mod fixture;
 
 use fixture::{
-    Host, Setup,
-    bystander::small,
-    fake_agent::{Behaviour, FakeAgent},
+    Host,
+    bystander::{observed, small},
+    fake_agent::FakeAgent,
 };
 use punktfunk_core::input::InputEvent;
 use punktfunk_dbus::{channel::message::Held, proxies::ClientProxy};
@@ -25,19 +25,7 @@ struct Held3 {
 }
 
 fn held() -> Held3 {
-    let host = Setup::default().without_agent().start();
-    let agent = host
-        .block(FakeAgent::register(
-            host.connect(),
-            "dev",
-            Behaviour::Honest,
-        ))
-        .expect("registration");
-    let client = host.client();
-    let running = client
-        .stream(&small(&host, &client), false)
-        .expect("stream");
-    assert!(running.wait_decoded(10, SOON));
+    let (host, agent, client, running) = observed();
     for pressed in [
         input::key(true, 0x10, 1),
         input::key(true, 0x41, 1),

@@ -21,6 +21,10 @@ impl Held {
         }
         fits
     }
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0
+    }
     fn give(&mut self, len: usize) {
         self.0 = self.0.saturating_sub(len.saturating_add(OVERHEAD));
     }

@@ -289,6 +289,12 @@ impl<A: Clone + PartialEq> Host<A> {
         }
     }
 
+    /// Bytes of this peer's messages that wait for others.
+    #[cfg(test)]
+    pub(super) fn kept(&mut self, peer: PeerId) -> usize {
+        self.peer(peer).map_or(0, |peer| peer.kept())
+    }
+
     fn peer(&mut self, id: PeerId) -> Option<&mut Peer<A>> {
         slot(&mut self.slots, id)?.peer.as_mut()
     }

@@ -326,6 +326,11 @@ impl<A> Peer<A> {
         self.outgoing.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.held.bytes()
+    }
+
     pub(super) fn disconnect(&mut self) {
         if self.state == State::Up {
             self.state = State::Leaving;

@@ -290,6 +290,17 @@ fn quality_of_stereo_comes_from_the_host_header_and_of_surround_from_the_attribu
     let high = parse_announce(&announce(&surround), &offer(), false).unwrap();
     assert!(high.audio.high_quality);
     assert_eq!(high.opus_layout(), (6, 0));
+    // Neither looks at what is meant for the other.
+    let high = parse_announce(&announce(&[]), &offer(), true).unwrap();
+    assert!(high.audio.high_quality);
+    let low = parse_announce(
+        &announce(&[("x-nv-audio.surround.AudioQuality", "1")]),
+        &offer(),
+        false,
+    );
+    assert!(!low.unwrap().audio.high_quality);
+    let low = parse_announce(&announce(&surround[..1]), &offer(), true).unwrap();
+    assert!(!low.audio.high_quality);
 }
 
 #[test]

@@ -120,20 +120,7 @@ mod tests {
     use super::*;
 
     fn rules(kind: u8, access_unit: &[u8]) -> (bool, Vec<&'static str>) {
-        let frame = Frame {
-            index: 1,
-            timestamp: 0,
-            latency: 0,
-            kind,
-            access_unit: access_unit.to_vec(),
-            in_first_packet: 1368,
-            arrived: std::time::Instant::now(),
-            packets: 0,
-            blocks: 0,
-        };
-        let breaches = Breaches::default();
-        let key = look(&frame, &breaches).key;
-        (key, breaches.list().iter().map(|b| b.rule).collect())
+        Frame::holding(kind, access_unit, 1368).judged(look)
     }
 
     #[test]

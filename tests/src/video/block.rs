@@ -301,7 +301,8 @@ mod tests {
     }
 
     fn parity(data: usize, parity: usize, length: usize) -> Vec<String> {
-        let code = ReedSolomon::new(data, parity).unwrap();
+        let mut codes = Codes::default();
+        let code = codes.get(data as u16, parity as u16).unwrap();
         let mut out = vec![vec![0; length]; parity];
         code.encode_sep(&shards(data, length), &mut out).unwrap();
         out.iter().map(hex::encode).collect()

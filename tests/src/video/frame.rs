@@ -28,6 +28,34 @@ pub struct Frame {
     pub blocks: u8,
 }
 
+#[cfg(test)]
+impl Frame {
+    /// Frame 1 with this content, for the rules about contents.
+    pub fn holding(kind: u8, access_unit: &[u8], in_first_packet: usize) -> Self {
+        Self {
+            index: 1,
+            timestamp: 0,
+            latency: 0,
+            kind,
+            access_unit: access_unit.to_vec(),
+            in_first_packet,
+            arrived: Instant::now(),
+            packets: 0,
+            blocks: 0,
+        }
+    }
+
+    /// Whether `look` finds a key frame in it, and which rules it breaks.
+    pub fn judged(
+        &self,
+        look: fn(&Self, &Breaches) -> super::bitstream::Look,
+    ) -> (bool, Vec<&'static str>) {
+        let breaches = Breaches::default();
+        let key = look(self, &breaches).key;
+        (key, breaches.list().iter().map(|b| b.rule).collect())
+    }
+}
+
 impl Frame {
     /// From the frame's data packets in order. `None`: no frame header to speak of.
     pub fn assemble(

@@ -99,20 +99,6 @@ pub fn look(frame: &Frame, breaches: &Breaches) -> Look {
 mod tests {
     use super::*;
 
-    fn frame(kind: u8, access_unit: &[u8], in_first_packet: usize) -> Frame {
-        Frame {
-            index: 1,
-            timestamp: 0,
-            latency: 0,
-            kind,
-            access_unit: access_unit.to_vec(),
-            in_first_packet,
-            arrived: std::time::Instant::now(),
-            packets: 0,
-            blocks: 0,
-        }
-    }
-
     #[test]
     fn a_key_frame_counts_only_when_its_slice_starts_in_the_first_packet() {
         let idr = [
@@ -120,14 +106,14 @@ mod tests {
         ];
         let breaches = Breaches::default();
         assert_eq!(
-            look(&frame(KEY, &idr, 1368), &breaches),
+            look(&Frame::holding(KEY, &idr, 1368), &breaches),
             Look {
                 key: true,
                 slices: 1
             }
         );
         assert!(breaches.is_empty());
-        assert!(!look(&frame(KEY, &idr, 14), &breaches).key);
+        assert!(!look(&Frame::holding(KEY, &idr, 14), &breaches).key);
         assert_eq!(
             breaches.list()[0].rule,
             "key-frame-not-recognisable-in-first-packet"
@@ -137,13 +123,13 @@ mod tests {
     #[test]
     fn predicted_frames_come_without_parameter_sets() {
         let breaches = Breaches::default();
-        assert!(!look(&frame(1, &[0, 0, 1, 0x61, 9, 9], 1368), &breaches).key);
+        assert!(!look(&Frame::holding(1, &[0, 0, 1, 0x61, 9, 9], 1368), &breaches).key);
         assert!(breaches.is_empty());
         look(
-            &frame(1, &[0, 0, 1, 0x68, 9, 0, 0, 1, 0x61, 9], 1368),
+            &Frame::holding(1, &[0, 0, 1, 0x68, 9, 0, 0, 1, 0x61, 9], 1368),
             &breaches,
         );
-        look(&frame(2, &[0, 0, 1, 0x61, 9], 1368), &breaches);
+        look(&Frame::holding(2, &[0, 0, 1, 0x61, 9], 1368), &breaches);
         let rules: Vec<_> = breaches.list().iter().map(|breach| breach.rule).collect();
         assert_eq!(
             rules,

@@ -120,20 +120,7 @@ mod tests {
     }
 
     fn rules(kind: u8, units: &[Vec<u8>], in_first_packet: usize) -> (bool, Vec<&'static str>) {
-        let frame = Frame {
-            index: 1,
-            timestamp: 0,
-            latency: 0,
-            kind,
-            access_unit: units.concat(),
-            in_first_packet,
-            arrived: std::time::Instant::now(),
-            packets: 0,
-            blocks: 0,
-        };
-        let breaches = Breaches::default();
-        let key = look(&frame, &breaches).key;
-        (key, breaches.list().iter().map(|b| b.rule).collect())
+        Frame::holding(kind, &units.concat(), in_first_packet).judged(look)
     }
 
     #[test]

@@ -9,13 +9,11 @@ fn never(_: PeerId, _: &[u8]) -> bool {
 }
 
 pub(super) fn connect_datagram(data: u32, connect_id: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
     let header = Header {
         peer: NO_PEER,
         session: 3,
         sent_time: Some(0),
     };
-    header.write(&mut bytes);
     let body = Body::Connect(Connect {
         peer: 0,
         incoming_session: 0xFF,
@@ -27,14 +25,13 @@ pub(super) fn connect_datagram(data: u32, connect_id: u32) -> Vec<u8> {
         data,
         ..Connect::default()
     });
-    Command {
+    let command = Command {
         acknowledge: true,
         channel: CONNECTION,
         sequence: 1,
         body,
-    }
-    .write(&mut bytes);
-    bytes
+    };
+    datagram(header, &command)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is a datagram, and what is not.
-use crate::enet::{Event, Host, PeerId, framing::*};
+use super::network::datagram;
+use crate::enet::{Event, Host, MAX_HELD, PeerId, framing::*};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -42,6 +43,34 @@ fn a_fragment_cannot_ask_for_much_memory() {
     assert!(!fragment(4000, 5, 5, 0));
     assert!(!fragment(4000, 5, 4, 3999));
     assert!(!fragment(4000, 5, 4, u32::MAX));
+}
+
+/// From the second peer: fragment `number` of `count`, each as long as this one, of a message of `total` bytes.
+fn fragment(
+    channel: u8,
+    start: u16,
+    (count, number, total): (u32, u16, u32),
+    payload: &[u8],
+) -> Vec<u8> {
+    let header = Header {
+        peer: 1,
+        session: 0,
+        sent_time: Some(1),
+    };
+    let command = Command {
+        acknowledge: true,
+        channel,
+        sequence: start.wrapping_add(number),
+        body: Body::Fragment(Fragment {
+            start,
+            count,
+            number: u32::from(number),
+            total,
+            offset: u32::from(number) * payload.len() as u32,
+            payload,
+        }),
+    };
+    datagram(header, &command)
 }
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
@@ -104,6 +133,18 @@ proptest! {
             bytes.extend_from_slice(payload);
             host.receive(now, &1u8, &bytes, &mut |_, _| false);
         }
+        // The worst that a peer can do: a message that is too long, and beginnings of others, all behind a gap.
+        host.expect(8);
+        host.receive(now, &2u8, &super::connection::connect_datagram(8, 2), &mut |_, _| false);
+        host.transmit(now, &mut Vec::new());
+        for part in 0..2 {
+            host.receive(now, &2u8, &fragment(40, 1, (2, part, 5000), &[2; 2500]), &mut |_, _| false);
+        }
+        for (channel, start) in (0..48u8).flat_map(|channel| (3..20u16).map(move |start| (channel, start))) {
+            host.receive(now, &2u8, &fragment(channel, start, (2, 0, 4096), &[1; 9]), &mut |_, _| false);
+        }
+        let kept = host.kept(PeerId(1));
+        prop_assert!(kept > MAX_HELD / 2 && kept <= MAX_HELD, "{kept} bytes");
         let mut events = 0;
         while let Some(event) = host.poll_event() {
             events += 1;
@@ -112,7 +153,7 @@ proptest! {
                 prop_assert!(payload.len() <= 4096);
             }
         }
-        prop_assert!(events <= commands.len() * 2);
+        prop_assert!(events <= commands.len() * 2 + 1);
         let mut out = Vec::new();
         while host.transmit(now, &mut out).is_some() {
             prop_assert!(out.len() <= 900);

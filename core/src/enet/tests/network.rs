@@ -1,5 +1,8 @@
 //! A network without time of its own, our host on it, and a client made of an ENet that is not ours.
-use crate::enet::{Event, Host, PeerId};
+use crate::enet::{
+    Event, Host, PeerId,
+    framing::{Command, Header},
+};
 use rusty_enet::{self as rival, EventNoRef, HostSettings, MTU_MAX, Packet, PacketReceived};
 use std::{
     cell::{Cell, RefCell},
@@ -8,6 +11,14 @@ use std::{
     rc::Rc,
     time::Duration,
 };
+
+/// A datagram with one command, as a peer that we write ourselves sends it.
+pub fn datagram(header: Header, command: &Command<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    header.write(&mut bytes);
+    command.write(&mut bytes);
+    bytes
+}
 
 /// An address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

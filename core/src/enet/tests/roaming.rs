@@ -3,14 +3,12 @@ use super::network::*;
 use crate::enet::{Event, framing::*};
 use rusty_enet::Packet;
 
-fn datagram(session: u8, sequence: u16, body: Body<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn told(session: u8, sequence: u16, body: Body<'_>) -> Vec<u8> {
     let header = Header {
         peer: 0,
         session,
         sent_time: Some(1),
     };
-    header.write(&mut bytes);
     let command = Command {
         acknowledge: true,
         channel: if matches!(body, Body::Reliable(_)) {
@@ -21,8 +19,7 @@ fn datagram(session: u8, sequence: u16, body: Body<'_>) -> Vec<u8> {
         sequence,
         body,
     };
-    command.write(&mut bytes);
-    bytes
+    datagram(header, &command)
 }
 
 #[test]
@@ -71,7 +68,7 @@ fn nobody_is_taken_for_a_peer_without_its_proof() {
             },
         ] {
             for sequence in 1..5 {
-                let bytes = datagram(session, sequence, body);
+                let bytes = told(session, sequence, body);
                 network.borrow_mut().send(stranger, SERVER, &bytes);
             }
         }
@@ -91,7 +88,7 @@ fn a_peer_that_moved_away_can_come_back() {
     let network = Network::new(10, 0, 1);
     let (mut server, mut client, peer) = connected(&network);
     // Somebody got hold of a fresh message of the client and sent it first.
-    let own = datagram(0, 1, Body::Reliable(b"sealed"));
+    let own = told(0, 1, Body::Reliable(b"sealed"));
     network.borrow_mut().send(At(66), SERVER, &own);
     run(&network, &mut server, &mut client, 10, |_, _| false);
     assert_eq!(server.host.address(peer), Some(&At(66)));
