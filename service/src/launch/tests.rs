@@ -147,6 +147,13 @@ fn the_offer_follows_the_agent_and_the_policy() {
         codec_mask(&offer_for(Some(&shallow), Encryption::Offered)),
         1
     );
+    for invalidates_refs in [false, true] {
+        let mut info = info(&["h264"]);
+        info.invalidates_refs = invalidates_refs;
+        let offer = offer_for(Some(&info), Encryption::Offered);
+        assert_eq!(offer.invalidates_refs, invalidates_refs);
+    }
+    assert!(!offer_for(None, Encryption::Offered).invalidates_refs);
     let policy = |encryption| {
         let Offer {
             encryption_supported,

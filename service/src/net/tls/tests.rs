@@ -1,5 +1,6 @@
 //! Client certificates as odd as they come: what identifies a client is its key, its bytes, and nothing else.
 #![allow(clippy::arithmetic_side_effects, reason = "test data")]
+use super::server_config;
 use crate::net::harness::{CLIENT_KEY, CLIENT_PEM, TestHost, der, exchange, http_get, sign};
 use punktfunk_core::pairing::Certificate;
 use rustls::{
@@ -361,4 +362,6 @@ async fn the_host_shows_its_one_rsa_certificate_and_no_other_protocol() {
         let key = parsed.public_key().parsed().unwrap();
         assert_eq!(key.key_size(), 2048);
     }
+    let config = server_config(&host.host.identity).unwrap();
+    assert!(config.alpn_protocols.is_empty());
 }

@@ -93,6 +93,10 @@ impl Client {
         self.enet.flush();
     }
 
+    pub fn is_connected(&self) -> bool {
+        self.peer.is_some()
+    }
+
     pub fn connect(&mut self, connect_data: u32) {
         self.dial(connect_data);
         assert_eq!(self.hear(), Heard::Connected);
