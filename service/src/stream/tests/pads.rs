@@ -108,6 +108,32 @@ fn an_agent_that_dies_takes_the_pads_along() {
 }
 
 #[test]
+fn behind_a_lock_the_pads_of_a_stream_rest_and_take_nothing() {
+    let (rig, pads) = rig();
+    let (_agent, mut client) = rig.start_connected(1);
+    let lock = |locked| {
+        let agent = rig.agents.for_owner(Uid(1001)).unwrap();
+        agent.update(|info| info.locked = locked);
+    };
+    say(&mut client, &state(0, 0x1000));
+    until(&mut client, "its button", || {
+        pads.buttons(0) == Some(0x1000)
+    });
+    lock(true);
+    until(&mut client, "rest", || pads.buttons(0) == Some(0));
+    say(&mut client, &state(0, 0x2000));
+    until(&mut client, "it is refused", || {
+        rig.figure(1, "input_refused") == 1
+    });
+    lock(false);
+    say(&mut client, &state(1, 0x4000));
+    until(&mut client, "its button", || {
+        pads.buttons(1) == Some(0x4000)
+    });
+    assert_eq!(pads.buttons(0), Some(0));
+}
+
+#[test]
 fn a_client_without_the_permission_has_no_pads_and_one_that_loses_it_lets_go() {
     let (rig, pads) = rig();
     let (_agent, mut client) = rig.start_connected(1);
