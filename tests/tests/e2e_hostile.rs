@@ -25,12 +25,12 @@ const SOON: Duration = Duration::from_secs(12);
 fn a_wrong_pin_pairs_nobody_and_both_sides_say_so() {
     let host = Setup::default().without_agent().start();
     let mut client = host.stranger();
-    let outcome = host.pair(&mut client, "1234", "4321");
-    assert!(
-        matches!(outcome, Err(PairingError::WrongPin)),
-        "{:?}",
-        outcome.map(|_| ())
-    );
+    let (ours, theirs) = host.pair_both(&mut client, "1234", "4321");
+    assert!(matches!(ours, Err(PairingError::WrongPin)), "{ours:?}");
+    let theirs = theirs
+        .expect_err("the one who entered it is told")
+        .to_string();
+    assert!(theirs.contains("the PIN was wrong"), "{theirs}");
     assert!(client.pinned.is_none());
     assert_eq!(host.block(host.proxy().client_count()).expect("count"), 0);
     assert!(client.breaches.is_empty(), "{:?}", client.breaches.list());

@@ -127,6 +127,10 @@ fn modes_that_cannot_work_are_refused_before_anything_is_opened() {
         );
         assert!(outcome.is_err(), "P = {packet_size} was accepted");
     }
+    let log = host.service_log();
+    for sign in ["stream opened", "could not start"] {
+        assert!(!log.contains(sign), "an agent was asked:\n{log}");
+    }
     host.service().assert_alive();
     host.agent().assert_alive();
     host.await_streams(0);
