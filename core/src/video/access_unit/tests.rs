@@ -188,6 +188,8 @@ fn a_temporal_unit_of_av1_is_taken_whole_and_its_type_is_read_from_its_frame() {
     let arranged = arrange(Codec::Av1, &start, true, ROOM).unwrap();
     assert!(arranged.key && !arranged.changed);
     assert_eq!(joined(&arranged), start);
+    // Whatever the encoder calls it.
+    assert!(arrange(Codec::Av1, &start, false, ROOM).unwrap().key);
     let next = [delimiter.clone(), inter.clone()].concat();
     assert!(!arrange(Codec::Av1, &next, false, ROOM).unwrap().key);
     // Encoders may repeat the sequence header wherever they like.

@@ -98,6 +98,12 @@ mod tests {
             right: None,
         };
         assert_eq!(wishes(&asked).triggers, Some(expected));
+        // Bytes without their flags are what drivers leave there.
+        let unasked = report(|r| r[3..].fill(7));
+        let Wishes {
+            light, triggers, ..
+        } = wishes(&unasked);
+        assert_eq!((light, triggers), (None, None));
     }
 
     #[test]
