@@ -69,6 +69,22 @@ fn every_section_and_every_gotcha_has_a_row_and_every_row_a_test() {
     assert!(counts.is_empty(), "rows of nothing: {counts:?}");
 }
 
+/// `docs/mutants.md` lists what was broken and which tests failed then; steps of rigs were not tried.
+#[test]
+fn every_test_that_the_table_names_was_seen_to_fail() {
+    let seen = fs::read_to_string(root().join("docs/mutants.md")).expect("the list");
+    let unseen: Vec<String> = rows()
+        .into_iter()
+        .flat_map(|(number, tests)| tests.into_iter().map(move |test| (number.clone(), test)))
+        .filter(|(_, test)| {
+            let (path, name) = test.split_once("::").unwrap_or_default();
+            path.ends_with(".rs") && !seen.contains(&format!("`{name}`"))
+        })
+        .map(|(number, test)| format!("row {number}: {test}"))
+        .collect();
+    assert!(unseen.is_empty(), "break what they protect: {unseen:#?}");
+}
+
 #[test]
 fn every_test_that_the_table_names_exists_and_is_run() {
     let mut missing = Vec::new();

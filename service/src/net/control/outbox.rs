@@ -200,8 +200,9 @@ mod tests {
             right: [kind; 10],
         };
         let outbox = outbox();
-        outbox.put(effect(LEFT, 1));
+        outbox.put(effect(LEFT, 3));
         outbox.put(effect(RIGHT, 2));
+        outbox.put(effect(LEFT, 1));
         let both = HostMessage::AdaptiveTriggers {
             controller: 0,
             flags: LEFT | RIGHT,
