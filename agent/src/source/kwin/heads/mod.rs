@@ -219,7 +219,8 @@ impl Heads {
         self.light(&layout.0, &[], true).await
     }
 
-    /// Switch outputs on and off, and order those that are lit; what is so already is not asked for.
+    /// Switch outputs on and off, then order those that are lit; what is so already is not asked for. Two changes:
+    /// KWin 6.3 refuses an order together with an output that goes dark.
     async fn light(
         &mut self,
         lit: &[String],
@@ -238,41 +239,50 @@ impl Heads {
                 }
             }
         }
-        let mut known: Vec<String> = lit
+        if differs {
+            self.apply(&change).await?;
+            self.until(|state| {
+                let is = |name: &String, on| state.named(name).is_none_or(|h| h.enabled == on);
+                (lit.iter().all(|name| is(name, true)) && dark.iter().all(|name| is(name, false)))
+                    .then_some(())
+            })
+            .await?;
+        } else {
+            change.destroy();
+        }
+        if order || differs {
+            self.order(lit).await?;
+        }
+        Ok(())
+    }
+
+    /// Put these outputs first, in this order.
+    async fn order(&mut self, first: &[String]) -> Result<(), HeadsError> {
+        let mut names: Vec<String> = first
             .iter()
             .filter(|name| self.state.named(name).is_some())
             .cloned()
             .collect();
         let now = self.layout().0;
-        if differs || (order && !now.starts_with(&known)) {
-            // KWin refuses an order that leaves any output out, lit or not.
-            let all = self.state.heads.iter().filter(|head| head.complete);
-            let rest: Vec<String> = all
-                .map(|head| head.name.clone())
-                .filter(|name| !known.contains(name))
-                .collect();
-            known.extend(rest);
-            if wayland_client::Proxy::version(&change) >= ORDERS {
-                for (place, name) in (1..).zip(&known) {
-                    change.set_priority(&self.device(name)?, place);
-                }
-            } else if let Some(name) = known.first() {
-                change.set_primary_output(&self.device(name)?);
-            }
-            differs = true;
-        }
-        if !differs {
-            change.destroy();
+        if now.starts_with(&names) {
             return Ok(());
         }
-        self.apply(&change).await?;
-        let (lit, dark) = (lit.to_vec(), dark.to_vec());
-        self.until(|state| {
-            let is = |name: &String, on| state.named(name).is_none_or(|head| head.enabled == on);
-            (lit.iter().all(|name| is(name, true)) && dark.iter().all(|name| is(name, false)))
-                .then_some(())
-        })
-        .await
+        // KWin refuses an order that leaves any output out, lit or not.
+        let all = self.state.heads.iter().filter(|head| head.complete);
+        let rest: Vec<String> = all
+            .map(|head| head.name.clone())
+            .filter(|name| !names.contains(name))
+            .collect();
+        names.extend(rest);
+        let change = self.change();
+        if wayland_client::Proxy::version(&change) >= ORDERS {
+            for (place, name) in (1..).zip(&names) {
+                change.set_priority(&self.device(name)?, place);
+            }
+        } else if let Some(name) = names.first() {
+            change.set_primary_output(&self.device(name)?);
+        }
+        self.apply(&change).await
     }
 
     fn device(
