@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 struct Kept {
     picture: u32,
     stamp: u64,
+    /// Not invalidated. One that is keeps its place until it is pushed out.
+    valid: bool,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ impl References {
         self.kept.push_back(Kept {
             picture,
             stamp: self.next_stamp,
+            valid: true,
         });
         self.next_stamp += 1;
     }
@@ -49,17 +52,15 @@ impl References {
     /// when `first` is older than what is kept: pictures that are kept may then depend on it.
     pub fn forget_from(&mut self, first: u32) -> Option<Vec<u64>> {
         let before = |kept: &Kept| first.wrapping_sub(kept.picture).wrapping_sub(1) < 1 << 31;
-        let good = self.kept.iter().take_while(|kept| before(kept)).count();
-        if good == 0 {
+        if !self.kept.iter().any(|kept| kept.valid && before(kept)) {
             return None;
         }
-        Some(
-            self.kept
-                .split_off(good)
-                .iter()
-                .map(|kept| kept.stamp)
-                .collect(),
-        )
+        let lost = |kept: &&mut Kept| kept.valid && !before(kept);
+        let stamps = self.kept.iter_mut().filter(lost).map(|kept| {
+            kept.valid = false;
+            kept.stamp
+        });
+        Some(stamps.collect())
     }
 }
 
@@ -81,8 +82,11 @@ mod tests {
         assert_eq!(references.forget_from(108), Some(vec![8, 9]));
         assert_eq!(references.forget_from(108), Some(vec![]), "already done");
         references.encoded(110, false);
-        assert_eq!(references.forget_from(107), Some(vec![7, 10]));
-        assert_eq!(references.forget_from(106), None, "106 was the oldest one");
+        assert_eq!(references.forget_from(109), Some(vec![10]));
+        assert_eq!(references.forget_from(107), None, "107 is the oldest one");
+        references.encoded(111, false);
+        let after = references.forget_from(111);
+        assert_eq!(after, None, "the invalidated ones have taken the places");
     }
 
     #[test]
