@@ -103,7 +103,7 @@ fn every_codec_of_the_card_goes_the_whole_way() {
 }
 
 #[test]
-fn a_client_that_lost_frames_goes_on_by_invalidation_and_without_a_key_frame() {
+fn a_client_that_lost_frames_goes_on_by_invalidation_where_the_report_comes_in_time() {
     let rig = Rig::new(Libraries::Both);
     let host = host(&rig, &[]);
     let client = host.client();
