@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 step "packages" scripts/packages.sh build check
 step "formatting" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-step "build" cargo build --workspace --bins --locked
+# Programs and tests in one build: two builds would compile half of the dependencies twice, with other features.
+step "build" cargo build --workspace --bins --tests --examples --locked
 if [ ${#failures[@]} = 0 ]; then
-  # Whatever hangs fails, instead of holding up everything.
-  step "unit and whole-system tests" timeout 1500 cargo test --workspace --locked --no-fail-fast
+  tests "unit and whole-system tests" 1500 cargo test --workspace --locked --no-fail-fast
   if [ -z "${SKIP_RIGS:-}" ]; then
     rigs 900 tests/rigs/test-*.sh
   else
