@@ -7,7 +7,7 @@ use punktfunk_dbus::proxies::ClientProxy;
 use punktfunk_tests::{Client, Ending, Options, control::End, nvhttp::ServerInfo};
 use std::{fs, path::PathBuf, time::Duration};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const NORMAL: End = End::Terminated(0x8003_0023);
 
 /// Notes its surroundings, and runs until it finds a file named `finish`.

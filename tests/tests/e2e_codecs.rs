@@ -11,7 +11,7 @@ use punktfunk_agent_double::{Codec, Order, PlayerSettings};
 use punktfunk_tests::{Ending, Options, video::VideoCodec};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The recordings hold what their encoders say of themselves: x265's message alone is longer than a packet.
 #[test]

@@ -6,7 +6,7 @@ use fixture::Setup;
 use punktfunk_tests::{Ending, control::End};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_client_that_changes_its_address_in_mid_stream_keeps_control_and_picture() {

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(60);
 
 fn small(host: &Host, client: &Client) -> Options {
     Options {

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The same device, reaching the host at another address.
 fn at(client: &Client, ip: IpAddr) -> Client {

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn seconds() -> u64 {
     let set = env::var("PUNKTFUNK_MANY_SECONDS").ok();

@@ -6,7 +6,7 @@ use fixture::Setup;
 use punktfunk_tests::{Client, Ending, HostAddress, Identity, Options};
 use std::{fs, net::Ipv6Addr, time::Duration};
 
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A second of this, counted and clean.
 #[track_caller]

@@ -8,7 +8,7 @@ use punktfunk_tests::{Client, pairing::PairingError};
 use std::{collections::HashMap, thread, time::Duration};
 use zbus::zvariant::OwnedObjectPath;
 
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(60);
 const PAIRING: &str = "org.punktfunk.Host1.Pairing";
 
 fn proxy(host: &Host, path: &OwnedObjectPath) -> PairingProxy<'static> {

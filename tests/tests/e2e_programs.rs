@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(60);
 
 fn ctl(host: &Host, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary("punktfunkctl"));

@@ -14,7 +14,7 @@ use punktfunk_tests::{Client, Ending, Running, input};
 use std::time::Duration;
 
 /// A client that goes silent is given up after ten seconds.
-const SOON: Duration = Duration::from_secs(25);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A host whose agent writes down what it is told, and a client that holds shift, A and the left button.
 struct Held3 {

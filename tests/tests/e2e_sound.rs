@@ -10,7 +10,7 @@ use fixture::{Setup, process::wait_until};
 use punktfunk_tests::{Client, Ending, Options, Report, impairment::Impairment};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// Samples that a channel's tone is measured over.
 const MEASURED: u64 = 32_768;
 

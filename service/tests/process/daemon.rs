@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A directory that everybody may enter, gone with the test.
 pub struct Scratch(pub PathBuf);
