@@ -1,6 +1,6 @@
 //! Try the session's sound by hand: `sound_probe SECONDS [host] [CHANNELS]` reads 5 ms packets, as a stream does, and prints
 //! two lines: packets, how many had sound, the loudest sample, the first channel's pitch, the slowest packet and how long
-//! it took; then the pitch of every channel in GameStream's order, 0 for silence.
+//! it took; with `PROBE_LOUD` it ends at so many packets with sound, and SECONDS is the most that it waits for them; then the pitch of every channel in GameStream's order, 0 for silence.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,8 @@ fn main() -> anyhow::Result<()> {
     let mut pitches = vec![Pitch::default(); channels as usize];
     let mut slowest = Duration::ZERO;
     let mut packet = vec![0.0; 240 * channels as usize];
-    while began.elapsed() < Duration::from_secs(seconds) {
+    let enough = std::env::var("PROBE_LOUD").map_or(Ok(u32::MAX), |n| n.parse())?;
+    while began.elapsed() < Duration::from_secs(seconds) && loud < enough {
         let asked = Instant::now();
         sound.read(&mut packet).map_err(|e| anyhow!(e))?;
         slowest = slowest.max(asked.elapsed());

@@ -2,7 +2,8 @@
 //!
 //! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
 //! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls, once the file named
-//! by `TYPE_WHEN` exists (at once without the variable). `PROBE_FPS` asks for another rate than 60. SOURCE `node:ID` captures a PipeWire node as it is.
+//! by `TYPE_WHEN` exists (at once without the variable). `PROBE_FPS` asks for another rate than 60. With `PROBE_DISTINCT`
+//! it ends at so many different pictures, and SECONDS is the most that it waits for them. SOURCE `node:ID` captures a PipeWire node as it is.
 
 use std::{
     collections::HashSet,
@@ -77,9 +78,10 @@ fn main() -> anyhow::Result<()> {
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
     let (mut count, mut contents, mut last) = (0, HashSet::new(), None::<Picture>);
     let mut ages_us = Vec::new();
+    let enough: usize = std::env::var("PROBE_DISTINCT").map_or(Ok(usize::MAX), |n| n.parse())?;
     let began_cpu = cpu_ns();
     let began = Instant::now();
-    while Instant::now() < end {
+    while Instant::now() < end && contents.len() < enough {
         slot.wait(Duration::from_millis(100));
         if let Some(why) = &slot.state().failed {
             bail!("the source ended: {why}");
@@ -117,7 +119,7 @@ fn main() -> anyhow::Result<()> {
         (cpu_ns() - began_cpu) as f64 / began.elapsed().as_nanos() as f64 * 100.0,
     );
     drop((source, capture));
-    if contents.len() < 2 {
+    if contents.len() < enough.min(2) {
         bail!("the picture never moved");
     }
     Ok(())

@@ -14,12 +14,12 @@ desktop="pipewire pipewire-bin pipewire-pulse wireplumber libspa-0.2-modules pul
  xdg-desktop-portal xdg-desktop-portal-wlr sway swaybg weston mutter mesa-vulkan-drivers libgl1-mesa-dri
  libegl-mesa0 python3
  python3-gi python3-dbus gir1.2-glib-2.0 wayland-utils wev wtype grim foot wlr-randr libeis1 libei1 liboeffis1 fonts-dejavu-core
- strace"
+ strace swaylock"
 vm="libpipewire-0.3-0t64 python3-minimal"
 # kwin-common holds KWin's screencast and EIS plugins; kwin-wayland only recommends it.
 kwin="kwin-wayland kwin-common qt6-wayland pipewire pipewire-bin wireplumber libspa-0.2-modules weston mesa-vulkan-drivers libgl1-mesa-dri libegl-mesa0
  wayland-utils wev fonts-dejavu-core kbd"
-case $profile in base) pk=$base;; kwin) pk="$base $vm $kwin";; vm) pk="$base $vm";; desktop) pk="$base $desktop";; *) usage 2;; esac
+case $profile in base) pk=$base;; kwin) pk="$base $vm $kwin";; vm) pk="$base $vm libxkbcommon0";; desktop) pk="$base $desktop";; *) usage 2;; esac
 pk="$pk ${RIG_EXTRA_PACKAGES:-}"
 list=$(printf '%s\n' $pk | sort -u | paste -sd,)
 key=$(printf '%s %s v1' "$suite" "$list" | sha256sum | cut -c1-10)

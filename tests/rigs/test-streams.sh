@@ -7,7 +7,7 @@ top=$(cd "$RIGS/../.." && pwd)
 bin=${BINDIR:-$top/target/debug}; [ $# -gt 0 ] || set -- mutter sway
 copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"; bad=0
 for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient; do install -m755 "$bin/$b" "$copy/$b"; done
-in_session() { timeout 300 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- "$2" /rig/check-stream "$3" || bad=1; }
+in_session() { timeout 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- "$2" /rig/check-stream "$3" || bad=1; }
 for t; do case $t in
   mutter) in_session trixie /rig/session-mutter mutter;;
   sway) in_session forky /rig/session-sway sway;;
