@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, bail};
 use punktfunk_agent::{
     capture::{Capture, CaptureRequest, Remote},
-    source::{self, Injector, Outputs, Picture, PictureSlot, SourceRequest},
+    source::{self, Importable, Injector, Outputs, Picture, PictureSlot, SourceRequest},
 };
 use punktfunk_core::input::InputEvent;
 
@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         height: height.parse()?,
         fps: std::env::var("PROBE_FPS").map_or(Ok(60), |fps| fps.parse())?,
         cursor: true,
+        importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
     };

@@ -349,6 +349,7 @@ impl Consumer {
                     height: format.height,
                     stride: format.width as usize * 4,
                     data: picture,
+                    dmabuf: None,
                     capture_ns: buffer::capture_time(header.map(|(_, pts)| pts), monotonic_ns()),
                     sequence: self.sequence,
                 });

@@ -101,6 +101,11 @@ impl Converter {
 
     /// The picture's bytes in this converter's size, and the distance of its lines.
     fn fitted<'a>(&'a mut self, picture: &'a Picture) -> Result<(&'a [u8], usize), EncodeError> {
+        if picture.dmabuf.is_some() {
+            return Err(EncodeError::Import(
+                "this encoder reads main memory only".to_owned(),
+            ));
+        }
         let (width, height) = (picture.width as usize, picture.height as usize);
         let inconsistent = || EncodeError::Picture {
             width: picture.width,

@@ -11,7 +11,10 @@ pub mod selection;
 #[cfg(test)]
 mod tests;
 
-use crate::{convert::Colour, source::Picture};
+use crate::{
+    convert::Colour,
+    source::{DmabufFormat, Picture},
+};
 
 pub use selection::{Choice, Found, Kind, Offer};
 
@@ -97,6 +100,10 @@ pub enum EncodeError {
         stride: usize,
         len: usize,
     },
+    /// A picture in GPU memory that cannot be imported. It costs the stream nothing but this picture: the pipeline encodes
+    /// the last one again and has the source hand over shared memory from then on.
+    #[error("a picture in the memory of the GPU cannot be imported: {0}")]
+    Import(String),
     /// The back end failed.
     #[error("{encoder} failed to {what}: {why}")]
     Backend {
@@ -113,10 +120,16 @@ pub enum EncodeError {
 pub trait Encoder: Send {
     fn name(&self) -> &'static str;
 
-    /// Encode a picture. One of another size than the stream's is fitted into it, with black bars.
+    /// What [`Self::submit`] takes in GPU memory ([`Picture::dmabuf`]), best first. Asked once, before a source is opened.
+    fn importable(&self) -> Vec<DmabufFormat> {
+        Vec::new()
+    }
+
+    /// Encode a picture. One of another size than the stream's is fitted into it, with black bars. One in GPU memory is
+    /// no longer needed when this returns.
     ///
     /// # Errors
-    /// A picture that contradicts itself, or a failing back end.
+    /// A picture that contradicts itself, a failing back end, or [`EncodeError::Import`].
     fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError>;
 
     /// Encode the last submitted picture once more; nothing happens when there was none.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     convert::ColourSpace,
-    source::{self, Outputs, Painter, SourceRequest, synthetic::counter},
+    source::{self, Importable, Outputs, Painter, SourceRequest, synthetic::counter},
 };
 use ::openh264::{decoder::Decoder, formats::YUVSource, nal_units};
 
@@ -31,6 +31,7 @@ fn painter(name: &str, width: u32, height: u32) -> Box<dyn Painter> {
         height,
         fps: 60,
         cursor: false,
+        importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
     };

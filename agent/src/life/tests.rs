@@ -166,6 +166,7 @@ impl Rig {
             data: vec![grey; (width * height * 4) as usize],
             capture_ns: clock::now_ns(),
             sequence: 1,
+            ..Picture::default()
         });
     }
 

@@ -199,8 +199,22 @@ impl Pipeline {
                     after_invalidation: false,
                 };
                 let result = self.encoder.submit(picture, tag);
+                let refused = match (&result, &picture.dmabuf) {
+                    (Err(EncodeError::Import(why)), Some(dmabuf)) => {
+                        tracing::warn!("the compositor's pictures are copied from now on: {why}");
+                        dmabuf.refuse();
+                        true
+                    }
+                    _ => false,
+                };
                 self.feed.done();
-                result?;
+                if refused {
+                    let repeated = true;
+                    self.encoder.submit_again(Tag { repeated, ..tag })?;
+                    self.totals.repeated += 1;
+                } else {
+                    result?;
+                }
             }
             Next::Same { capture_ns } => {
                 let tag = Tag {

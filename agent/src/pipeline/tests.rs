@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     encode::EncoderSettings,
-    source::{self, Outputs, Picture, PictureSlot, SourceRequest},
+    source::{
+        self, Dmabuf, DmabufFormat, Importable, Outputs, Picture, PictureSlot, SourceRequest,
+        dmabuf::DmabufBuffer,
+    },
 };
 use std::sync::Arc;
 
@@ -43,6 +46,7 @@ fn painted() -> Feed {
         height: MODE.1,
         fps: MODE.2,
         cursor: false,
+        importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
     };
@@ -72,6 +76,7 @@ fn picture(capture_ns: u64) -> Picture {
         data: vec![90; (MODE.0 * MODE.1 * 4) as usize],
         capture_ns,
         sequence: 1,
+        ..Picture::default()
     }
 }
 
@@ -331,4 +336,45 @@ fn a_marked_frame_that_is_lost_on_the_way_is_followed_by_a_key_frame() {
     pipeline.tick(3 * TICK_NS, &mut sink).unwrap();
     let (key, tag) = sink.units[3];
     assert!(key && !tag.after_invalidation);
+}
+
+#[test]
+fn a_picture_that_cannot_be_imported_costs_itself_alone_and_is_the_last_of_its_kind() {
+    let (mut pipeline, slot) = captured();
+    let mut sink = Recorder::default();
+    slot.put(picture(TICK_NS / 2));
+    pipeline.tick(TICK_NS, &mut sink).unwrap();
+    let format = DmabufFormat {
+        fourcc: DmabufFormat::XRGB8888,
+        modifier: DmabufFormat::LINEAR,
+    };
+    let importable = Importable::new(vec![format]);
+    let back = Arc::<std::sync::atomic::AtomicU64>::default();
+    let given = Arc::clone(&back);
+    let buffer = DmabufBuffer {
+        id: 7,
+        width: MODE.0,
+        height: MODE.1,
+        format,
+        planes: Vec::new(),
+    };
+    let dmabuf = Dmabuf::new(
+        Arc::new(buffer),
+        importable.clone(),
+        Arc::new(move |id| given.store(id, std::sync::atomic::Ordering::Relaxed)),
+    );
+    slot.put(Picture {
+        dmabuf: Some(Arc::new(dmabuf)),
+        data: Vec::new(),
+        stride: 0,
+        ..picture(TICK_NS * 3 / 2)
+    });
+    pipeline.tick(2 * TICK_NS, &mut sink).unwrap();
+    assert_eq!(sink.units.len(), 2);
+    assert!(sink.units[1].1.repeated);
+    assert!(importable.formats().is_empty(), "the source is told");
+    assert_eq!(back.load(std::sync::atomic::Ordering::Relaxed), 7);
+    slot.put(picture(TICK_NS * 5 / 2));
+    pipeline.tick(3 * TICK_NS, &mut sink).unwrap();
+    assert!(!sink.units[2].1.repeated);
 }

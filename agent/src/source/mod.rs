@@ -8,6 +8,7 @@
 
 pub mod desktop;
 pub mod detection;
+pub mod dmabuf;
 pub mod gamescope;
 pub mod kwin;
 pub mod mutter;
@@ -18,6 +19,7 @@ pub mod sway;
 pub mod synthetic;
 pub mod warden;
 
+pub use dmabuf::{Dmabuf, DmabufFormat, Importable};
 pub use outputs::Outputs;
 pub use picture::{Picture, PictureSlot, SlotState};
 
@@ -34,6 +36,8 @@ pub struct SourceRequest {
     pub fps: u32,
     /// Whether the pointer is to be drawn into the picture.
     pub cursor: bool,
+    /// What the stream's encoder takes in GPU memory.
+    pub importable: Importable,
     /// What a gamescope is to show; of no meaning to other sources.
     pub inside: gamescope::Inside,
     /// What becomes of the session's other outputs.
@@ -219,6 +223,7 @@ mod tests {
         height: 360,
         fps: 60,
         cursor: true,
+        importable: Importable::NOTHING,
         inside: gamescope::Inside::Whatever,
         outputs: Outputs::Extend,
     };

@@ -2,8 +2,9 @@
 //!
 //! The drop rule: a picture that nobody took when the next one arrives is replaced and counted.
 
+use super::Dmabuf;
 use std::{
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -11,12 +12,16 @@ use std::{
 const SPARE_BUFFERS: usize = 3;
 
 /// One captured picture, BGRx (bytes in memory order), `stride` bytes a line. `capture_ns` is CLOCK_MONOTONIC.
+///
+/// One in GPU memory has no `data`, and a stride of 0.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
     pub width: u32,
     pub height: u32,
     pub stride: usize,
     pub data: Vec<u8>,
+    /// Where it stayed in GPU memory; only for an encoder that said that it imports this.
+    pub dmabuf: Option<Arc<Dmabuf>>,
     pub capture_ns: u64,
     /// From 1, one more for every picture that the source made.
     pub sequence: u64,

@@ -12,7 +12,7 @@ use crate::{
     clock,
     encode::{AccessUnit, EncoderSettings},
     pipeline::{self, Delivered, Feed, OrdersHandle, Pipeline, Sink, Totals},
-    source::{self, Outputs, SourceRequest, gamescope::Inside},
+    source::{self, Importable, Outputs, SourceRequest, gamescope::Inside},
 };
 use anyhow::{Context, ensure};
 use loopback::Loopback;
@@ -66,11 +66,14 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         bitrate_kbps: args.bitrate,
         ..EncoderSettings::default()
     };
+    // the cheap part that can refuse comes first
+    let encoder = args.encoder.open(&args.codec, &settings)?;
     let request = SourceRequest {
         width: args.width,
         height: args.height,
         fps: args.fps,
         cursor: true,
+        importable: Importable::new(encoder.importable()),
         inside: match args.command.as_slice() {
             [] => Inside::Whatever,
             command => Inside::Command(command.to_vec()),
@@ -78,8 +81,6 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         outputs: Outputs::parse(&args.outputs)
             .context("--outputs: extend, primary or exclusive")?,
     };
-    // the cheap part that can refuse comes first
-    let encoder = args.encoder.open(&args.codec, &settings)?;
     let mut sink = FileSink::create(args)?;
     let mut source = source::open(&args.source, &request)?;
     let feed = Feed::of(source.as_mut());

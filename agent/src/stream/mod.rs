@@ -20,7 +20,9 @@ use crate::{
     encode::{Choice, EncodeError, EncoderSettings},
     life::{Facts, Keeper, Life, Open, Scene},
     pipeline::{self, OrdersHandle, Pipeline, Totals},
-    source::{self, AudioOrigin, Outputs, SourceError, SourceRequest, gamescope::Inside},
+    source::{
+        self, AudioOrigin, Importable, Outputs, SourceError, SourceRequest, gamescope::Inside,
+    },
 };
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
@@ -347,7 +349,7 @@ fn prepare(
     };
     // the encoder first: it refuses at once, where a source may ask the user
     let encoder = choice.open(&options.codec, &settings)?;
-    let open = opener(options)?;
+    let open = opener(options, Importable::new(encoder.importable()))?;
     let source = match open() {
         Err(error @ (SourceError::Refused { .. } | SourceError::Failed { .. }))
             if !life.facts().shows(false) =>
@@ -384,13 +386,14 @@ fn prepare(
 }
 
 /// Opens the stream's source, now and whenever it has ended: `auto` then takes what is there by that time.
-fn opener(options: &OpenStream) -> Result<Arc<Open>, SourceError> {
+fn opener(options: &OpenStream, importable: Importable) -> Result<Arc<Open>, SourceError> {
     let name = source::choose(&options.source, &options.compositor)?.to_owned();
     let request = SourceRequest {
         width: options.width,
         height: options.height,
         fps: options.fps,
         cursor: true,
+        importable,
         inside: match options.app {
             0 => Inside::Whatever,
             app => Inside::Application(app),

@@ -4,7 +4,8 @@ use openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_agent::{
     encode::{Choice, Encoder, EncoderSettings, Kind, Tag},
     source::{
-        self, Outputs, Painter, Picture, SourceRequest, gamescope::Inside, synthetic::counter,
+        self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside,
+        synthetic::counter,
     },
 };
 
@@ -36,6 +37,7 @@ impl Pictures {
             height: settings.height,
             fps: 60,
             cursor: false,
+            importable: Importable::NOTHING,
             inside: Inside::Whatever,
             outputs: Outputs::Extend,
         };

@@ -277,6 +277,7 @@ impl Screen {
             height,
             stride: width as usize * 4,
             data,
+            dmabuf: None,
             capture_ns,
             sequence,
         });

@@ -122,7 +122,7 @@ impl Painter for PatternPainter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Outputs;
+    use crate::source::{Importable, Outputs};
 
     fn request(width: u32, height: u32) -> SourceRequest {
         SourceRequest {
@@ -130,6 +130,7 @@ mod tests {
             height,
             fps: 60,
             cursor: false,
+            importable: Importable::NOTHING,
             inside: Default::default(),
             outputs: Outputs::Extend,
         }
