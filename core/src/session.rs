@@ -183,6 +183,7 @@ impl Session {
         };
         let unit = AccessUnit {
             data: data.into(),
+            unread: 0,
             kind,
             timestamp_90k: ticks(pts_ns),
             latency_100us: 0,

@@ -1,5 +1,5 @@
 //! Codes by shape, made once.
-use super::Code;
+use super::{Code, Inverses, Layout};
 use crate::Result;
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ const MAX_CODES: usize = 512;
 #[derive(Debug, Default)]
 pub struct CodeCache {
     codes: HashMap<(usize, usize), Code>,
+    inverses: Inverses,
 }
 
 impl CodeCache {
@@ -19,13 +20,36 @@ impl CodeCache {
     /// # Errors
     /// As [`Code::cauchy`].
     pub fn get(&mut self, data: usize, parity: usize) -> Result<&Code> {
-        use std::collections::hash_map::Entry;
-        if self.codes.len() >= MAX_CODES && !self.codes.contains_key(&(data, parity)) {
-            self.codes.clear();
-        }
-        Ok(match self.codes.entry((data, parity)) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(free) => free.insert(Code::cauchy(data, parity)?),
-        })
+        find(&mut self.codes, data, parity)
     }
+
+    /// [`Code::reconstruct`] of this shape's code, with the matrices of the latest losses kept.
+    ///
+    /// # Errors
+    /// As there and as [`Code::cauchy`].
+    pub fn reconstruct(
+        &mut self,
+        (data, parity): (usize, usize),
+        block: &mut [u8],
+        layout: Layout,
+        present: &[bool],
+    ) -> Result<usize> {
+        find(&mut self.codes, data, parity)?.reconstruct_with(
+            &mut self.inverses,
+            block,
+            layout,
+            present,
+        )
+    }
+}
+
+fn find(codes: &mut HashMap<(usize, usize), Code>, data: usize, parity: usize) -> Result<&Code> {
+    use std::collections::hash_map::Entry;
+    if codes.len() >= MAX_CODES && !codes.contains_key(&(data, parity)) {
+        codes.clear();
+    }
+    Ok(match codes.entry((data, parity)) {
+        Entry::Occupied(found) => found.into_mut(),
+        Entry::Vacant(free) => free.insert(Code::cauchy(data, parity)?),
+    })
 }

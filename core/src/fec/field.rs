@@ -23,9 +23,9 @@ pub const fn product(a: u8, b: u8) -> u8 {
     sum
 }
 
-/// `EXP[n]` is 2 to the power n; long enough for the sum of three logarithms.
-pub static EXP: [u8; 3 * ORDER] = {
-    let mut table = [0; 3 * ORDER];
+/// `EXP[n]` is 2 to the power n; long enough for the sum of three logarithms, and a power of two long, so that no look-up is checked.
+pub static EXP: [u8; 1024] = {
+    let mut table = [0; 1024];
     let (mut n, mut power) = (0, 1);
     while n < table.len() {
         table[n] = power;
@@ -117,7 +117,7 @@ pub fn log(x: u8) -> usize {
 
 /// 2 to the power n, n below 3 * 255.
 pub fn exp(n: usize) -> u8 {
-    EXP.get(n).copied().unwrap_or(0)
+    EXP[n & (EXP.len() - 1)]
 }
 
 /// The inverse of x, which is not 0.

@@ -158,9 +158,16 @@ fn lose(data: usize, parity: usize, len: usize, lost: usize, seed: u64) {
         present[*k] = false;
         damaged[k * len..][..len].fill(0x5A);
     }
+    let mut inverses = super::Inverses::default();
     for kernel in Kernel::available() {
         let mut got = damaged.clone();
         let code = code.clone().with_kernel(*kernel);
+        // Twice: solved, and as it was kept.
+        for _ in 0..2 {
+            got.copy_from_slice(&damaged);
+            code.reconstruct_with(&mut inverses, &mut got, layout, &present)
+                .unwrap();
+        }
         let repaired = code.reconstruct(&mut got, layout, &present).unwrap();
         let missing = present[..data].iter().filter(|here| !**here).count();
         assert_eq!(repaired, missing);

@@ -11,6 +11,7 @@ mod cache;
     reason = "tables that the compiler fills: out of range does not compile"
 )]
 mod field;
+mod inverse;
 #[allow(
     unsafe_code,
     clippy::indexing_slicing,
@@ -25,6 +26,7 @@ mod matrix;
 mod tests;
 
 pub use cache::CodeCache;
+pub use inverse::Inverses;
 pub use kernel::Kernel;
 
 use crate::{Error, Result};
@@ -87,7 +89,7 @@ pub struct Code {
 }
 
 /// How missing shards follow from the others.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
     Cauchy,
     Audio,
@@ -168,6 +170,20 @@ impl Code {
     /// [`Error::Unrecoverable`] with fewer parity shards present than data shards missing; [`Error::BadConfig`] when
     /// the buffer, the layout or `present` is too small.
     pub fn reconstruct(&self, block: &mut [u8], layout: Layout, present: &[bool]) -> Result<usize> {
+        self.reconstruct_with(&mut Inverses::default(), block, layout, present)
+    }
+
+    /// As [`Code::reconstruct`]; losses that `inverses` has seen in a code of this shape are not solved again.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reconstruct_with(
+        &self,
+        inverses: &mut Inverses,
+        block: &mut [u8],
+        layout: Layout,
+        present: &[bool],
+    ) -> Result<usize> {
         let total = self.data.saturating_add(self.parity);
         layout.check(block, total)?;
         let (Some(data_present), Some(parity_present)) =
@@ -199,38 +215,35 @@ impl Code {
             used.push(k);
             inputs.push(shard);
         }
-        let lost = Error::Unrecoverable {
-            missing: count,
-            parity: used.as_slice().len(),
-        };
-        let mut matrix = [0; MAX_REPAIR];
-        let Some(matrix) = matrix.get_mut(..count.saturating_mul(self.data)) else {
-            return Err(lost);
-        };
         let losses = matrix::Losses {
             here: here.as_slice(),
             used: used.as_slice(),
             missing: missing.as_slice(),
         };
-        let solvable = losses.used.len() == count
-            && match self.family {
-                Family::Cauchy => {
-                    matrix::cauchy_repair(losses, self.parity, matrix);
-                    true
-                }
-                Family::Audio => matrix::small_repair(&self.matrix, self.parity, losses, matrix),
-            };
-        if !solvable {
+        let lost = Error::Unrecoverable {
+            missing: count,
+            parity: losses.used.len(),
+        };
+        if losses.used.len() != count {
             return Err(lost);
         }
+        let key = inverse::Key::of(self.data, self.parity, self.family, losses);
+        let coefficients = inverses.get(key, |out| {
+            out.resize(count.saturating_mul(self.data), 0);
+            match self.family {
+                Family::Cauchy => {
+                    matrix::cauchy_repair(losses, self.parity, out);
+                    true
+                }
+                Family::Audio => matrix::small_repair(&self.matrix, self.parity, losses, out),
+            }
+        });
+        let coefficients = coefficients.ok_or(lost)?;
         self.kernel
-            .multiply(matrix, inputs.as_slice(), outputs.as_mut_slice());
+            .multiply(coefficients, inputs.as_slice(), outputs.as_mut_slice());
         Ok(count)
     }
 }
-
-/// Most coefficients of a repair: no more shards can be repaired than there are parity shards.
-const MAX_REPAIR: usize = 127 * 128;
 
 /// Up to [`MAX_SHARDS`] things on the stack.
 struct Row<T> {

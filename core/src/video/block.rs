@@ -152,8 +152,8 @@ impl Block {
             offset: 0,
             len: self.shard_len,
         };
-        let code = codes.get(self.data, self.parity)?;
-        let repaired = code.reconstruct(&mut self.bytes, layout, &self.present)?;
+        let shape = (self.data, self.parity);
+        let repaired = codes.reconstruct(shape, &mut self.bytes, layout, &self.present)?;
         let mut first = self.first_index;
         for ((k, shard), _) in (0u32..)
             .zip(self.shards())

@@ -17,6 +17,7 @@ fn send(packetizer: &mut Packetizer, len: usize) -> Vec<Vec<u8>> {
     let data = vec![len as u8; len];
     let unit = AccessUnit {
         data: (&data).into(),
+        unread: 0,
         kind: FrameKind::Idr,
         timestamp_90k: 0,
         latency_100us: 0,

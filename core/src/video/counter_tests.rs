@@ -20,6 +20,7 @@ fn both_packet_counters_start_at_0_and_wrap_at_their_own_width() {
         let short = frame.is_multiple_of(1000);
         let unit = AccessUnit {
             data: if short { &data[..500] } else { &data[..] }.into(),
+            unread: 0,
             kind: FrameKind::Predicted,
             timestamp_90k: frame,
             latency_100us: 0,

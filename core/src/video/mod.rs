@@ -14,6 +14,8 @@ mod packet;
 mod packetizer;
 mod payload;
 mod plan;
+#[cfg(test)]
+mod reading_tests;
 mod reassembler;
 mod seal;
 #[cfg(test)]

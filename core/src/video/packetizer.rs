@@ -8,16 +8,29 @@ use super::plan::{self, Block, Wishes};
 use super::seal::{PacketSeal, SEAL_LEN};
 use crate::fec::{CodeCache, Layout};
 use crate::{Error, Result, crypto::Key};
+use std::io::{self, IoSliceMut};
+
+/// Places that are given to a reader at a time.
+const PLACES: usize = 128;
 
 /// One access unit to send.
 pub struct AccessUnit<'a> {
-    /// Its bytes; `bytes.into()` for a slice.
+    /// Its bytes, or those in front; `bytes.into()` for a slice.
     pub data: Pieces<'a>,
+    /// Bytes behind `data` that [`Packetizer::packetize_reading`] has put into their places; 0 for [`Packetizer::packetize`].
+    pub unread: usize,
     pub kind: FrameKind,
     /// 90 kHz capture time.
     pub timestamp_90k: u32,
     /// Host processing latency in 0.1 ms, 0 = unknown.
     pub latency_100us: u16,
+}
+
+impl AccessUnit<'_> {
+    /// Bytes of the whole unit.
+    pub(super) fn len(&self) -> usize {
+        self.data.len().saturating_add(self.unread)
+    }
 }
 
 /// Settings of a [`Packetizer`].
@@ -69,6 +82,8 @@ pub struct Datagrams<'a> {
     pub data: usize,
     /// Parity packets among them.
     pub parity: usize,
+    /// So many at the end may stay unsent, and the frame is whole all the same.
+    pub spare: usize,
     pub frame_index: u32,
 }
 
@@ -177,13 +192,35 @@ impl Packetizer {
         self.packetize_marked(unit, 0)
     }
 
+    /// As [`Packetizer::packetize`], with the unit's last `unread` bytes copied once: `read` is given the places of the next ones,
+    /// in order, and fills all of them.
+    ///
+    /// # Errors
+    /// As there; [`Error::Transport`] with what `read` said, after which nothing of the frame may be sent.
+    pub fn packetize_reading(
+        &mut self,
+        unit: &AccessUnit<'_>,
+        read: impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+    ) -> Result<Datagrams<'_>> {
+        self.make(unit, 0, read)
+    }
+
     /// As [`Packetizer::packetize`], with a value for the two bytes of the frame header that clients skip.
     pub(crate) fn packetize_marked(
         &mut self,
         unit: &AccessUnit<'_>,
         mark: u16,
     ) -> Result<Datagrams<'_>> {
-        let len = unit.data.len();
+        self.make(unit, mark, |_| Err(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    fn make(
+        &mut self,
+        unit: &AccessUnit<'_>,
+        mark: u16,
+        mut read: impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+    ) -> Result<Datagrams<'_>> {
+        let len = unit.len();
         if len == 0 {
             return Err(Error::EmptyFrame);
         }
@@ -223,7 +260,8 @@ impl Packetizer {
             let packets = bytes
                 .chunks_exact_mut(self.stride)
                 .filter_map(|d| d.get_mut(self.offset..));
-            fill_data(packets.take(block.data), &mut payload, first, frame_index);
+            let packets = packets.take(block.data);
+            fill_data(packets, &mut payload, first, frame_index, &mut read)?;
             if block.parity > 0 {
                 let layout = Layout {
                     stride: self.stride,
@@ -254,6 +292,7 @@ impl Packetizer {
             stride: self.stride,
             data: packets,
             parity: total.saturating_sub(packets),
+            spare: blocks.last().map_or(0, |block| block.parity),
             frame_index,
         })
     }
@@ -265,8 +304,10 @@ fn fill_data<'a>(
     payload: &mut Payload<'_>,
     first: u32,
     frame_index: u32,
-) {
+    read: &mut impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut packets = (0u32..).zip(packets).peekable();
+    let mut places = Places::new();
     while let Some((k, packet)) = packets.next() {
         let Some((head, body)) = packet.split_first_chunk_mut::<HEADER_LEN>() else {
             continue;
@@ -288,7 +329,52 @@ fn fill_data<'a>(
         );
         put(head, 20, frame_index.to_le_bytes());
         put(head, 24, [flags, 0, MULTI_FEC, 0]);
-        payload.fill(body);
+        let unread = payload.fill(body);
+        if !unread.is_empty() {
+            places.push(unread, read)?;
+        }
+    }
+    places.read(read)
+}
+
+/// Where bytes are to be read to, so many at a time.
+struct Places<'a> {
+    slices: [IoSliceMut<'a>; PLACES],
+    count: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new() -> Self {
+        Self {
+            slices: std::array::from_fn(|_| IoSliceMut::new(&mut [])),
+            count: 0,
+        }
+    }
+
+    fn push(
+        &mut self,
+        place: &'a mut [u8],
+        read: &mut impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.count == PLACES {
+            self.read(read)?;
+        }
+        if let Some(free) = self.slices.get_mut(self.count) {
+            *free = IoSliceMut::new(place);
+            self.count = self.count.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        read: &mut impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let count = std::mem::take(&mut self.count);
+        match self.slices.get_mut(..count) {
+            Some(slices) if count > 0 => read(slices),
+            _ => Ok(()),
+        }
     }
 }
 

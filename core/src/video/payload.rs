@@ -1,4 +1,5 @@
-//! A frame as a row of bytes: the header in front, the access unit behind it, cut wherever a packet ends.
+//! A frame as a row of bytes: the header in front, the access unit behind it, cut wherever a packet ends. What of the unit is not at
+//! hand yet is left for a reader to put into its places.
 use super::header::{self, FRAME_HEADER_LEN};
 use super::packetizer::AccessUnit;
 
@@ -8,6 +9,8 @@ pub(super) struct Payload<'a> {
     /// What is left of the piece that is being handed out, and the pieces behind it.
     now: &'a [u8],
     later: &'a [&'a [u8]],
+    /// Bytes behind the pieces that are to be read.
+    unread: usize,
     started: bool,
 }
 
@@ -15,22 +18,24 @@ impl<'a> Payload<'a> {
     /// The frame of `unit` for packets with `room` bytes of payload; `mark` goes into the bytes that clients skip.
     pub(super) fn of(unit: &'a AccessUnit<'_>, room: usize, mark: u16) -> Self {
         Self {
-            header: frame_header(unit, unit.data.len(), room, mark),
+            header: frame_header(unit, unit.len(), room, mark),
             now: &[],
             later: unit.data.as_slice(),
+            unread: unit.unread,
             started: false,
         }
     }
 
-    /// Fills `out` with the next bytes, then zeros.
-    pub(super) fn fill(&mut self, out: &mut [u8]) {
-        let mut out = match out.split_first_chunk_mut::<FRAME_HEADER_LEN>() {
-            Some((head, tail)) if !self.started => {
-                self.started = true;
-                *head = self.header;
-                tail
-            }
-            _ => out,
+    /// Fills `out` with the next bytes that are at hand, and zeros behind the end. Gives the place of those to be read.
+    pub(super) fn fill<'o>(&mut self, out: &'o mut [u8]) -> &'o mut [u8] {
+        let mut out = if self.started {
+            out
+        } else if let Some((head, tail)) = out.split_first_chunk_mut::<FRAME_HEADER_LEN>() {
+            self.started = true;
+            *head = self.header;
+            tail
+        } else {
+            return &mut [];
         };
         while !out.is_empty() {
             if self.now.is_empty() {
@@ -44,7 +49,10 @@ impl<'a> Payload<'a> {
             body.copy_from_slice(here);
             (self.now, out) = (rest, room);
         }
-        out.fill(0);
+        let (unread, behind) = out.split_at_mut(out.len().min(self.unread));
+        self.unread = self.unread.saturating_sub(unread.len());
+        behind.fill(0);
+        unread
     }
 }
 

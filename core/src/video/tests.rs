@@ -28,6 +28,7 @@ fn receiver(packet_size: usize, seal: Option<Key>) -> Reassembler {
 fn unit(data: &[u8]) -> AccessUnit<'_> {
     AccessUnit {
         data: data.into(),
+        unread: 0,
         kind: FrameKind::Idr,
         timestamp_90k: 0x0102_0304,
         latency_100us: 0x1122,

@@ -2,14 +2,16 @@
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open},
+    libc::off_t,
     sys::{
         memfd::{MFdFlags, memfd_create},
         stat::Mode,
+        uio::preadv,
     },
 };
 use std::{
     fs::File,
-    io,
+    io::{self, IoSliceMut},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::fs::FileExt,
@@ -110,5 +112,39 @@ impl Ring {
             0,
         );
         self.memory.read_exact_at(into, offset)
+    }
+
+    /// Copy bytes of `slot`, from byte `at` on, to `places`, one behind the other, as many as they take. Each call reads afresh what
+    /// the agent may have changed: whoever reads a byte twice can find it different.
+    pub fn read_into(
+        &self,
+        slot: u16,
+        at: usize,
+        mut places: &mut [IoSliceMut<'_>],
+    ) -> io::Result<()> {
+        let wanted = places.iter().map(|place| place.len()).sum::<usize>();
+        let end = at.checked_add(wanted);
+        let inside = end.is_some_and(|end| {
+            usize::try_from(self.geometry.slot_size).is_ok_and(|size| end <= size)
+        });
+        let start = self.geometry.offset(slot).filter(|_| inside);
+        let mut offset = start
+            .zip(u64::try_from(at).ok())
+            .and_then(|(start, at)| start.checked_add(at))
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        IoSliceMut::advance_slices(&mut places, 0);
+        while !places.is_empty() {
+            let from = off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+            match preadv(&self.memory, places, from) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    IoSliceMut::advance_slices(&mut places, read);
+                    offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
     }
 }

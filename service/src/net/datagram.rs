@@ -80,14 +80,78 @@ fn listen_on(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from(fd))
 }
 
-/// A non-blocking socket from `local` and `port` to `peer` alone. `class` is the traffic class (DSCP and ECN bits).
+/// A socket to one peer, and what strangers sent to it while it was open to all.
+#[derive(Debug)]
+pub struct Connected {
+    pub socket: UdpSocket,
+    pub strays: Vec<Stray>,
+}
+
+/// A datagram that the kernel gave to a socket which was bound and not connected yet: it was meant for the wildcard.
+#[derive(Debug)]
+pub struct Stray {
+    pub source: SocketAddr,
+    bytes: [u8; MAX_STRAY],
+    len: usize,
+}
+
+impl Stray {
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Longer ones are no pings.
+const MAX_STRAY: usize = 64;
+/// More do not come in the microseconds between two system calls, unless somebody floods the port.
+const MAX_STRAYS: usize = 32;
+
+/// A non-blocking socket from `local` and `port` to `peer` alone, for sending. `class` is the traffic class (DSCP and ECN bits).
 pub fn connected(
     local: IpAddr,
     port: u16,
     peer: SocketAddr,
     class: Option<u8>,
-) -> io::Result<UdpSocket> {
+) -> io::Result<Connected> {
     let peer = canonical(peer);
+    let fd = bound(local, port, peer)?;
+    // Best effort: smaller buffers and unmarked packets still work.
+    let _ = setsockopt(&fd, sockopt::SndBuf, &MEDIA_SEND_BUFFER);
+    if let Some(class) = class {
+        let class = i32::from(class);
+        let _ = match peer {
+            SocketAddr::V4(_) => setsockopt(&fd, sockopt::Ipv4Tos, &class),
+            SocketAddr::V6(_) => setsockopt(&fd, sockopt::Ipv6TClass, &class),
+        };
+    }
+    connect(fd.as_raw_fd(), &SockaddrStorage::from(peer))?;
+    let socket = UdpSocket::from(fd);
+    let strays = strays(&socket, peer);
+    // Nobody ever reads it again, and the client goes on pinging: no memory for that. The kernel makes it the least it has.
+    let _ = setsockopt(&socket, sockopt::RcvBuf, &0);
+    Ok(Connected { socket, strays })
+}
+
+/// Takes what arrived before the socket was connected; the peer's own pings have done their work.
+fn strays(socket: &UdpSocket, peer: SocketAddr) -> Vec<Stray> {
+    let mut strays = Vec::new();
+    let mut bytes = [0; MAX_STRAY];
+    // Bounded: the peer itself may send without end.
+    for _ in 0..MAX_STRAYS {
+        match socket.recv_from(&mut bytes) {
+            Ok((len, source)) if canonical(source) != peer => {
+                strays.push(Stray { source, bytes, len });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    strays
+}
+
+/// A socket of a port that others share, not connected yet.
+fn bound(local: IpAddr, port: u16, peer: SocketAddr) -> io::Result<OwnedFd> {
     let local = match (canonical(SocketAddr::new(local, port)), peer) {
         // A link-local address means nothing without its interface, and that is the peer's.
         (SocketAddr::V6(mut local), SocketAddr::V6(peer)) if local.ip().is_unicast_link_local() => {
@@ -98,18 +162,8 @@ pub fn connected(
     };
     let fd = open(peer)?;
     setsockopt(&fd, sockopt::ReusePort, &true)?;
-    // Best effort: smaller buffers and unmarked packets still work.
-    let _ = setsockopt(&fd, sockopt::SndBuf, &MEDIA_SEND_BUFFER);
-    if let Some(class) = class {
-        let class = i32::from(class);
-        let _ = match peer {
-            SocketAddr::V4(_) => setsockopt(&fd, sockopt::Ipv4Tos, &class),
-            SocketAddr::V6(_) => setsockopt(&fd, sockopt::Ipv6TClass, &class),
-        };
-    }
     bind(fd.as_raw_fd(), &SockaddrStorage::from(local))?;
-    connect(fd.as_raw_fd(), &SockaddrStorage::from(peer))?;
-    Ok(UdpSocket::from(fd))
+    Ok(fd)
 }
 
 fn open(address: SocketAddr) -> io::Result<OwnedFd> {
@@ -243,7 +297,9 @@ mod tests {
         let mut buffer = [0; 16];
         assert_eq!(client.recv(&mut buffer).unwrap(), 6);
 
-        let own = connected(local, port, arrived.source, Some(0xB8)).unwrap();
+        let made = connected(local, port, arrived.source, Some(0xB8)).unwrap();
+        assert!(made.strays.is_empty());
+        let own = made.socket;
         own.send(b"own").unwrap();
         assert_eq!(client.recv(&mut buffer).unwrap(), 3);
         // From now on the kernel gives this client's datagrams to the connected socket.
@@ -251,6 +307,38 @@ mod tests {
         assert_eq!(wait(&own).1, b"again");
         let mut scratch = [0; 16];
         assert_eq!(receive(&server, &mut scratch).unwrap(), None);
+    }
+
+    #[test]
+    fn what_came_for_others_before_the_connect_is_told_apart() {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = peer.local_addr().unwrap();
+        let fd = bound(Ipv4Addr::LOCALHOST.into(), 0, to).unwrap();
+        let socket = UdpSocket::from(fd);
+        let port = socket.local_addr().unwrap();
+        // The loopback delivers within the send.
+        peer.send_to(b"mine", port).unwrap();
+        stranger.send_to(b"stray", port).unwrap();
+        socket.connect(to).unwrap();
+        let strays = strays(&socket, to);
+        let told: Vec<_> = strays
+            .iter()
+            .map(|stray| (stray.source, stray.bytes()))
+            .collect();
+        assert_eq!(told, [(stranger.local_addr().unwrap(), &b"stray"[..])]);
+        assert!(socket.recv_from(&mut [0; 9]).is_err());
+    }
+
+    #[test]
+    fn a_socket_that_is_never_read_holds_next_to_nothing() {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = peer.local_addr().unwrap();
+        let own = connected(Ipv4Addr::LOCALHOST.into(), 0, to, None)
+            .unwrap()
+            .socket;
+        let bytes = nix::sys::socket::getsockopt(&own, sockopt::RcvBuf).unwrap();
+        assert!(bytes < 8192, "{bytes}");
     }
 
     #[test]

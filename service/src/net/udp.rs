@@ -1,7 +1,7 @@
 //! The wildcard video and audio sockets: they receive first pings and re-bindings, and nothing else is ever read there.
 //!
 //! A ping that belongs to a stream makes a connected socket for it, which is handed to the stream. Media leave through
-//! that one; the wildcard never sends.
+//! that one; the wildcard never sends. Pings that come before their stream (clients ping for sound from SETUP on) are remembered.
 mod table;
 
 pub use table::{Plane, Waiting};
@@ -17,7 +17,7 @@ use nix::{
 };
 use std::{
     io,
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -90,7 +90,12 @@ impl Pings {
             found: Arc::new(found),
             class,
         };
-        self.shared.table().insert(stream, waiting, target);
+        let plane = waiting.plane;
+        let now = Instant::now();
+        let early = (self.shared.table()).insert(stream, waiting, target.clone(), now);
+        if let Some((source, local)) = early {
+            self.shared.lead(plane, stream, &target, source, local);
+        }
         Expectation {
             shared: Arc::clone(&self.shared),
             stream,
@@ -153,7 +158,9 @@ impl Shared {
             match datagram::receive(socket, &mut buffer) {
                 Ok(Some(arrived)) => {
                     let bytes = buffer.get(..arrived.len).unwrap_or_default();
-                    self.ping(plane, socket, arrived, bytes);
+                    if let Some(local) = arrived.local {
+                        self.ping(plane, arrived.source, local, bytes);
+                    }
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -164,17 +171,41 @@ impl Shared {
         }
     }
 
-    fn ping(&self, plane: Plane, socket: &UdpSocket, arrived: datagram::Arrived, bytes: &[u8]) {
-        let source = datagram::canonical(arrived.source);
-        let Some(local) = arrived.local else { return };
-        let Some((stream, target)) = self.table().ping(plane, source, bytes, Instant::now()) else {
+    fn ping(&self, plane: Plane, source: SocketAddr, local: IpAddr, bytes: &[u8]) {
+        let source = datagram::canonical(source);
+        let now = Instant::now();
+        let mut table = self.table();
+        let Some((stream, target)) = table.ping(plane, source, bytes, now) else {
+            table.remember(plane, (source, local), bytes, now);
             return;
+        };
+        drop(table);
+        self.lead(plane, stream, &target, source, local);
+    }
+
+    /// Make the stream's socket to `source`.
+    fn lead(
+        &self,
+        plane: Plane,
+        stream: StreamId,
+        target: &Target,
+        source: SocketAddr,
+        local: IpAddr,
+    ) {
+        let socket = match plane {
+            Plane::Video => &self.video,
+            Plane::Audio => &self.audio,
         };
         let made = socket
             .local_addr()
             .and_then(|own| datagram::connected(local, own.port(), source, target.class));
         match made {
-            Ok(connected) => (target.found)(connected, source),
+            Ok(connected) => {
+                (target.found)(connected.socket, source);
+                for stray in connected.strays {
+                    self.ping(plane, stray.source, local, stray.bytes());
+                }
+            }
             Err(error) => {
                 // Forget the destination, so that the next ping tries again.
                 self.table().lost(plane, stream);

@@ -1,12 +1,48 @@
 //! When the packets of a frame leave. Time is passed in.
 //!
 //! The first burst leaves at once; the rest is spread over the lesser of three quarters of the frame interval and the
-//! time that the frame takes at the pace rate. A burst at line rate is lost on real links, a needless delay is felt.
+//! time that the frame takes at the pace rate, in bursts of one size. A burst at line rate is lost on real links, a needless delay is
+//! felt, and each burst costs a wake-up and a send: what a link loses decides how small they are and how fast they follow.
+//!
+//! The deadlines are absolute and kept here, not in the kernel: `SO_TXTIME` is honoured by two queueing disciplines only (`etf`,
+//! `fq`), needs a clock of theirs, and elsewhere a time stamp is ignored without a word.
 
-/// Time between bursts that is worth a wake-up.
-const STEP_NS: u64 = 200_000;
-/// Fewest packets of a burst.
+/// Fewest packets of a burst while nothing is lost.
 const MIN_BURST: u64 = 8;
+
+/// How a link is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Care {
+    /// From so many lost packets of a thousand on.
+    loss_permille: u32,
+    /// Time between bursts.
+    step_ns: u64,
+    min_burst: u64,
+    /// The pace rate is divided by it.
+    slower: u64,
+}
+
+/// The worst first.
+const CARE: [Care; 3] = [
+    Care {
+        loss_permille: 20,
+        step_ns: 100_000,
+        min_burst: 4,
+        slower: 4,
+    },
+    Care {
+        loss_permille: 1,
+        step_ns: 200_000,
+        min_burst: 4,
+        slower: 2,
+    },
+    Care {
+        loss_permille: 0,
+        step_ns: 400_000,
+        min_burst: MIN_BURST,
+        slower: 1,
+    },
+];
 
 /// The pace of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -45,26 +81,38 @@ impl Pacer {
         self.window_ns
     }
 
-    /// `count` packets of `stride` bytes, the first of which leaves at `start_ns`.
-    pub fn schedule(&self, count: usize, stride: usize, start_ns: u64) -> Schedule {
+    /// `count` packets of `stride` bytes, the first of which leaves at `start_ns`, to a client that has lately lost so many packets
+    /// of a thousand.
+    pub fn schedule(
+        &self,
+        count: usize,
+        stride: usize,
+        loss_permille: u32,
+        start_ns: u64,
+    ) -> Schedule {
+        let care = CARE.iter().find(|care| loss_permille >= care.loss_permille);
+        let (step_ns, min_burst, slower) = care.map_or((400_000, MIN_BURST, 1), |care| {
+            (care.step_ns, care.min_burst, care.slower)
+        });
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let stride = u64::try_from(stride).unwrap_or(u64::MAX);
-        let bytes = count.saturating_mul(stride);
+        let bytes = count.saturating_mul(stride).saturating_mul(slower);
         let at_rate = bytes
             .saturating_mul(1_000_000_000)
             .checked_div(self.bytes_per_second)
             .unwrap_or(u64::MAX);
         let spread_ns = at_rate.min(self.window_ns);
         let by_time = count
-            .saturating_mul(STEP_NS)
+            .saturating_mul(step_ns)
             .checked_div(spread_ns)
             .unwrap_or(u64::MAX);
-        let burst = by_time.clamp(MIN_BURST, self.max_burst);
-        let later_bursts = count.div_ceil(burst).saturating_sub(1);
+        let bursts = count.div_ceil(by_time.clamp(min_burst, self.max_burst));
+        let later_bursts = bursts.saturating_sub(1);
         Schedule {
             start_ns,
             count,
-            burst,
+            // All of one size, and the last one not a crumb.
+            burst: count.div_ceil(bursts.max(1)).max(1),
             step_ns: spread_ns.checked_div(later_bursts).unwrap_or(0),
             end_ns: start_ns.saturating_add(spread_ns),
         }
@@ -117,28 +165,53 @@ mod tests {
 
     #[test]
     fn a_small_frame_leaves_at_once() {
-        let schedule = Pacer::new(60, 800, 46).schedule(8, 1424, 5 * MS);
+        let schedule = Pacer::new(60, 800, 46).schedule(8, 1424, 0, 5 * MS);
         assert_eq!(bursts(&schedule, 8), [(5 * MS, 8)]);
     }
 
     #[test]
     fn a_frame_is_spread_at_the_pace_rate() {
-        // 100 packets of 1000 bytes at 800 Mbit/s take 1 ms.
-        let schedule = Pacer::new(60, 800, 46).schedule(100, 1000, 7 * MS);
-        let bursts = bursts(&schedule, 100);
-        assert_eq!(bursts.first(), Some(&(7 * MS, 20)));
-        assert_eq!(bursts.last(), Some(&(8 * MS, 20)));
-        assert_eq!(bursts.len(), 5);
+        // 90 packets of 1000 bytes at 720 Mbit/s take 1 ms.
+        let schedule = Pacer::new(60, 720, 46).schedule(90, 1000, 0, 7 * MS);
+        let expected = [(7 * MS, 30), (7 * MS + MS / 2, 30), (8 * MS, 30)];
+        assert_eq!(bursts(&schedule, 90), expected);
+        // One packet more than a burst takes is not sent after a pause of its own.
+        let schedule = Pacer::new(60, 0, 46).schedule(47, 1000, 0, 0);
+        let sizes: Vec<_> = bursts(&schedule, 47).iter().map(|burst| burst.1).collect();
+        assert_eq!(sizes, [8, 8, 8, 8, 8, 7]);
+        let schedule = Pacer::new(60, 2000, 46).schedule(47, 1408, 0, 0);
+        let sizes: Vec<_> = bursts(&schedule, 47).iter().map(|burst| burst.1).collect();
+        assert_eq!(sizes, [24, 23]);
+    }
+
+    #[test]
+    fn a_link_that_loses_packets_gets_smaller_bursts_and_more_time() {
+        let pacer = Pacer::new(60, 800, 46);
+        let shapes: Vec<(usize, u64)> = [0, 1, 19, 20, 1000]
+            .iter()
+            .map(|loss| {
+                let schedule = pacer.schedule(100, 1000, *loss, 0);
+                let all = bursts(&schedule, 100);
+                assert_eq!(all.iter().map(|burst| burst.1).sum::<usize>(), 100);
+                (all[0].1, all.last().unwrap().0)
+            })
+            .collect();
         assert!(
-            bursts
-                .windows(2)
-                .all(|pair| pair[1].0 - pair[0].0 == MS / 4)
+            shapes[0].0 > shapes[1].0 && shapes[1].0 > shapes[3].0,
+            "{shapes:?}"
         );
+        assert!(
+            shapes[0].1 < shapes[1].1 && shapes[1].1 < shapes[3].1,
+            "{shapes:?}"
+        );
+        assert_eq!((shapes[1], shapes[3]), (shapes[2], shapes[4]));
+        // However careful, the next frame finds the way free.
+        assert!(pacer.schedule(5000, 1400, 1000, 0).end_ns() <= 12_500_000);
     }
 
     #[test]
     fn a_large_frame_takes_no_more_than_three_quarters_of_its_interval() {
-        let schedule = Pacer::new(100, 100, 46).schedule(3000, 1400, 0);
+        let schedule = Pacer::new(100, 100, 46).schedule(3000, 1400, 0, 0);
         let bursts = bursts(&schedule, 3000);
         let last = bursts.last().unwrap().0;
         assert!(last <= 7_500_000 && last > 7_300_000, "{last}");
@@ -148,15 +221,15 @@ mod tests {
 
     #[test]
     fn a_late_wake_up_catches_up_and_no_more() {
-        let schedule = Pacer::new(60, 800, 46).schedule(100, 1000, 0);
+        let schedule = Pacer::new(60, 720, 46).schedule(90, 1000, 0, 0);
         assert_eq!(schedule.due(MS / 2), 60);
         assert_eq!(schedule.due(MS / 2 + MS / 8), 60);
-        assert_eq!(schedule.due(u64::MAX), 100);
+        assert_eq!(schedule.due(u64::MAX), 90);
     }
 
     #[test]
     fn time_that_runs_backwards_sends_the_first_burst_only() {
-        let schedule = Pacer::new(60, 800, 46).schedule(100, 1000, MS);
-        assert_eq!(schedule.due(0), 20);
+        let schedule = Pacer::new(60, 720, 46).schedule(90, 1000, 0, MS);
+        assert_eq!(schedule.due(0), 30);
     }
 }

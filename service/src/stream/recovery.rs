@@ -148,6 +148,12 @@ impl Recovery {
         }
     }
 
+    /// Frame `index` was cut into packets and could not be sent: the client will miss it, and whatever it restarted.
+    pub(super) fn unsent(&mut self, index: u32, now_ns: u64) -> Answer {
+        self.restarted.take_if(|restarted| restarted.index == index);
+        self.references_lost(index, index, now_ns)
+    }
+
     /// The agent's numbers from the lost frame to the latest: what came after it may depend on it. `None`: only a key frame
     /// helps, because the range is none, was never sent, is too old, or has a key frame in it.
     fn range(&self, first: u32, last: u32) -> Option<(u32, u32)> {

@@ -43,6 +43,8 @@ counters! {
     dropped_too_large,
     /// Video datagrams that the kernel's buffer had no room for in time.
     dropped_would_block,
+    /// Video datagrams that had no way to the client: no route, no address, a rule of the firewall, a port that was closed.
+    lost_on_this_side,
     /// Times that the kernel's buffer was full.
     send_would_block,
     audio_packets_sent,

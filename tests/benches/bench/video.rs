@@ -37,6 +37,7 @@ fn packetizer(fec_percent: u8, sealed: bool) -> Packetizer {
 fn unit(data: &[u8]) -> AccessUnit<'_> {
     AccessUnit {
         data: data.into(),
+        unread: 0,
         kind: FrameKind::Predicted,
         timestamp_90k: 0,
         latency_100us: 0,

@@ -71,9 +71,33 @@ pub fn arrange(
     key: bool,
     room: usize,
 ) -> Result<Arranged<'_>, AccessUnitError> {
-    match codec {
-        Codec::H264 => annex_b::arrange(annex_b::Syntax::H264, unit, key, room),
-        Codec::Hevc => annex_b::arrange(annex_b::Syntax::Hevc, unit, key, room),
-        Codec::Av1 => obu::arrange(unit, key),
+    let whole = arrange_front(codec, unit, unit.len(), key, room)?;
+    // A whole unit tells all there is.
+    whole.ok_or(AccessUnitError::NoPicture)
+}
+
+/// As [`arrange`], from the first bytes of a unit of `len` bytes: where they tell what [`arrange`] would say, the answer's last piece
+/// ends with them and goes on with the bytes that follow them. `None`: they do not tell, it takes the whole unit.
+///
+/// # Errors
+/// As [`arrange`].
+pub fn arrange_front(
+    codec: Codec,
+    front: &[u8],
+    len: usize,
+    key: bool,
+    room: usize,
+) -> Result<Option<Arranged<'_>>, AccessUnitError> {
+    let syntax = match codec {
+        Codec::H264 => annex_b::Syntax::H264,
+        Codec::Hevc => annex_b::Syntax::Hevc,
+        Codec::Av1 => return obu::arrange(front, len, key),
+    };
+    match annex_b::arrange(syntax, front, key, room) {
+        // What is behind may hold it.
+        Err(AccessUnitError::NoPicture | AccessUnitError::NoStartCode) if front.len() < len => {
+            Ok(None)
+        }
+        answer => answer.map(Some),
     }
 }

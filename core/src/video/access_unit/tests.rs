@@ -256,3 +256,66 @@ proptest! {
         }
     }
 }
+
+/// A piece of a unit: a NAL unit or an OBU, good or bad, or noise.
+fn element(kind: u8, body: usize) -> Vec<u8> {
+    match kind % 13 {
+        0 => nal(&[9], 1),
+        1 => nal(&[0x67], body),
+        2 => nal(&[0x68], body % 9),
+        3 => sei(kind, body),
+        4 => nal(&[0x65], body),
+        5 => nal(&[0x41], body),
+        6 => nal(&[14], body % 5),
+        7 => hevc(32 + kind % 8, body),
+        8 => hevc(20, body),
+        9 => vec![kind, 0, 0, 1],
+        k => {
+            // temporal delimiter, sequence header, frame: with a size of two bytes
+            let header = [2 << 3 | 2, 1 << 3 | 2, 6 << 3 | 2][usize::from(k) - 10];
+            let size = [body as u8 & 0x7f | 0x80, (body >> 7) as u8];
+            [&[header][..], &size, &vec![kind & 0x10; body]].concat()
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_front_of_a_unit_tells_the_truth_or_nothing(
+        elements in proptest::collection::vec((any::<u8>(), 0usize..300), 0..9),
+        front in 0usize..900, key in any::<bool>(), codec in 0..3,
+    ) {
+        let codec = [Codec::H264, Codec::Hevc, Codec::Av1][codec as usize];
+        let unit: Vec<u8> = elements.iter().flat_map(|(kind, body)| element(*kind, *body)).collect();
+        let front = front.min(unit.len());
+        let whole = arrange(codec, &unit, key, 200);
+        match arrange_front(codec, &unit[..front], unit.len(), key, 200) {
+            Ok(None) => {}
+            Ok(Some(told)) => {
+                let whole = whole.expect("the whole unit is as good as its front");
+                prop_assert_eq!((told.key, told.changed), (whole.key, whole.changed));
+                prop_assert_eq!([&joined(&told)[..], &unit[front..]].concat(), joined(&whole));
+            }
+            Err(error) => prop_assert_eq!(Some(error), whole.err()),
+        }
+    }
+}
+
+#[test]
+fn four_kilobytes_tell_of_the_frames_that_encoders_write() {
+    let predicted = [nal(&[9], 1), nal(&[0x41], 90_000)].concat();
+    let key = [nal(&[0x67], 12), nal(&[0x68], 4), nal(&[0x65], 90_000)].concat();
+    for (unit, is_key) in [(predicted, false), (key, true)] {
+        let told = arrange_front(Codec::H264, &unit[..4096], unit.len(), is_key, ROOM).unwrap();
+        assert_eq!(told.map(|told| told.key), Some(is_key));
+    }
+    let size = [0xA0, 0xBF, 0x05]; // 90 016
+    let frame = [&[6 << 3 | 2][..], &size, &vec![0x20; 90_016]].concat();
+    let unit = [&[2 << 3 | 2, 0][..], &frame].concat();
+    let told = arrange_front(Codec::Av1, &unit[..4096], unit.len(), false, ROOM).unwrap();
+    assert_eq!(told.map(|told| told.key), Some(false));
+    // Another OBU behind the frame might be anything.
+    let two = [&unit[..], &[2 << 3 | 2, 0]].concat();
+    let told = arrange_front(Codec::Av1, &two[..4096], two.len(), false, ROOM).unwrap();
+    assert!(told.is_none());
+}

@@ -285,3 +285,28 @@ fn the_ring_refuses_what_lies_outside_it_and_shapes_without_sense() {
         );
     }
 }
+
+#[test]
+fn a_slot_is_read_to_several_places_and_never_beyond_its_end() {
+    use std::{io::IoSliceMut, os::unix::fs::FileExt};
+    let ring = Ring::create(GEOMETRY).unwrap();
+    let agent = std::fs::File::from(ring.agent_fd().unwrap());
+    let bytes: Vec<u8> = (0..2 * 4096).map(|k| (k % 251) as u8).collect();
+    agent.write_all_at(&bytes, 4096).unwrap();
+    let (mut one, mut none, mut two) = ([0; 100], [0; 0], [0; 1000]);
+    let mut read = |slot, at, two: &mut [u8]| {
+        let places = [&mut one[..], &mut none, two].map(IoSliceMut::new);
+        {
+            let mut places = places;
+            ring.read_into(slot, at, &mut places)
+        }
+    };
+    read(1, 7, &mut two).unwrap();
+    assert_eq!(two[..], bytes[107..1107]);
+    read(2, 4096 - 1100, &mut two).unwrap();
+    assert_eq!(two[..], bytes[2 * 4096 - 1000..]);
+    assert!(read(1, 4096 - 1099, &mut two).is_err());
+    assert!(read(1, usize::MAX, &mut two).is_err());
+    assert!(read(GEOMETRY.slots, 0, &mut two).is_err());
+    assert!(ring.read_into(1, 4096, &mut []).is_ok());
+}

@@ -1,6 +1,7 @@
 //! Which stream a ping belongs to. No sockets, no clock of its own.
 use crate::ids::StreamId;
 use std::{
+    collections::VecDeque,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -9,6 +10,9 @@ use std::{
 const MOVE_INTERVAL: Duration = Duration::from_millis(250);
 const PAYLOAD: usize = 16;
 const LEGACY: &[u8] = b"PING";
+/// Pings of nobody that are remembered, and for how long: clients begin to ping before their stream is there to be found.
+const MAX_EARLY: usize = 64;
+const EARLY: Duration = Duration::from_secs(20);
 
 /// Which socket a ping came in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,34 +38,92 @@ struct Entry<T> {
     target: T,
 }
 
-/// The streams whose pings are known. Their number is small: a list does.
-pub(super) struct Table<T>(Vec<Entry<T>>);
+/// A ping that belongs to no stream yet.
+struct Early {
+    plane: Plane,
+    payload: [u8; PAYLOAD],
+    source: SocketAddr,
+    local: IpAddr,
+    at: Instant,
+}
+
+/// The streams whose pings are known, and pings that came too early. Their numbers are small: lists do.
+pub(super) struct Table<T> {
+    entries: Vec<Entry<T>>,
+    early: VecDeque<Early>,
+}
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self {
+            entries: Vec::new(),
+            early: VecDeque::new(),
+        }
     }
 }
 
 impl<T: Clone> Table<T> {
-    pub(super) fn insert(&mut self, stream: StreamId, waiting: Waiting, target: T) {
-        self.0.push(Entry {
+    /// Gives the source of a ping that came early, and the address that it was sent to: as if it came now.
+    pub(super) fn insert(
+        &mut self,
+        stream: StreamId,
+        waiting: Waiting,
+        target: T,
+        now: Instant,
+    ) -> Option<(SocketAddr, IpAddr)> {
+        let early = self
+            .early
+            .iter()
+            .position(|e| e.plane == waiting.plane && e.payload == waiting.payload)
+            .and_then(|at| self.early.remove(at))
+            .filter(|early| now.saturating_duration_since(early.at) < EARLY);
+        self.entries.push(Entry {
             stream,
             waiting,
-            destination: None,
-            moved: None,
+            destination: early.as_ref().map(|early| early.source),
+            moved: early.as_ref().map(|_| now),
             target,
+        });
+        early.map(|early| (early.source, early.local))
+    }
+
+    /// Remember a ping that no stream waits for, in the place of its forerunner or of the oldest.
+    pub(super) fn remember(
+        &mut self,
+        plane: Plane,
+        (source, local): (SocketAddr, IpAddr),
+        bytes: &[u8],
+        at: Instant,
+    ) {
+        let Some((payload, counter)) = bytes.split_first_chunk::<PAYLOAD>() else {
+            return;
+        };
+        let known = |e: &Entry<T>| e.waiting.plane == plane && e.waiting.payload == *payload;
+        if counter.len() != 4 || self.entries.iter().any(known) {
+            return;
+        }
+        self.early
+            .retain(|early| early.plane != plane || early.payload != *payload);
+        if self.early.len() >= MAX_EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back(Early {
+            plane,
+            payload: *payload,
+            source,
+            local,
+            at,
         });
     }
 
     pub(super) fn remove(&mut self, stream: StreamId) {
-        self.0.retain(|entry| entry.stream != stream);
+        self.entries.retain(|entry| entry.stream != stream);
     }
 
     /// The destination could not be used: treat the next ping as the first.
     pub(super) fn lost(&mut self, plane: Plane, stream: StreamId) {
         let found = self
-            .0
+            .entries
             .iter_mut()
             .find(|e| e.stream == stream && e.waiting.plane == plane);
         if let Some(entry) = found {
@@ -80,11 +142,11 @@ impl<T: Clone> Table<T> {
     ) -> Option<(StreamId, T)> {
         let entry = match bytes.split_first_chunk::<PAYLOAD>() {
             Some((payload, counter)) if counter.len() == 4 => self
-                .0
+                .entries
                 .iter_mut()
                 .find(|e| e.waiting.plane == plane && e.waiting.payload == *payload)?,
             _ if bytes == LEGACY => {
-                let mut waiting = self.0.iter_mut().filter(|e| {
+                let mut waiting = self.entries.iter_mut().filter(|e| {
                     e.waiting.plane == plane
                         && e.destination.is_none()
                         && e.waiting.peer.to_canonical() == source.ip()
@@ -121,7 +183,8 @@ mod tests {
                 payload: [*letter; 16],
                 peer: peer.parse().unwrap(),
             };
-            table.insert(StreamId(*id), waiting, ());
+            let now = Instant::now();
+            assert_eq!(table.insert(StreamId(*id), waiting, (), now), None);
         }
         table
     }
@@ -182,6 +245,57 @@ mod tests {
             two.ping(Plane::Video, from("10.0.0.1:9"), b"PING", now)
                 .is_none()
         );
+    }
+
+    fn waiting(plane: Plane, letter: u8) -> Waiting {
+        Waiting {
+            plane,
+            payload: [letter; 16],
+            peer: "10.0.0.1".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_ping_that_comes_before_its_stream_counts_once_the_stream_is_there() {
+        let mut table = Table::<()>::default();
+        let now = Instant::now();
+        let local: IpAddr = "10.0.0.9".parse().unwrap();
+        let say = |table: &mut Table<()>, plane, source: &str, bytes: &[u8]| {
+            let source = from(source);
+            if table.ping(plane, source, bytes, now).is_none() {
+                table.remember(plane, (source, local), bytes, now);
+            }
+        };
+        say(&mut table, Plane::Audio, "10.0.0.1:7", &ping(b'a', 1));
+        say(&mut table, Plane::Audio, "10.0.0.1:8", &ping(b'a', 2));
+        say(&mut table, Plane::Audio, "10.0.0.1:9", b"PING");
+        assert_eq!(table.early.len(), 1);
+        let insert = |table: &mut Table<()>, plane, letter, now| {
+            table.insert(StreamId(1), waiting(plane, letter), (), now)
+        };
+        assert_eq!(insert(&mut table, Plane::Video, b'a', now), None);
+        assert_eq!(insert(&mut table, Plane::Audio, b'b', now), None);
+        let found = insert(&mut table, Plane::Audio, b'a', now);
+        assert_eq!(found, Some((from("10.0.0.1:8"), local)));
+        // It has its destination: the same ping again is no news, and is not remembered.
+        say(&mut table, Plane::Audio, "10.0.0.1:8", &ping(b'a', 3));
+        assert!(table.early.is_empty());
+        // What is old is forgotten.
+        say(&mut table, Plane::Audio, "10.0.0.1:8", &ping(b'c', 1));
+        let later = now.checked_add(EARLY).unwrap();
+        assert_eq!(insert(&mut table, Plane::Audio, b'c', later), None);
+    }
+
+    #[test]
+    fn a_flood_of_strange_pings_is_bounded() {
+        let mut table = Table::<()>::default();
+        for number in 0..10_000u32 {
+            let mut bytes = [0; 20];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            let at = (from("10.0.0.1:7"), "10.0.0.9".parse().unwrap());
+            table.remember(Plane::Video, at, &bytes, Instant::now());
+        }
+        assert_eq!(table.early.len(), MAX_EARLY);
     }
 
     #[test]

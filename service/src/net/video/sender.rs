@@ -1,9 +1,12 @@
 //! Generic segmentation offload, else `sendmmsg`, else one send a datagram.
+//!
+//! The segment size is an option of the socket and not a control message of each send: it is the same for the life of a stream, and a
+//! send costs neither a control buffer nor its parsing.
 use super::drop_every::{DropEvery, Next};
 use nix::{
     errno::Errno,
     sys::socket::{
-        ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, send, sendmmsg, sendmsg,
+        MsgFlags, MultiHeaders, SockaddrStorage, send, sendmmsg, setsockopt, sockopt::UdpGsoSegment,
     },
 };
 use std::{io::IoSlice, net::UdpSocket, os::fd::AsRawFd};
@@ -28,14 +31,45 @@ pub enum Way {
 pub struct Handed {
     /// Datagrams done with, dropped ones included.
     pub datagrams: usize,
+    /// Of these, lost on this side: there is no way to the client at the moment.
+    pub lost: usize,
     /// The kernel's buffer is full: the rest was not sent.
     pub full: bool,
+}
+
+/// What an error of a send says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// The kernel has no room now.
+    Full,
+    Again,
+    /// News that an earlier datagram met a closed port. Nothing was sent, and the next send may go.
+    Refused,
+    /// No way to the client now: a route, an address or a rule is missing. That passes, and says nothing about how to send.
+    NoWay,
+    /// This path wants it plainer: no checksum offload, a tunnel, an MTU below the datagram, an old kernel.
+    Plainer,
+}
+
+impl Failure {
+    fn of(error: Errno, way: Way) -> Self {
+        match (error, way) {
+            (Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM, _) => Self::Full,
+            (Errno::EINTR, _) => Self::Again,
+            (Errno::ECONNREFUSED, _) => Self::Refused,
+            (Errno::EINVAL | Errno::EIO | Errno::EOPNOTSUPP | Errno::EMSGSIZE, Way::Segments)
+            | (Errno::ENOSYS | Errno::EOPNOTSUPP, Way::Batches) => Self::Plainer,
+            _ => Self::NoWay,
+        }
+    }
 }
 
 /// One client's video socket. Made on the thread that uses it.
 pub struct VideoSender {
     socket: UdpSocket,
     way: Way,
+    /// The segment size that the socket has; 0 = none.
+    segment: i32,
     headers: MultiHeaders<SockaddrStorage>,
 }
 
@@ -50,6 +84,7 @@ impl VideoSender {
         Self {
             socket,
             way,
+            segment: 0,
             headers: MultiHeaders::preallocate(BATCH, None),
         }
     }
@@ -69,7 +104,12 @@ impl VideoSender {
                 Next::Send(count) => {
                     let len = count.saturating_mul(stride);
                     match self.hand_over(rest.get(..len).unwrap_or_default(), stride) {
-                        Some(sent) => sent,
+                        Some((done, sent)) => {
+                            if !sent {
+                                handed.lost = handed.lost.saturating_add(done);
+                            }
+                            done
+                        }
                         None => {
                             handed.full = true;
                             return handed;
@@ -84,55 +124,60 @@ impl VideoSender {
         handed
     }
 
-    /// Hand over at least the first datagram of `bytes`; `None`: the buffer is full.
-    fn hand_over(&mut self, bytes: &[u8], stride: usize) -> Option<usize> {
+    /// Be done with at least the first datagram of `bytes`: how many, and whether they were sent. `None`: the buffer is full.
+    fn hand_over(&mut self, bytes: &[u8], stride: usize) -> Option<(usize, bool)> {
         loop {
             let (count, result) = match self.way {
                 Way::Segments => self.segments(bytes, stride),
                 Way::Batches => self.batch(bytes, stride),
                 Way::Single => (1, self.single(bytes, stride)),
             };
-            return match result {
-                Ok(sent) => Some(sent),
-                Err(Errno::EAGAIN | Errno::ENOBUFS) => None,
-                Err(Errno::EINTR) => continue,
-                // The news that an earlier datagram met a closed port; this one was not sent. A client that has
-                // left is for the control stream to notice, so the datagram counts as lost on the way.
-                Err(Errno::ECONNREFUSED) => Some(1),
-                Err(error) if self.way != Way::Single => {
-                    // No checksum offload, a tunnel, an MTU below the datagram: this path wants it plainer.
-                    self.way = if self.way == Way::Segments {
-                        Way::Batches
-                    } else {
-                        Way::Single
-                    };
-                    tracing::info!(%error, way = ?self.way, "video is sent in a plainer way");
-                    continue;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a video datagram could not be sent");
-                    Some(count)
-                }
+            let error = match result {
+                Ok(sent) => return Some((sent, true)),
+                Err(error) => error,
             };
+            match Failure::of(error, self.way) {
+                Failure::Full => return None,
+                Failure::Again => {}
+                // A client that has left is for the control stream to notice.
+                Failure::Refused => return Some((1, false)),
+                Failure::Plainer => {
+                    self.way = match self.way {
+                        Way::Segments => Way::Batches,
+                        Way::Batches | Way::Single => Way::Single,
+                    };
+                    // Without it a send that is not to be segmented would be.
+                    self.set_segment(0).ok();
+                    tracing::info!(%error, way = ?self.way, "video is sent in a plainer way");
+                }
+                Failure::NoWay => {
+                    tracing::debug!(%error, "video has no way to the client");
+                    return Some((count, false));
+                }
+            }
         }
     }
 
-    fn segments(&self, bytes: &[u8], stride: usize) -> (usize, Result<usize, Errno>) {
+    fn set_segment(&mut self, bytes: i32) -> Result<(), Errno> {
+        if self.segment != bytes {
+            setsockopt(&self.socket, UdpGsoSegment, &bytes)?;
+            self.segment = bytes;
+        }
+        Ok(())
+    }
+
+    fn segments(&mut self, bytes: &[u8], stride: usize) -> (usize, Result<usize, Errno>) {
         let most = MAX_BYTES
             .checked_div(stride)
             .unwrap_or(0)
             .clamp(1, MAX_SEGMENTS);
         let chunk = bytes.get(..most.saturating_mul(stride)).unwrap_or(bytes);
         let count = chunk.len().checked_div(stride).unwrap_or(0);
-        let Ok(segment) = u16::try_from(stride) else {
-            return (count, Err(Errno::EINVAL));
-        };
-        let control = [ControlMessage::UdpGsoSegments(&segment)];
-        // One datagram needs no segmentation.
-        let control = if count > 1 { &control[..] } else { &[] };
-        let slices = [IoSlice::new(chunk)];
-        let fd = self.socket.as_raw_fd();
-        let sent = sendmsg::<SockaddrStorage>(fd, &slices, control, flags(), None);
+        let segment = u16::try_from(stride).map_or(Err(Errno::EINVAL), |size| Ok(i32::from(size)));
+        let sent = segment
+            // A kernel that does not know the option says ENOPROTOOPT.
+            .and_then(|size| self.set_segment(size).map_err(|_| Errno::EOPNOTSUPP))
+            .and_then(|()| send(self.socket.as_raw_fd(), chunk, flags()));
         (count, sent.map(|_| count))
     }
 
@@ -178,7 +223,7 @@ mod tests {
             handed,
             Handed {
                 datagrams: 100,
-                full: false
+                ..Handed::default()
             }
         );
         client.set_nonblocking(true).unwrap();
@@ -216,13 +261,37 @@ mod tests {
         let mut sender = VideoSender::new(socket);
         for _ in 0..10 {
             let handed = sender.send(&[0; 1000], 100, &mut DropEvery::new(0));
-            assert_eq!(
-                handed,
-                Handed {
-                    datagrams: 10,
-                    full: false
-                }
-            );
+            assert!(handed.datagrams == 10 && !handed.full, "{handed:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_path_cannot_do_makes_the_way_plainer() {
+        use Failure::{Again, Full, NoWay, Plainer, Refused};
+        let passing = [
+            (Errno::EAGAIN, Full),
+            (Errno::ENOBUFS, Full),
+            (Errno::EINTR, Again),
+            (Errno::ECONNREFUSED, Refused),
+            (Errno::ENETUNREACH, NoWay),
+            (Errno::EHOSTUNREACH, NoWay),
+            (Errno::ENETDOWN, NoWay),
+            (Errno::EPERM, NoWay),
+            (Errno::EACCES, NoWay),
+        ];
+        for way in [Way::Segments, Way::Batches, Way::Single] {
+            for (error, failure) in passing {
+                assert_eq!(Failure::of(error, way), failure, "{error} {way:?}");
+            }
+        }
+        for error in [
+            Errno::EINVAL,
+            Errno::EIO,
+            Errno::EOPNOTSUPP,
+            Errno::EMSGSIZE,
+        ] {
+            assert_eq!(Failure::of(error, Way::Segments), Plainer);
+            assert_ne!(Failure::of(error, Way::Single), Plainer);
         }
     }
 }

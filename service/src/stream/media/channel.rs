@@ -111,6 +111,11 @@ impl Inlet {
         self.tell(Message::Release(slot))
     }
 
+    /// What the client lost lately, packets of a thousand.
+    pub(super) fn loss_permille(&self) -> u32 {
+        self.adaptation.loss_permille()
+    }
+
     /// The kind of a frame that is about to leave, as it is to go on the wire, and the parity that it gets.
     pub(super) fn leaving(&mut self, frame: &FrameReady) -> Result<(FrameKind, u8), Over> {
         let now = now_ns();
@@ -224,15 +229,7 @@ impl Inlet {
         let statistics = link.statistics();
         for (first, last) in lost {
             let answer = self.recovery.references_lost(first, last, now_ns());
-            let counter = match answer {
-                Answer::Order(Order::Invalidate { .. }) => &statistics.rfi_by_invalidation,
-                Answer::Order(Order::Idr) | Answer::Later => &statistics.rfi_by_idr,
-                Answer::Coalesced => &statistics.rfi_coalesced,
-            };
-            add(counter, 1);
-            if let Answer::Order(order) = answer {
-                self.order(order)?;
-            }
+            self.answer_lost(answer)?;
         }
         if key_frame {
             match self.recovery.key_frame_wanted(now_ns()) {
@@ -242,6 +239,26 @@ impl Inlet {
             }
         }
         Ok(())
+    }
+
+    fn answer_lost(&mut self, answer: Answer) -> Result<(), Over> {
+        let statistics = self.link.statistics();
+        let counter = match answer {
+            Answer::Order(Order::Invalidate { .. }) => &statistics.rfi_by_invalidation,
+            Answer::Order(Order::Idr) | Answer::Later => &statistics.rfi_by_idr,
+            Answer::Coalesced => &statistics.rfi_coalesced,
+        };
+        add(counter, 1);
+        match answer {
+            Answer::Order(order) => self.order(order),
+            Answer::Coalesced | Answer::Later => Ok(()),
+        }
+    }
+
+    /// Frame `index` did not leave, or not enough of it: answered before the client can say so.
+    pub(super) fn unsent(&mut self, index: u32) -> Result<(), Over> {
+        let answer = self.recovery.unsent(index, now_ns());
+        self.answer_lost(answer)
     }
 
     fn set_bitrate(&mut self, kbps: u32) -> Result<(), Over> {

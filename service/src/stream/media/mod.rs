@@ -1,7 +1,10 @@
 //! The media thread of a stream: access units and sound from the agent, packets to the client.
 //!
-//! It never waits for a client: what cannot be sent in time is dropped and counted. Frames that come while one is being
-//! paced stay in the ring, which holds the agent back; sound goes out at once.
+//! It never waits for a client: of a frame whose time is over the rest is dropped and counted, and the agent is asked at once for what
+//! restarts the picture. Frames that come while one is being paced stay in the ring, which holds the agent back; sound goes out at once.
+//!
+//! A frame's bytes are copied once, from the ring to their places in the datagrams; headers, parity and seals are made around them, and
+//! the kernel takes runs of datagrams as they lie there. Nothing is allocated for a frame once the buffers have their size.
 mod channel;
 mod orders;
 mod perf;
@@ -26,7 +29,7 @@ use punktfunk_core::{
     sdp::Codec,
     video::{
         AccessUnit, FrameKind, Packetizer,
-        access_unit::{self, AccessUnitError},
+        access_unit::{self, AccessUnitError, Arranged},
     },
 };
 use punktfunk_dbus::channel::{
@@ -34,7 +37,7 @@ use punktfunk_dbus::channel::{
     message::{FRAME_AFTER_INVALIDATION, FRAME_INTRA_REFRESH, FRAME_KEY, FRAME_REPEATED},
 };
 use std::{
-    io,
+    io::{self, IoSliceMut},
     net::UdpSocket,
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
 };
@@ -43,6 +46,8 @@ use crate::net::wake::Wake;
 
 /// Packets of one send, as many as segmentation takes of full-sized ones.
 const MAX_BURST: usize = 46;
+/// Bytes of a frame that are looked at before the rest is read into its places: as far as encoders have their parameter sets, and more.
+const FRONT: u32 = 4096;
 /// When the kernel's buffer is full, try again after this.
 const RETRY_NS: u64 = 500_000;
 
@@ -81,7 +86,7 @@ pub(super) struct Media {
 
 /// Why the thread's work is over.
 #[derive(Debug)]
-enum Over {
+pub(super) enum Over {
     /// Told to stop.
     Stopped,
     Reason(StopReason),
@@ -108,35 +113,29 @@ pub(super) fn spawn(media: Media, finished: tokio::sync::oneshot::Sender<()>) ->
     Ok(())
 }
 
+/// The thread's work, turn by turn.
+pub(super) struct Work {
+    sender: FrameSender,
+    inlet: Inlet,
+}
+
+impl Work {
+    /// Send the next frame, or wait for one.
+    pub(super) fn turn(&mut self) -> Result<(), Over> {
+        self.sender.turn(&mut self.inlet)
+    }
+}
+
 impl Media {
     fn run(self) {
         let link = Arc::clone(&self.link);
-        let on_violation = self.on_violation;
-        let mut sender = FrameSender {
-            packetizer: self.packetizer,
-            unit: Vec::new(),
-            ring: self.ring,
-            codec: self.codec,
-            pacer: Pacer::new(self.fps, self.pace_rate_mbit, MAX_BURST),
-            drop: DropEvery::new(self.video_drop),
-            perf: Perf::new(self.perf, now_ns()),
-            first: true,
-        };
-        let mut inlet = Inlet::new(
-            self.consumer,
-            self.audio,
-            self.commands,
-            self.wake,
-            Arc::clone(&link),
-            self.recovery,
-            self.adaptation,
-        );
+        let (mut work, on_violation) = self.begin();
         let over = loop {
-            if let Err(over) = sender.turn(&mut inlet) {
+            if let Err(over) = work.turn() {
                 break over;
             }
         };
-        inlet.farewell();
+        work.inlet.farewell();
         match over {
             Over::Stopped => {}
             Over::Reason(reason) => link.end(reason),
@@ -147,12 +146,35 @@ impl Media {
             }
         }
     }
+
+    pub(super) fn begin(self) -> (Work, Box<dyn FnOnce(Violation) + Send>) {
+        let sender = FrameSender {
+            packetizer: self.packetizer,
+            unit: Vec::new(),
+            ring: self.ring,
+            codec: self.codec,
+            pacer: Pacer::new(self.fps, self.pace_rate_mbit, MAX_BURST),
+            drop: DropEvery::new(self.video_drop),
+            perf: Perf::new(self.perf, now_ns()),
+            first: true,
+        };
+        let inlet = Inlet::new(
+            self.consumer,
+            self.audio,
+            self.commands,
+            self.wake,
+            self.link,
+            self.recovery,
+            self.adaptation,
+        );
+        (Work { sender, inlet }, self.on_violation)
+    }
 }
 
 /// One frame at a time, from the ring to the socket.
 struct FrameSender {
     packetizer: Packetizer,
-    /// The access unit, copied out of the ring once.
+    /// The front of the access unit, or where that does not tell enough the whole.
     unit: Vec<u8>,
     ring: Ring,
     codec: Codec,
@@ -172,15 +194,7 @@ impl FrameSender {
     }
 
     fn send(&mut self, frame: FrameReady, inlet: &mut Inlet) -> Result<(), Over> {
-        let copied = self.ring.read(frame.slot, frame.len, &mut self.unit);
-        inlet.release(frame.slot)?;
-        copied.map_err(|error| {
-            Over::Reason(StopReason::AgentFailed(format!(
-                "its ring cannot be read: {error}"
-            )))
-        })?;
-        let handed_over_ns = now_ns();
-
+        let taken_ns = now_ns();
         let repeated = frame.flags & FRAME_REPEATED != 0;
         // The picture of a repeated frame is old on purpose; what the client wants to know is the host's share.
         let begin_ns = if repeated {
@@ -188,31 +202,34 @@ impl FrameSender {
         } else {
             frame.capture_ns
         };
-        let key = frame.flags & FRAME_KEY != 0;
-        let room = self.packetizer.first_packet_room();
-        let arranged = access_unit::arrange(self.codec, &self.unit, key, room).map_err(
-            |error| match error {
-                // The client's packets are to blame, not the agent.
-                AccessUnitError::FirstPacketTooSmall { .. } => {
-                    Over::Reason(StopReason::AgentFailed(error.to_string()))
-                }
-                error => Over::Violation(Violation::AccessUnit(error)),
-            },
-        )?;
         let (kind, percent) = inlet.leaving(&frame)?;
+        let room = self.packetizer.first_packet_room();
+        let front = front(&mut self.unit, &self.ring, self.codec, room, &frame)?;
+        let arranged = front.arranged;
         let kind = arranged.kind(kind);
         self.packetizer.set_fec_percent(percent);
         let unit = AccessUnit {
             data: arranged.pieces,
+            unread: front.unread,
             kind,
             timestamp_90k: timestamp_90k(frame.pts_ns),
-            latency_100us: u16::try_from(handed_over_ns.saturating_sub(begin_ns) / 100_000)
+            latency_100us: u16::try_from(taken_ns.saturating_sub(begin_ns) / 100_000)
                 .unwrap_or(u16::MAX),
         };
         let statistics = Arc::clone(&inlet.link);
         let statistics = statistics.statistics();
-        let datagrams = match self.packetizer.packetize(&unit) {
+        let (ring, mut at) = (&self.ring, front.read);
+        let made = self.packetizer.packetize_reading(&unit, |places| {
+            let from = at;
+            at = places
+                .iter()
+                .fold(at, |at, place| at.saturating_add(place.len()));
+            ring.read_into(frame.slot, from, places)
+        });
+        inlet.release(frame.slot)?;
+        let datagrams = match made {
             Ok(datagrams) => datagrams,
+            Err(punktfunk_core::Error::Transport(error)) => return Err(unreadable(error)),
             Err(error) => {
                 if statistics.dropped_too_large.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!(stream = %inlet.link.id(), "a frame was dropped: {error} (further ones are only counted)");
@@ -233,7 +250,7 @@ impl FrameSender {
         }
 
         let (count, stride) = (datagrams.count(), datagrams.stride);
-        let schedule = self.pacer.schedule(count, stride, now_ns());
+        let schedule = (self.pacer).schedule(count, stride, inlet.loss_permille(), now_ns());
         // After the last packet's time a full buffer may have one more interval, or the delay would build up.
         let give_up_ns = schedule.end_ns().saturating_add(self.pacer.window_ns());
         let mut sent = 0usize;
@@ -252,6 +269,7 @@ impl FrameSender {
                 let handed = video.send(burst, stride, &mut self.drop);
                 first_ns.get_or_insert_with(now_ns);
                 sent = sent.saturating_add(handed.datagrams);
+                add(&statistics.lost_on_this_side, handed.lost);
                 full = handed.full;
                 if full {
                     statistics.send_would_block.fetch_add(1, Ordering::Relaxed);
@@ -259,7 +277,11 @@ impl FrameSender {
                 continue;
             }
             if full && now >= give_up_ns {
-                add(&statistics.dropped_would_block, count.saturating_sub(sent));
+                let unsent = count.saturating_sub(sent);
+                add(&statistics.dropped_would_block, unsent);
+                if unsent > datagrams.spare {
+                    inlet.unsent(datagrams.frame_index)?;
+                }
                 break;
             }
             let until = if full {
@@ -281,7 +303,7 @@ impl FrameSender {
         let times = perf::Times {
             capture_ns: (!repeated).then_some(frame.capture_ns),
             encoded_ns: frame.encoded_ns,
-            handed_over_ns,
+            handed_over_ns: taken_ns,
             first_ns: first_ns.unwrap_or(last_ns),
             last_ns,
         };
@@ -290,6 +312,61 @@ impl FrameSender {
             inlet.link.happened(Happening::FirstFrame);
         }
         Ok(())
+    }
+}
+
+/// The beginning of a frame, in sending order.
+struct Front<'a> {
+    arranged: Arranged<'a>,
+    /// Bytes read so far, and those that follow the last piece and were not read.
+    read: usize,
+    unread: usize,
+}
+
+/// Read as much of the frame to `unit` as tells in what order it is to be sent.
+fn front<'a>(
+    unit: &'a mut Vec<u8>,
+    ring: &Ring,
+    codec: Codec,
+    room: usize,
+    frame: &FrameReady,
+) -> Result<Front<'a>, Over> {
+    let key = frame.flags & FRAME_KEY != 0;
+    let size = |len: u32| usize::try_from(len).unwrap_or(usize::MAX);
+    let (len, front) = (size(frame.len), size(frame.len.min(FRONT)));
+    let read = |unit: &mut Vec<u8>, from: usize, to: usize| {
+        unit.resize(to, 0);
+        let place = unit.get_mut(from..to).unwrap_or_default();
+        ring.read_into(frame.slot, from, &mut [IoSliceMut::new(place)])
+    };
+    read(unit, 0, front).map_err(unreadable)?;
+    let told = access_unit::arrange_front(codec, unit, len, key, room);
+    if told.map_err(unusable)?.is_none() {
+        read(unit, front, len).map_err(unreadable)?;
+    }
+    let read = unit.len();
+    let arranged = access_unit::arrange_front(codec, unit, len, key, room).map_err(unusable)?;
+    Ok(Front {
+        // A whole unit tells all there is.
+        arranged: arranged.ok_or(unusable(AccessUnitError::NoPicture))?,
+        read,
+        unread: len.saturating_sub(read),
+    })
+}
+
+fn unreadable(error: io::Error) -> Over {
+    Over::Reason(StopReason::AgentFailed(format!(
+        "its ring cannot be read: {error}"
+    )))
+}
+
+fn unusable(error: AccessUnitError) -> Over {
+    match error {
+        // The client's packets are to blame, not the agent.
+        AccessUnitError::FirstPacketTooSmall { .. } => {
+            Over::Reason(StopReason::AgentFailed(error.to_string()))
+        }
+        error => Over::Violation(Violation::AccessUnit(error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Streams from end to end, with an agent and clients in this process and real sockets between them.
 #![expect(clippy::arithmetic_side_effects, reason = "tests")]
 mod agent;
+mod allocations;
 mod client;
 mod control;
 mod host_messages;

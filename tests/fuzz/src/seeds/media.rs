@@ -81,6 +81,7 @@ pub(super) fn video() -> Seeds {
         let datagrams = packetizer
             .packetize(&AccessUnit {
                 data: (&data).into(),
+                unread: 0,
                 kind,
                 timestamp_90k: 1500 * len as u32,
                 latency_100us: 12,

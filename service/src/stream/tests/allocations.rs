@@ -1,0 +1,106 @@
+//! What a frame costs in memory: nothing.
+use super::*;
+use crate::{
+    net::wake::Wake,
+    stream::{
+        adaptation::Adaptation,
+        link::StreamLink,
+        media::{Command, Media},
+        permits::Permits,
+        plan,
+        recovery::Recovery,
+    },
+};
+use punktfunk_core::{audio::AudioPacketizer, video::Packetizer};
+use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, ToAgent, socket};
+use std::{net::UdpSocket, sync::mpsc};
+
+/// The media thread's work of one stream, on the test's own thread, with an agent and a client that is ready.
+#[test]
+fn a_frame_allocates_nothing_once_the_buffers_have_their_size() {
+    let rig = Rig::new();
+    let (handle, opened) = agent::register(&rig.agents, 1001, false);
+    // As fast as any, so that the test may be.
+    let setup = setup(1, handle.clone(), |params| params.fps = 240);
+    let config = config(|_| {});
+    let request = plan::request(&setup, &config);
+    let ring = Ring::create(plan::geometry(&setup.params)).unwrap();
+    let (ours, theirs) = socket::pair().unwrap();
+    let agent_ring = ring.agent_fd().unwrap();
+    let opening = handle.open_stream(request.clone(), agent_ring, theirs);
+    rig.runtime.block_on(opening).unwrap();
+    let mut agent = FakeAgent::new(opened.recv().unwrap());
+
+    let wake = Arc::new(Wake::new().unwrap());
+    let endpoint = Arc::new(Endpoint::new(ours));
+    let (commands, received) = mpsc::channel();
+    let (happenings, _happened) = tokio::sync::mpsc::unbounded_channel();
+    let link = Arc::new(StreamLink::new(
+        setup.launch.stream,
+        Arc::clone(&endpoint),
+        commands.clone(),
+        Arc::clone(&wake),
+        happenings,
+        rig.streams.0.control.outbox(false),
+        Permits::new(handle, &setup.launch.client.permissions),
+    ));
+    let media = Media {
+        consumer: Consumer::new(endpoint, plan::limits(&setup.params, ring.geometry())),
+        ring,
+        packetizer: Packetizer::new(plan::packetizer(&setup, &config)).unwrap(),
+        codec: setup.params.codec,
+        audio: AudioPacketizer::new(5, None),
+        link: Arc::clone(&link),
+        commands: received,
+        wake: Arc::clone(&wake),
+        recovery: Recovery::new(false),
+        adaptation: Adaptation::new(plan::adaptation(&setup, &config, request.bitrate_kbps)),
+        fps: setup.params.fps,
+        pace_rate_mbit: 0,
+        video_drop: 0,
+        perf: false,
+        on_violation: Box::new(|violation| panic!("{violation}")),
+    };
+    let (mut work, _) = media.begin();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(client.local_addr().unwrap()).unwrap();
+    commands.send(Command::Video(socket)).unwrap();
+    commands.send(Command::ControlUp).unwrap();
+    wake.ring();
+    work.turn().unwrap();
+
+    let sent = || {
+        link.statistics()
+            .frames_sent
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let mut hand_over = |len: usize, key: bool| {
+        let bytes = vec![7; len];
+        if key {
+            agent.key_frame(&bytes);
+        } else {
+            agent.frame(&bytes, 0);
+        }
+        let before = sent();
+        let counted = allocation_counter::measure(|| {
+            while sent() == before {
+                work.turn().unwrap();
+            }
+        });
+        // The slot comes back, whatever else the agent is told.
+        while !matches!(agent.hear(), ToAgent::SlotFree { .. }) {}
+        counted.count_total
+    };
+    // Sizes to come, so that buffers and codes are there: a small one, a usual one, a large one of several blocks.
+    const SIZES: [usize; 3] = [900, 42_000, 300_000];
+    for (number, len) in SIZES.into_iter().cycle().take(9).enumerate() {
+        hand_over(len, number == 0);
+    }
+    for (number, len) in SIZES.into_iter().cycle().take(60).enumerate() {
+        let allocations = hand_over(len, number % 20 == 0);
+        assert_eq!(allocations, 0, "frame {number} of {len} bytes");
+    }
+    // The counter counts.
+    assert!(allocation_counter::measure(|| drop(std::hint::black_box(vec![1]))).count_total > 0);
+}
