@@ -3,13 +3,16 @@
 //! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
 //! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls, once the file named
 //! by `TYPE_WHEN` exists (at once without the variable). `PROBE_FPS` asks for another rate than 60. With `PROBE_DISTINCT`
-//! it ends at so many different pictures, and SECONDS is the most that it waits for them. SOURCE `node:ID` captures a PipeWire node as it is.
+//! it ends at so many different pictures, and SECONDS is the most that it waits for them. SOURCE `node:ID` captures a PipeWire node as it is;
+//! then `PROBE_IMPORT="XR24:0 XR24:100000000000002"` takes GPU memory of these layouts (the first one as if it were ordinary
+//! memory), `PROBE_REFUSE=N` refuses it after N pictures, and `PROBE_POINTER=1` draws a pointer that the node tells of.
 
 use std::{
     collections::HashSet,
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::{BufWriter, Write},
+    os::unix::fs::FileExt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +20,10 @@ use std::{
 use anyhow::{Context, bail};
 use punktfunk_agent::{
     capture::{Capture, CaptureRequest, Remote},
-    source::{self, Importable, Injector, Outputs, Picture, PictureSlot, SourceRequest},
+    source::{
+        self, Dmabuf, DmabufFormat, Importable, Injector, Outputs, Picture, PictureSlot,
+        SourceRequest,
+    },
 };
 use punktfunk_core::input::InputEvent;
 
@@ -46,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         inside: Default::default(),
         outputs: Outputs::Extend,
     };
+    let refuse_after: u32 = std::env::var("PROBE_REFUSE").map_or(Ok(u32::MAX), |n| n.parse())?;
     let (slot, mut source, capture) = match name.strip_prefix("node:") {
         Some(node) => {
             let slot = Arc::new(PictureSlot::default());
@@ -57,6 +64,8 @@ fn main() -> anyhow::Result<()> {
                     height: request.height,
                     fps: request.fps,
                     settled: None,
+                    importable: importable()?,
+                    pointer_apart: std::env::var_os("PROBE_POINTER").is_some(),
                 },
                 Arc::clone(&slot),
             )?;
@@ -79,6 +88,7 @@ fn main() -> anyhow::Result<()> {
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
     let (mut count, mut contents, mut last) = (0, HashSet::new(), None::<Picture>);
     let mut ages_us = Vec::new();
+    let (mut on_gpu, mut buffers) = (0, HashSet::new());
     let enough: usize = std::env::var("PROBE_DISTINCT").map_or(Ok(usize::MAX), |n| n.parse())?;
     let began_cpu = cpu_ns();
     let began = Instant::now();
@@ -87,8 +97,18 @@ fn main() -> anyhow::Result<()> {
         if let Some(why) = &slot.state().failed {
             bail!("the source ended: {why}");
         }
-        let Some(picture) = slot.take() else { continue };
+        let Some(mut picture) = slot.take() else {
+            continue;
+        };
         count += 1;
+        if let Some(dmabuf) = picture.dmabuf.take() {
+            buffers.insert(dmabuf.buffer().id);
+            on_gpu += 1;
+            fetch(&dmabuf, &mut picture)?;
+            if on_gpu == refuse_after {
+                dmabuf.refuse();
+            }
+        }
         let mut hash = DefaultHasher::new();
         picture.data.hash(&mut hash);
         contents.insert(hash.finish());
@@ -108,12 +128,13 @@ fn main() -> anyhow::Result<()> {
         ages_us.get(at).copied().unwrap_or_default()
     };
     println!(
-        "pictures {count} distinct {} size {}x{} fps {:.1} replaced {} age p50 {} p95 {} max {} us cpu {:.1} %",
+        "pictures {count} distinct {} size {}x{} fps {:.1} replaced {} gpu {on_gpu} in {} buffers age p50 {} p95 {} max {} us cpu {:.1} %",
         contents.len(),
         last.width,
         last.height,
         f64::from(count) / began.elapsed().as_secs_f64(),
         slot.state().replaced,
+        buffers.len(),
         age(50),
         age(95),
         age(100),
@@ -123,6 +144,30 @@ fn main() -> anyhow::Result<()> {
     if contents.len() < enough.min(2) {
         bail!("the picture never moved");
     }
+    Ok(())
+}
+
+/// What `PROBE_IMPORT` names.
+fn importable() -> anyhow::Result<Importable> {
+    let named = std::env::var("PROBE_IMPORT").unwrap_or_default();
+    let formats = named.split_whitespace().map(|format| {
+        let (code, modifier) = format.split_once(':').context("FOURCC:MODIFIER")?;
+        Ok(DmabufFormat {
+            fourcc: u32::from_le_bytes(code.as_bytes().try_into()?),
+            modifier: u64::from_str_radix(modifier, 16)?,
+        })
+    });
+    Ok(Importable::new(formats.collect::<anyhow::Result<_>>()?))
+}
+
+/// Read a picture that lies in GPU memory line after line.
+fn fetch(dmabuf: &Dmabuf, picture: &mut Picture) -> anyhow::Result<()> {
+    let plane = dmabuf.buffer().planes.first().context("no plane")?;
+    let stride = plane.stride as usize;
+    picture.stride = stride;
+    picture.data = vec![0; stride * picture.height as usize];
+    let file = File::from(plane.fd.try_clone()?);
+    file.read_exact_at(&mut picture.data, plane.offset.into())?;
     Ok(())
 }
 

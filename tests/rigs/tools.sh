@@ -1,12 +1,12 @@
 #!/bin/bash
-# tools.sh: put the guest scripts and the compiled helpers (pwgrab, fake-gamescope) into one folder and print its path.
+# tools.sh: put the guest scripts and the compiled helpers (pwgrab, fake-gamescope, odd-producer) into one folder and print its path.
 # The rigs show that folder to the guest as /rig (read-only).
 . "$(dirname "$0")/lib.sh"
 case ${1:-} in -h|--help) usage;; esac
 apt_need gcc libc6-dev pkg-config libpipewire-0.3-dev
 out=$CACHE/tools; mkdir -p "$out"; exec 8>"$CACHE/.lock-tools"; flock 8
 cp -p "$RIGS"/guest/* "$out/"; chmod 755 "$out"/*
-for t in pwgrab fake-gamescope; do
+for t in pwgrab fake-gamescope odd-producer; do
   [ -x "$out/$t" ] && [ ! "$RIGS/src/$t.c" -nt "$out/$t" ] || cc -O1 -w -o "$out/$t" "$RIGS/src/$t.c" $(pkg-config --cflags --libs libpipewire-0.3)
 done
 echo "$out"

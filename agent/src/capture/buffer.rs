@@ -1,4 +1,6 @@
-//! From a producer's buffer to a tight BGRx picture: every number that the producer wrote is checked first.
+//! From a producer's buffer to a BGRx picture: every number that the producer wrote is checked first.
+
+use super::memory::Bytes;
 
 /// The byte order of a negotiated four-byte format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,25 +24,39 @@ pub struct Chunk {
 pub enum BadBuffer {
     #[error("no data in it")]
     Empty,
+    #[error("marked as corrupted")]
+    Corrupted,
+    #[error("memory of a kind that was not agreed on")]
+    Kind,
     #[error("a stride of {0} bytes, too small for a line of the picture")]
     Stride(i32),
     #[error("{have} bytes of data where the picture needs {need}")]
     Short { have: usize, need: usize },
     #[error("a picture that would end at byte {end} of a buffer of {size}")]
     OutOfRange { end: usize, size: usize },
+    #[error("the memory cannot be read to its end; it was truncated, or is no shared memory")]
+    Unreadable,
+    #[error("the GPU does not finish drawing it")]
+    Unfinished,
 }
 
-/// Copy a `width`×`height` picture out of `data` into `into`, line after line without padding, as BGRx.
+/// Where a picture lies in its buffer: checked against the size of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    offset: usize,
+    pub stride: usize,
+    line: usize,
+    lines: usize,
+}
+
+/// Padding up to this is copied with the lines, in one read.
+const PADDING: usize = 4096;
+
+/// Find a `width`×`height` picture in a buffer of `size` bytes.
 ///
 /// # Errors
-/// [`BadBuffer`]: the numbers in `chunk` do not describe a picture inside `data`; `into` is then unspecified.
-pub fn copy_picture(
-    data: &[u8],
-    chunk: Chunk,
-    (width, height): (u32, u32),
-    order: Order,
-    into: &mut Vec<u8>,
-) -> Result<(), BadBuffer> {
+/// [`BadBuffer`]: the numbers in `chunk` do not describe a picture inside the buffer.
+pub fn place(chunk: Chunk, size: usize, (width, height): (u32, u32)) -> Result<Place, BadBuffer> {
     if chunk.size == 0 || width == 0 || height == 0 {
         return Err(BadBuffer::Empty);
     }
@@ -63,33 +79,58 @@ pub fn copy_picture(
         });
     }
     let offset = chunk.offset as usize;
-    let picture = offset
-        .checked_add(need)
-        .and_then(|end| data.get(offset..end))
-        .ok_or(BadBuffer::OutOfRange {
-            end: offset.saturating_add(need),
-            size: data.len(),
-        })?;
-    into.clear();
-    into.reserve(line * height as usize);
-    match order {
-        Order::Bgr if stride == line => into.extend_from_slice(picture),
-        Order::Bgr => {
-            for row in picture.chunks(stride) {
-                into.extend_from_slice(&row[..line]);
-            }
+    match offset.checked_add(need) {
+        Some(end) if end <= size => Ok(Place {
+            offset,
+            stride,
+            line,
+            lines: height as usize,
+        }),
+        end => Err(BadBuffer::OutOfRange {
+            end: end.unwrap_or(usize::MAX),
+            size,
+        }),
+    }
+}
+
+/// Copy the picture at `place` into `into` as BGRx, and tell the distance of its lines there. Behind the last line there is
+/// no padding.
+///
+/// # Errors
+/// [`BadBuffer::Unreadable`]; `into` is then unspecified.
+pub fn copy_picture(
+    memory: &impl Bytes,
+    place: Place,
+    order: Order,
+    into: &mut Vec<u8>,
+) -> Result<usize, BadBuffer> {
+    let Place {
+        offset,
+        line,
+        lines,
+        ..
+    } = place;
+    let unreadable = |_| BadBuffer::Unreadable;
+    let stride = if place.stride - line <= PADDING {
+        into.resize(place.stride * (lines - 1) + line, 0);
+        memory.read(offset, into).map_err(unreadable)?;
+        place.stride
+    } else {
+        into.resize(line * lines, 0);
+        for (row, bytes) in into.chunks_exact_mut(line).enumerate() {
+            let at = offset + row * place.stride;
+            memory.read(at, bytes).map_err(unreadable)?;
         }
-        Order::Rgb => {
-            for row in picture.chunks(stride) {
-                into.extend(
-                    row[..line]
-                        .chunks_exact(4)
-                        .flat_map(|p| [p[2], p[1], p[0], p[3]]),
-                );
+        line
+    };
+    if order == Order::Rgb {
+        for row in into.chunks_mut(stride) {
+            for pixel in row[..line].chunks_exact_mut(4) {
+                pixel.swap(0, 2);
             }
         }
     }
-    Ok(())
+    Ok(stride)
 }
 
 /// The capture time of a buffer on CLOCK_MONOTONIC: the producer's stamp where it is believable, else `now_ns`.
@@ -116,47 +157,52 @@ mod tests {
         }
     }
 
+    fn copied(data: &[u8], chunk: Chunk, size: (u32, u32), order: Order) -> (usize, Vec<u8>) {
+        let mut out = vec![0xaa; 99];
+        let place = place(chunk, data.len(), size).unwrap();
+        let stride = copy_picture(&data.to_vec(), place, order, &mut out).unwrap();
+        (stride, out)
+    }
+
     #[test]
-    fn padding_is_left_out_and_the_offset_is_honoured() {
+    fn padding_is_stepped_over_and_the_offset_is_honoured() {
         // 2x2, stride 12, offset 3
         let mut data = vec![0xee; 3];
         data.extend([1, 2, 3, 4, 5, 6, 7, 8, 0xee, 0xee, 0xee, 0xee]);
         data.extend([9, 10, 11, 12, 13, 14, 15, 16]);
-        let mut out = vec![0xaa; 99];
-        copy_picture(&data, chunk(3, 20, 12), (2, 2), Order::Bgr, &mut out).unwrap();
-        assert_eq!(out, (1..=16).collect::<Vec<u8>>());
+        let (stride, out) = copied(&data, chunk(3, 20, 12), (2, 2), Order::Bgr);
+        assert_eq!((stride, out), (12, data[3..].to_vec()));
+        // padding that is not worth copying
+        let mut data = vec![0xee; 5000 + 8];
+        data[..8].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        data[5000..].copy_from_slice(&[9, 10, 11, 12, 13, 14, 15, 16]);
+        let (stride, out) = copied(&data, chunk(0, 5008, 5000), (2, 2), Order::Bgr);
+        assert_eq!((stride, out), (8, (1..=16).collect::<Vec<u8>>()));
     }
 
     #[test]
     fn red_and_blue_change_places_where_the_producer_has_them_so() {
-        let mut out = Vec::new();
-        copy_picture(&[1, 2, 3, 4], chunk(0, 4, 4), (1, 1), Order::Rgb, &mut out).unwrap();
-        assert_eq!(out, [3, 2, 1, 4]);
+        let data = [1, 2, 3, 4, 9, 9, 9, 9, 5, 6, 7, 8];
+        let (_, out) = copied(&data, chunk(0, 12, 8), (1, 2), Order::Rgb);
+        assert_eq!(out, [3, 2, 1, 4, 9, 9, 9, 9, 7, 6, 5, 8]);
     }
 
     #[test]
     fn numbers_that_point_outside_the_buffer_are_refused() {
-        let data = [0; 64];
-        let mut out = Vec::new();
-        let mut copy = |c| copy_picture(&data, c, (4, 4), Order::Bgr, &mut out);
-        assert_eq!(copy(chunk(0, 64, 16)), Ok(()));
-        assert_eq!(copy(chunk(0, 64, 0)), Ok(()));
-        assert_eq!(copy(chunk(0, 0, 16)), Err(BadBuffer::Empty));
-        assert_eq!(copy(chunk(0, 64, 15)), Err(BadBuffer::Stride(15)));
-        assert_eq!(copy(chunk(0, 64, -16)), Err(BadBuffer::Stride(-16)));
+        let place = |c| place(c, 64, (4, 4)).map(|place| place.stride);
+        assert_eq!(place(chunk(0, 64, 16)), Ok(16));
+        assert_eq!(place(chunk(0, 64, 0)), Ok(16));
+        assert_eq!(place(chunk(0, 0, 16)), Err(BadBuffer::Empty));
+        assert_eq!(place(chunk(0, 64, 15)), Err(BadBuffer::Stride(15)));
+        assert_eq!(place(chunk(0, 64, -16)), Err(BadBuffer::Stride(-16)));
         assert!(matches!(
-            copy(chunk(0, 63, 16)),
+            place(chunk(0, 63, 16)),
             Err(BadBuffer::Short { .. })
         ));
-        assert!(matches!(
-            copy(chunk(1, 64, 16)),
-            Err(BadBuffer::OutOfRange { .. })
-        ));
-        assert!(matches!(
-            copy(chunk(u32::MAX, 64, 16)),
-            Err(BadBuffer::OutOfRange { .. })
-        ));
-        assert!(copy(chunk(0, u32::MAX, i32::MAX)).is_err());
+        for outside in [chunk(1, 64, 16), chunk(u32::MAX, 64, 16)] {
+            assert!(matches!(place(outside), Err(BadBuffer::OutOfRange { .. })));
+        }
+        assert!(place(chunk(0, u32::MAX, i32::MAX)).is_err());
     }
 
     #[test]
@@ -177,8 +223,10 @@ mod tests {
             let data = vec![7; len];
             let (offset, stride) = if near { (small, (width * 4 + small) as i32) } else { (offset, stride) };
             let mut out = Vec::new();
-            if copy_picture(&data, chunk(offset, size, stride), (width, height), Order::Rgb, &mut out).is_ok() {
-                prop_assert_eq!(out.len(), width as usize * height as usize * 4);
+            if let Ok(place) = place(chunk(offset, size, stride), len, (width, height)) {
+                let stride = copy_picture(&data, place, Order::Rgb, &mut out).unwrap();
+                let line = width as usize * 4;
+                prop_assert_eq!(out.len(), stride * (height as usize - 1) + line);
             }
         }
     }

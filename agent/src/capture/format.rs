@@ -1,4 +1,7 @@
 //! What the consumer offers to a producer, and what came out of it.
+//!
+//! GPU memory is offered as one choice of modifiers for each pixel format, not to be fixated by PipeWire: the producer knows
+//! which of them it can allocate. Behind each such offer stands one in shared memory, for producers that take none of them.
 
 use pipewire::spa::{
     self,
@@ -8,25 +11,50 @@ use pipewire::spa::{
         format_utils,
         video::{VideoFormat, VideoInfoRaw},
     },
-    pod::{ChoiceValue, Object, Pod, Property, Value, object, property, serialize::PodSerializer},
+    pod::{
+        ChoiceValue, Object, Pod, Property, PropertyFlags, Value, deserialize::PodDeserializer,
+        object, property, serialize::PodSerializer,
+    },
     utils::{Choice, ChoiceEnum, ChoiceFlags, Fraction, Id, Rectangle, SpaTypes},
 };
 
-use super::{CaptureError, MAX_SIDE, buffer::Order};
+use super::{CaptureError, MAX_SIDE, buffer::Order, cursor};
+use crate::source::DmabufFormat;
+
+/// Pixel formats by their names in PipeWire and in the kernel.
+const FORMATS: [(VideoFormat, u32); 4] = [
+    (VideoFormat::BGRx, DmabufFormat::XRGB8888),
+    (VideoFormat::BGRA, DmabufFormat::ARGB8888),
+    (VideoFormat::RGBx, DmabufFormat::XBGR8888),
+    (VideoFormat::RGBA, DmabufFormat::ABGR8888),
+];
+
+/// Regions of damage that are asked for: whether there is any is all that is read.
+const DAMAGE_REGIONS: usize = 4;
+
+/// Where the pictures are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Shared(Order),
+    Gpu(DmabufFormat),
+    /// In GPU memory of a layout that the producer has yet to choose.
+    Open,
+}
 
 /// A format that both sides agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Negotiated {
     pub width: u32,
     pub height: u32,
-    pub order: Order,
+    pub place: Place,
 }
 
-/// The formats to offer, best first: exactly the wanted size, then any size.
+/// The formats to offer, best first: exactly the wanted size, then any size; of each, what can be imported, then shared
+/// memory.
 ///
-/// A producer whose size is free (a virtual output) takes the first, one whose size is fixed (a monitor) the second.
+/// A producer whose size is free (a virtual output) takes the first size, one whose size is fixed (a monitor) the second.
 /// The rate is variable (0/1) wherever the producer likes it so, and never above `fps`.
-pub fn offers(width: u32, height: u32, fps: u32) -> Vec<Vec<u8>> {
+pub fn offers(width: u32, height: u32, fps: u32, importable: &[DmabufFormat]) -> Vec<Vec<u8>> {
     let wanted = Rectangle { width, height };
     let exact = property!(FormatProperties::VideoSize, Rectangle, wanted);
     let any = property!(
@@ -44,20 +72,20 @@ pub fn offers(width: u32, height: u32, fps: u32) -> Vec<Vec<u8>> {
             height: MAX_SIDE
         }
     );
-    [exact, any]
-        .into_iter()
-        .map(|size| bytes(Value::Object(offer(size, fps))))
-        .collect()
-}
-
-fn offer(size: Property, fps: u32) -> Object {
-    let fraction = |num| Fraction { num, denom: 1 };
-    object!(
-        SpaTypes::ObjectParamFormat,
-        ParamType::EnumFormat,
-        property!(FormatProperties::MediaType, Id, MediaType::Video),
-        property!(FormatProperties::MediaSubtype, Id, MediaSubtype::Raw),
-        property!(
+    let mut offers = Vec::new();
+    for size in [exact, any] {
+        for (format, fourcc) in FORMATS {
+            let modifiers: Vec<i64> = importable
+                .iter()
+                .filter(|known| known.fourcc == fourcc)
+                .map(|known| known.modifier.cast_signed())
+                .collect();
+            if let Some(modifier) = modifiers_of(modifiers) {
+                let format = property!(FormatProperties::VideoFormat, Id, format);
+                offers.push(offer(vec![format, modifier], size.clone(), fps));
+            }
+        }
+        let format = property!(
             FormatProperties::VideoFormat,
             Choice,
             Enum,
@@ -67,7 +95,39 @@ fn offer(size: Property, fps: u32) -> Object {
             VideoFormat::BGRA,
             VideoFormat::RGBx,
             VideoFormat::RGBA,
-        ),
+        );
+        offers.push(offer(vec![format], size, fps));
+    }
+    offers
+}
+
+/// The choice of modifiers; a producer that does not know what they are must not take the offer.
+fn modifiers_of(modifiers: Vec<i64>) -> Option<Property> {
+    let default = *modifiers.first()?;
+    let choice = Choice(
+        ChoiceFlags::empty(),
+        ChoiceEnum::Enum {
+            default,
+            alternatives: modifiers,
+        },
+    );
+    Some(Property {
+        key: FormatProperties::VideoModifier.as_raw(),
+        flags: PropertyFlags::MANDATORY | PropertyFlags::DONT_FIXATE,
+        value: Value::Choice(ChoiceValue::Long(choice)),
+    })
+}
+
+fn offer(format: Vec<Property>, size: Property, fps: u32) -> Vec<u8> {
+    let fraction = |num| Fraction { num, denom: 1 };
+    let mut offer = object!(
+        SpaTypes::ObjectParamFormat,
+        ParamType::EnumFormat,
+        property!(FormatProperties::MediaType, Id, MediaType::Video),
+        property!(FormatProperties::MediaSubtype, Id, MediaSubtype::Raw),
+    );
+    offer.properties.extend(format);
+    offer.properties.extend([
         size,
         property!(
             FormatProperties::VideoFramerate,
@@ -87,26 +147,30 @@ fn offer(size: Property, fps: u32) -> Object {
             fraction(1),
             fraction(fps)
         ),
-    )
+    ]);
+    bytes(Value::Object(offer))
 }
 
-/// The buffers and metadata wanted once a format is agreed: enough buffers that a slow copy never stalls the
-/// compositor, in shared memory, with a header (time stamp, corruption flag).
-pub fn buffer_params() -> Vec<Vec<u8>> {
-    let memory = (1 << spa::sys::SPA_DATA_MemFd) | (1 << spa::sys::SPA_DATA_MemPtr);
+/// The buffers and metadata wanted once a format is agreed: enough buffers that a slow copy, or an encoder that holds some,
+/// never stalls the compositor, with a header (time stamp, corruption flag), damage, and the pointer if it is drawn here.
+///
+/// Explicit synchronisation is not asked for: the kernel's own fences on the buffers are waited for.
+pub fn buffer_params(place: Place, cursor: bool) -> Vec<Vec<u8>> {
+    let (memory, min) = match place {
+        Place::Shared(_) => (
+            (1 << spa::sys::SPA_DATA_MemFd) | (1 << spa::sys::SPA_DATA_MemPtr),
+            2,
+        ),
+        // one shown, one waiting, and two for the compositor to draw into
+        Place::Gpu(_) | Place::Open => (1 << spa::sys::SPA_DATA_DmaBuf, 4),
+    };
     let choice = |value| Value::Choice(ChoiceValue::Int(Choice(ChoiceFlags::empty(), value)));
+    let range = |default, min, max| choice(ChoiceEnum::Range { default, min, max });
     let buffers = Object {
         type_: SpaTypes::ObjectParamBuffers.as_raw(),
         id: ParamType::Buffers.as_raw(),
         properties: vec![
-            Property::new(
-                spa::sys::SPA_PARAM_BUFFERS_buffers,
-                choice(ChoiceEnum::Range {
-                    default: 8,
-                    min: 2,
-                    max: 16,
-                }),
-            ),
+            Property::new(spa::sys::SPA_PARAM_BUFFERS_buffers, range(8, min, 16)),
             Property::new(
                 spa::sys::SPA_PARAM_BUFFERS_dataType,
                 choice(ChoiceEnum::Flags {
@@ -116,21 +180,36 @@ pub fn buffer_params() -> Vec<Vec<u8>> {
             ),
         ],
     };
-    let header = Object {
-        type_: SpaTypes::ObjectParamMeta.as_raw(),
-        id: ParamType::Meta.as_raw(),
-        properties: vec![
-            Property::new(
-                spa::sys::SPA_PARAM_META_type,
-                Value::Id(Id(spa::sys::SPA_META_Header)),
-            ),
-            Property::new(
-                spa::sys::SPA_PARAM_META_size,
-                Value::Int(size_of::<spa::sys::spa_meta_header>() as i32),
-            ),
-        ],
+    let meta = |kind, size| {
+        bytes(Value::Object(Object {
+            type_: SpaTypes::ObjectParamMeta.as_raw(),
+            id: ParamType::Meta.as_raw(),
+            properties: vec![
+                Property::new(spa::sys::SPA_PARAM_META_type, Value::Id(Id(kind))),
+                Property::new(spa::sys::SPA_PARAM_META_size, size),
+            ],
+        }))
     };
-    vec![bytes(Value::Object(buffers)), bytes(Value::Object(header))]
+    let region = size_of::<spa::sys::spa_meta_region>() as i32;
+    let mut params = vec![
+        bytes(Value::Object(buffers)),
+        meta(
+            spa::sys::SPA_META_Header,
+            Value::Int(size_of::<spa::sys::spa_meta_header>() as i32),
+        ),
+        meta(
+            spa::sys::SPA_META_VideoDamage,
+            range(region * DAMAGE_REGIONS as i32, region, region * 16),
+        ),
+    ];
+    if cursor {
+        let size = |side| cursor::meta_size(side) as i32;
+        params.push(meta(
+            spa::sys::SPA_META_Cursor,
+            range(size(128), size(1), size(cursor::MAX_SIDE)),
+        ));
+    }
+    params
 }
 
 /// Read a `Format` parameter of the producer; None when it is not raw video of a kind that was offered.
@@ -141,10 +220,16 @@ pub fn negotiated(param: &Pod) -> Option<Result<Negotiated, CaptureError>> {
     }
     let mut info = VideoInfoRaw::new();
     info.parse(param).ok()?;
-    let order = match info.format() {
-        VideoFormat::BGRx | VideoFormat::BGRA => Order::Bgr,
-        VideoFormat::RGBx | VideoFormat::RGBA => Order::Rgb,
-        _ => return None,
+    let (_, fourcc) = FORMATS
+        .into_iter()
+        .find(|(format, _)| *format == info.format())?;
+    let place = match modifier(param) {
+        None if matches!(info.format(), VideoFormat::BGRx | VideoFormat::BGRA) => {
+            Place::Shared(Order::Bgr)
+        }
+        None => Place::Shared(Order::Rgb),
+        Some(None) => Place::Open,
+        Some(Some(modifier)) => Place::Gpu(DmabufFormat { fourcc, modifier }),
     };
     let Rectangle { width, height } = info.size();
     if width == 0 || height == 0 {
@@ -156,8 +241,28 @@ pub fn negotiated(param: &Pod) -> Option<Result<Negotiated, CaptureError>> {
     Some(Ok(Negotiated {
         width,
         height,
-        order,
+        place,
     }))
+}
+
+/// The modifier of a format that has one, once it is chosen.
+fn modifier(param: &Pod) -> Option<Option<u64>> {
+    let (_, value) = PodDeserializer::deserialize_from::<Value>(param.as_bytes()).ok()?;
+    let Value::Object(object) = value else {
+        return None;
+    };
+    let key = FormatProperties::VideoModifier.as_raw();
+    let property = object.properties.into_iter().find(|p| p.key == key)?;
+    if property.flags.contains(PropertyFlags::DONT_FIXATE) {
+        return Some(None);
+    }
+    Some(match property.value {
+        Value::Long(modifier) => Some(modifier.cast_unsigned()),
+        Value::Choice(ChoiceValue::Long(Choice(_, ChoiceEnum::None(modifier)))) => {
+            Some(modifier.cast_unsigned())
+        }
+        _ => None,
+    })
 }
 
 fn bytes(value: Value) -> Vec<u8> {
@@ -170,8 +275,18 @@ fn bytes(value: Value) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn fixed(format: VideoFormat, width: u32, height: u32) -> Vec<u8> {
-        bytes(Value::Object(object!(
+    const TILED: DmabufFormat = DmabufFormat {
+        fourcc: DmabufFormat::XRGB8888,
+        modifier: 0x0100_0000_0000_0002,
+    };
+
+    fn agreed(
+        format: VideoFormat,
+        width: u32,
+        height: u32,
+        more: Option<Property>,
+    ) -> Option<Result<Negotiated, CaptureError>> {
+        let mut object = object!(
             SpaTypes::ObjectParamFormat,
             ParamType::Format,
             property!(FormatProperties::MediaType, Id, MediaType::Video),
@@ -182,19 +297,23 @@ mod tests {
                 Rectangle,
                 Rectangle { width, height }
             ),
-        )))
+        );
+        object.properties.extend(more);
+        negotiated(Pod::from_bytes(&bytes(Value::Object(object))).unwrap())
+    }
+
+    fn at_720(place: Place) -> Option<Result<Negotiated, CaptureError>> {
+        Some(Ok(Negotiated {
+            width: 1280,
+            height: 720,
+            place,
+        }))
     }
 
     #[test]
     fn an_agreed_format_is_read_with_its_byte_order() {
-        let read = |format, w, h| negotiated(Pod::from_bytes(&fixed(format, w, h)).unwrap());
-        let expect = |order| {
-            Some(Ok(Negotiated {
-                width: 1280,
-                height: 720,
-                order,
-            }))
-        };
+        let read = |format, w, h| agreed(format, w, h, None);
+        let expect = |order| at_720(Place::Shared(order));
         assert_eq!(read(VideoFormat::BGRx, 1280, 720), expect(Order::Bgr));
         assert_eq!(read(VideoFormat::RGBA, 1280, 720), expect(Order::Rgb));
         assert_eq!(read(VideoFormat::NV12, 1280, 720), None);
@@ -206,8 +325,43 @@ mod tests {
     }
 
     #[test]
+    fn a_modifier_counts_once_it_is_chosen() {
+        let with = |modifier| agreed(VideoFormat::BGRx, 1280, 720, Some(modifier));
+        let key = FormatProperties::VideoModifier.as_raw();
+        let chosen = Property::new(key, Value::Long(TILED.modifier.cast_signed()));
+        assert_eq!(with(chosen), at_720(Place::Gpu(TILED)));
+        let open = modifiers_of(vec![TILED.modifier.cast_signed(), 0]).unwrap();
+        assert_eq!(with(open), at_720(Place::Open));
+    }
+
+    #[test]
+    fn what_can_be_imported_is_offered_before_shared_memory_of_the_same_size() {
+        let linear = DmabufFormat {
+            modifier: DmabufFormat::LINEAR,
+            ..TILED
+        };
+        let rgb = DmabufFormat {
+            fourcc: DmabufFormat::ABGR8888,
+            ..linear
+        };
+        let modifiers = |importable: &[DmabufFormat]| -> Vec<Option<Option<u64>>> {
+            let offers = offers(1280, 720, 60, importable);
+            let pods = offers.iter().map(|o| Pod::from_bytes(o).unwrap());
+            pods.map(modifier).collect()
+        };
+        let open = Some(None);
+        assert_eq!(
+            modifiers(&[TILED, linear, rgb]),
+            [open, open, None, open, open, None]
+        );
+        assert_eq!(modifiers(&[]), [None, None]);
+    }
+
+    #[test]
     fn the_offers_are_whole_pods() {
-        for offer in offers(1280, 720, 60).iter().chain(&buffer_params()) {
+        let params = buffer_params(Place::Shared(Order::Bgr), true);
+        assert_eq!(params.len(), 4);
+        for offer in offers(1280, 720, 60, &[TILED]).iter().chain(&params) {
             assert!(Pod::from_bytes(offer).is_some());
         }
     }

@@ -2,13 +2,19 @@
 //!
 //! The exception is [`output`]: wlroots compositors, asked directly.
 //!
-//! It owns one thread and one connection to PipeWire. It never knows which compositor made the node, and it takes
-//! pictures from shared memory only (no DMA-BUF yet). The producer is the user's own compositor, yet nothing that it
-//! writes into a buffer is used before it is checked against the negotiated format and the size of the buffer.
+//! It owns one thread and one connection to PipeWire, and never knows which compositor made the node. Pictures come in GPU
+//! memory where the stream's encoder imports that ([`Importable`]), else in shared memory, which is copied at the client's
+//! pace. The producer is the user's own compositor, yet nothing that it writes into a buffer is used before it is checked
+//! against the negotiated format and the size of the buffer, and no memory of its is ever mapped here.
 
 mod buffer;
+mod consumer;
+mod cursor;
 mod format;
+mod memory;
 pub mod output;
+mod pace;
+mod pool;
 mod thread;
 
 use std::{
@@ -22,7 +28,8 @@ use std::{
     time::Duration,
 };
 
-use crate::source::PictureSlot;
+use crate::source::{Importable, PictureSlot};
+use thread::Note;
 
 /// The longest side of a picture that is accepted.
 pub const MAX_SIDE: u32 = 8192;
@@ -55,6 +62,10 @@ pub struct CaptureRequest {
     pub fps: u32,
     /// Until the producer's pictures have this size they are not taken, for some seconds; None takes all.
     pub settled: Option<(u32, u32)>,
+    /// What may stay in GPU memory.
+    pub importable: Importable,
+    /// The producer tells of the pointer instead of drawing it: it is drawn here.
+    pub pointer_apart: bool,
 }
 
 /// Why nothing is captured, or no longer.
@@ -72,7 +83,7 @@ pub enum CaptureError {
     )]
     NotLinked { node: u32, why: String },
     #[error(
-        "the compositor's node {0} never agreed on a picture format; it may offer GPU buffers only, and this build takes shared memory"
+        "the compositor's node {0} never agreed on a picture format; it may offer GPU memory of a layout only that this machine's encoder cannot import (punktfunkctl doctor names the encoder)"
     )]
     NoFormat(u32),
     #[error(
@@ -92,7 +103,7 @@ pub enum CaptureError {
 /// What ends it early is reported through [`PictureSlot::fail`].
 pub struct Capture {
     stop: Arc<AtomicBool>,
-    wake: pipewire::channel::Sender<()>,
+    wake: pipewire::channel::Sender<Note>,
     thread: Option<JoinHandle<()>>,
     size: (u32, u32),
 }
@@ -106,12 +117,13 @@ impl Capture {
     /// [`CaptureError`], each with what to do.
     pub fn start(request: CaptureRequest, slot: Arc<PictureSlot>) -> Result<Self, CaptureError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (wake, woken) = pipewire::channel::channel();
+        let (wake, notes) = pipewire::channel::channel();
+        let notes = (wake.clone(), notes);
         let (started, answer) = mpsc::channel();
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("pf-capture".into())
-            .spawn(move || thread::run(request, &slot, &stopped, woken, &started))
+            .spawn(move || thread::run(request, &slot, &stopped, notes, &started))
             .map_err(|error| CaptureError::Thread(error.to_string()))?;
         let mut capture = Self {
             stop,
@@ -134,7 +146,7 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let _ = self.wake.send(());
+        let _ = self.wake.send(Note::Wake);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -11,33 +11,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::time::{ClockId, clock_gettime};
 use pipewire::{
-    channel::Receiver,
+    channel::{Receiver, Sender},
     context::ContextRc,
     core::CoreRc,
     keys,
     loop_::Timeout,
     main_loop::MainLoopRc,
     properties::properties,
-    spa::{
-        buffer::{
-            ChunkFlags, DataType,
-            meta::{MetaHeader, MetaHeaderFlags},
-        },
-        param::ParamType,
-        pod::Pod,
-        utils::Direction,
-    },
+    spa::{param::ParamType, pod::Pod, utils::Direction},
     stream::{Stream, StreamBox, StreamFlags, StreamListener, StreamState},
 };
 
 use super::{
-    CaptureError, CaptureRequest, Remote, SETTLE_LIMIT,
-    buffer::{self, BadBuffer, Chunk},
+    CaptureError, CaptureRequest, Remote,
+    consumer::{Answer, Consumer, Wanted},
     format::{self, Negotiated},
 };
-use crate::source::{Picture, PictureSlot};
+use crate::source::{Importable, PictureSlot};
 
 /// How often linking is tried, and how long each try may take to agree on a format.
 const TRIES: u32 = 4;
@@ -47,10 +38,23 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 type Started = mpsc::Sender<Result<(u32, u32), CaptureError>>;
 
+/// How long the loop sleeps when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// What other threads tell this one.
+pub enum Note {
+    /// Look whether to stop.
+    Wake,
+    /// The GPU memory with this number is no longer used.
+    Returned(u64),
+}
+
 /// What the callbacks tell the loop.
 #[derive(Default)]
 struct Shared {
     agreed: Cell<Option<Negotiated>>,
+    /// Numbers of GPU memory that came back.
+    returned: RefCell<Vec<u64>>,
     /// The stream failed; it cannot be used again.
     stream_error: RefCell<Option<String>>,
     /// Nothing can be done any more.
@@ -62,11 +66,11 @@ pub fn run(
     request: CaptureRequest,
     slot: &Arc<PictureSlot>,
     stop: &AtomicBool,
-    woken: Receiver<()>,
+    notes: (Sender<Note>, Receiver<Note>),
     started: &Started,
 ) {
     let mut announced = false;
-    let result = capture(request, slot, stop, woken, &mut |size| {
+    let result = capture(request, slot, stop, notes, &mut |size| {
         announced = true;
         let _ = started.send(Ok(size));
     });
@@ -84,21 +88,45 @@ fn capture(
     request: CaptureRequest,
     slot: &Arc<PictureSlot>,
     stop: &AtomicBool,
-    woken: Receiver<()>,
+    (noting, notes): (Sender<Note>, Receiver<Note>),
     announce: &mut dyn FnMut((u32, u32)),
 ) -> Result<(), CaptureError> {
     let unanswered = |error: pipewire::Error| CaptureError::NoPipeWire(error.to_string());
     pipewire::init();
     let main_loop = MainLoopRc::new(None).map_err(unanswered)?;
     let context = ContextRc::new(&main_loop, None).map_err(unanswered)?;
-    let core = match request.remote {
+    let CaptureRequest {
+        remote,
+        node,
+        width,
+        height,
+        fps,
+        settled,
+        importable,
+        pointer_apart,
+    } = request;
+    let core = match remote {
         Remote::Daemon => context.connect_rc(None),
         Remote::Portal(fd) => context.connect_fd_rc(fd, None),
     }
     .map_err(unanswered)?;
-    let _woken = woken.attach(main_loop.loop_(), |()| {});
-
     let shared = Rc::new(Shared::default());
+    let told = Rc::clone(&shared);
+    let _notes = notes.attach(main_loop.loop_(), move |note| {
+        if let Note::Returned(memory) = note {
+            told.returned.borrow_mut().push(memory);
+        }
+    });
+    // a pointer that is drawn here is drawn with the processor
+    let importable = match pointer_apart {
+        true => Importable::NOTHING,
+        false => importable,
+    };
+    let size = (width, height);
+    let give_back = Arc::new(move |memory| {
+        let _ = noting.send(Note::Returned(memory));
+    });
+
     let lost = Rc::clone(&shared);
     let _core_listener = core
         .add_listener_local()
@@ -116,20 +144,30 @@ fn capture(
         // What the last try left behind (letting go of a stream reports it as gone) is not this one's.
         shared.stream_error.take();
         shared.agreed.set(None);
-        let link = link(
-            &core,
-            request.node,
-            (request.width, request.height, request.fps),
-            request.settled,
-            slot,
-            &shared,
-        )?;
+        let mut offered = importable.formats();
+        let consumer = Consumer::new(Wanted {
+            slot: Arc::clone(slot),
+            importable: importable.clone(),
+            give_back: give_back.clone(),
+            fps,
+            settled,
+            cursor: pointer_apart,
+        });
+        let offers = format::offers(width, height, fps, offered);
+        let link = link(&core, node, &offers, consumer, &shared)?;
         let since = Instant::now();
         let mut announced_size = None;
         while !stop.load(Ordering::Acquire) {
-            main_loop
-                .loop_()
-                .iterate(Timeout::Finite(Duration::from_millis(250)));
+            let due = (link.consumer.borrow().due_in()).map_or(IDLE, |due| due.min(IDLE));
+            // in whole milliseconds, and not before it is due
+            let wait = Duration::from_millis(due.as_nanos().div_ceil(1_000_000) as u64);
+            main_loop.loop_().iterate(Timeout::Finite(wait));
+            link.advance(&mut shared.returned.borrow_mut());
+            if !offered.is_empty() && importable.formats().is_empty() {
+                tracing::info!(node, "asking the compositor for shared memory");
+                offered = &[];
+                link.offer(&format::offers(size.0, size.1, fps, offered), &shared);
+            }
             if let Some(error) = shared.fatal.take() {
                 return Err(error);
             }
@@ -153,28 +191,39 @@ fn capture(
         if stop.load(Ordering::Acquire) {
             return Ok(());
         }
-        tracing::debug!(
-            attempt,
-            why,
-            node = request.node,
-            "no link to the node yet, again"
-        );
+        tracing::debug!(attempt, why, node, "no link to the node yet, again");
         std::thread::sleep(PAUSE);
     }
     Err(if why == "no answer" {
-        CaptureError::NoFormat(request.node)
+        CaptureError::NoFormat(node)
     } else {
-        CaptureError::NotLinked {
-            node: request.node,
-            why,
-        }
+        CaptureError::NotLinked { node, why }
     })
 }
 
 /// A stream and its callbacks; the listener goes before the stream.
 struct Link<'core> {
-    _listener: StreamListener<Consumer>,
+    consumer: Rc<RefCell<Consumer>>,
+    _listener: StreamListener<()>,
     stream: StreamBox<'core>,
+}
+
+impl Link<'_> {
+    /// Do what is due, after the numbers of GPU memory in `returned` have come back.
+    fn advance(&self, returned: &mut Vec<u64>) {
+        let mut consumer = self.consumer.borrow_mut();
+        for memory in returned.drain(..) {
+            consumer.pool().returned(&self.stream, memory);
+        }
+        if consumer.due_in().is_some_and(|due| due.is_zero()) {
+            consumer.advance(&self.stream);
+        }
+    }
+
+    /// Offer other formats than before.
+    fn offer(&self, offers: &[Vec<u8>], shared: &Shared) {
+        update(&self.stream, offers, shared);
+    }
 }
 
 impl Drop for Link<'_> {
@@ -183,12 +232,19 @@ impl Drop for Link<'_> {
     }
 }
 
+/// Tell PipeWire other parameters; never while the consumer is borrowed, it may call back.
+fn update(stream: &Stream, params: &[Vec<u8>], shared: &Shared) {
+    let mut pods: Vec<&Pod> = params.iter().filter_map(|p| Pod::from_bytes(p)).collect();
+    if let Err(error) = stream.update_params(&mut pods) {
+        shared.stream_error.replace(Some(error.to_string()));
+    }
+}
+
 fn link<'core>(
     core: &'core CoreRc,
     node: u32,
-    (width, height, fps): (u32, u32, u32),
-    settled: Option<(u32, u32)>,
-    slot: &Arc<PictureSlot>,
+    offers: &[Vec<u8>],
+    consumer: Consumer,
     shared: &Rc<Shared>,
 ) -> Result<Link<'core>, CaptureError> {
     let refused = |error: pipewire::Error| CaptureError::NotLinked {
@@ -209,165 +265,73 @@ fn link<'core>(
         },
     )
     .map_err(refused)?;
-    let consumer = Consumer {
-        slot: Arc::clone(slot),
-        shared: Rc::clone(shared),
-        format: None,
-        sequence: 0,
-        complained: None,
-        unsettled: settled.map(|size| (size, Instant::now() + SETTLE_LIMIT)),
-    };
+    let consumer = Rc::new(RefCell::new(consumer));
+    let (changing, adding, removing, processing) = (
+        Rc::clone(&consumer),
+        Rc::clone(&consumer),
+        Rc::clone(&consumer),
+        Rc::clone(&consumer),
+    );
+    let (states, formats) = (Rc::clone(shared), Rc::clone(shared));
     let listener = stream
-        .add_local_listener_with_user_data(consumer)
-        .state_changed(|_, consumer, old, new| consumer.state_changed(&old, &new))
-        .param_changed(|stream, consumer, id, param| {
+        .add_local_listener::<()>()
+        .state_changed(move |_, (), old, new| states.state_changed(&old, &new))
+        .param_changed(move |stream, (), id, param| {
             if id == ParamType::Format.as_raw() {
-                consumer.format_changed(stream, param);
+                let answer = changing.borrow_mut().format_changed(stream, param);
+                formats.format_changed(stream, answer);
             }
         })
-        .process(|stream, consumer| consumer.process(stream))
+        .add_buffer(move |_, (), buffer| adding.borrow_mut().pool().added(buffer))
+        .remove_buffer(move |_, (), buffer| removing.borrow_mut().pool().removed(buffer))
+        .process(move |stream, ()| processing.borrow_mut().process(stream))
         .register()
         .map_err(refused)?;
-    let offers = format::offers(width, height, fps);
     let mut pods: Vec<&Pod> = offers.iter().filter_map(|o| Pod::from_bytes(o)).collect();
+    // Buffers are not mapped: what the producer does to its memory must not kill this process.
     stream
         .connect(
             Direction::Input,
             Some(node),
-            StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS,
+            StreamFlags::AUTOCONNECT,
             &mut pods,
         )
         .map_err(refused)?;
     Ok(Link {
+        consumer,
         _listener: listener,
         stream,
     })
 }
 
-/// The state of one stream's callbacks, all on the capture thread.
-struct Consumer {
-    slot: Arc<PictureSlot>,
-    shared: Rc<Shared>,
-    format: Option<Negotiated>,
-    sequence: u64,
-    /// The last complaint about a buffer, so that a broken producer does not fill the log.
-    complained: Option<BadBuffer>,
-    /// The size that is waited for, and until when; None once it came.
-    unsettled: Option<((u32, u32), Instant)>,
-}
-
-impl Consumer {
-    fn state_changed(&mut self, old: &StreamState, new: &StreamState) {
+impl Shared {
+    fn state_changed(&self, old: &StreamState, new: &StreamState) {
         tracing::debug!(?old, ?new, "capture stream");
         match new {
             StreamState::Error(error) => {
-                self.shared.stream_error.replace(Some(error.clone()));
+                self.stream_error.replace(Some(error.clone()));
             }
             StreamState::Unconnected => {
-                self.shared
-                    .stream_error
+                self.stream_error
                     .replace(Some("the node is gone".to_owned()));
             }
             _ => {}
         }
     }
 
-    fn format_changed(&mut self, stream: &Stream, param: Option<&Pod>) {
-        // Until the next format is agreed no buffer may be read with the old one.
-        self.format = None;
-        let Some(param) = param else { return };
-        match format::negotiated(param) {
-            Some(Ok(agreed)) => {
-                tracing::info!(?agreed, "capture format");
-                self.format = Some(agreed);
-                let params = format::buffer_params();
-                let mut pods: Vec<&Pod> =
-                    params.iter().filter_map(|p| Pod::from_bytes(p)).collect();
-                if let Err(error) = stream.update_params(&mut pods) {
-                    self.shared.stream_error.replace(Some(error.to_string()));
-                    return;
+    /// Answer a format with the buffers that are wanted.
+    fn format_changed(&self, stream: &Stream, answer: Result<Option<Answer>, CaptureError>) {
+        match answer {
+            Ok(Some(Answer { params, agreed })) => {
+                update(stream, &params, self);
+                if agreed.is_some() {
+                    self.agreed.set(agreed);
                 }
-                self.shared.agreed.set(Some(agreed));
             }
-            Some(Err(error)) => {
-                self.shared.fatal.replace(Some(error));
-            }
-            None => tracing::warn!("the producer set a format that was not offered"),
-        }
-    }
-
-    /// Take the newest buffer; older ones go back unread.
-    fn process(&mut self, stream: &Stream) {
-        let Some(mut newest) = stream.dequeue_buffer() else {
-            return;
-        };
-        while let Some(newer) = stream.dequeue_buffer() {
-            newest = newer;
-        }
-        let Some(format) = self.format else { return };
-        if let Some((size, until)) = self.unsettled {
-            if size != (format.width, format.height) && Instant::now() < until {
-                return;
-            }
-            self.unsettled = None;
-        }
-        let header = newest
-            .find_meta::<MetaHeader>()
-            .map(|header| (header.flags(), header.pts()));
-        if header.is_some_and(|(flags, _)| flags.contains(MetaHeaderFlags::CORRUPTED)) {
-            return;
-        }
-        let Some(data) = newest.datas_mut().first_mut() else {
-            return;
-        };
-        if data.as_raw().chunk.is_null()
-            || !matches!(data.type_(), DataType::MemFd | DataType::MemPtr)
-        {
-            return;
-        }
-        if data.chunk().flags().contains(ChunkFlags::CORRUPTED) {
-            return;
-        }
-        let chunk = Chunk {
-            offset: data.chunk().offset(),
-            size: data.chunk().size(),
-            stride: data.chunk().stride(),
-        };
-        let Some(bytes) = data.data() else { return };
-        let mut picture = self.slot.buffer();
-        match buffer::copy_picture(
-            bytes,
-            chunk,
-            (format.width, format.height),
-            format.order,
-            &mut picture,
-        ) {
-            Ok(()) => {
-                self.sequence += 1;
-                self.slot.put(Picture {
-                    width: format.width,
-                    height: format.height,
-                    stride: format.width as usize * 4,
-                    data: picture,
-                    dmabuf: None,
-                    capture_ns: buffer::capture_time(header.map(|(_, pts)| pts), monotonic_ns()),
-                    sequence: self.sequence,
-                });
-            }
-            Err(bad) => {
-                self.slot.recycle(picture);
-                // A buffer without data carries news of the pointer only.
-                if bad != BadBuffer::Empty && self.complained != Some(bad) {
-                    tracing::warn!(%bad, ?format, "unusable buffer from the producer");
-                    self.complained = Some(bad);
-                }
+            Ok(None) => {}
+            Err(error) => {
+                self.fatal.replace(Some(error));
             }
         }
     }
-}
-
-fn monotonic_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map(|time| Duration::from(time).as_nanos() as u64)
-        .unwrap_or_default()
 }

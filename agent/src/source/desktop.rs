@@ -47,6 +47,8 @@ pub enum Pictures {
         node: u32,
         /// Pictures of another size are of a time before the output took its mode.
         settled: Option<(u32, u32)>,
+        /// The pointer is told of, and not in the pictures.
+        pointer_apart: bool,
     },
     /// An output of a wlroots compositor, captured directly.
     Output(OutputRequest),
@@ -126,6 +128,7 @@ impl Running {
                 remote,
                 node,
                 settled,
+                pointer_apart,
             } => {
                 let request = CaptureRequest {
                     remote,
@@ -134,6 +137,8 @@ impl Running {
                     height: request.height,
                     fps: request.fps,
                     settled,
+                    importable: request.importable.clone(),
+                    pointer_apart,
                 };
                 Self::Node(Capture::start(request, slot)?)
             }

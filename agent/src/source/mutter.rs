@@ -207,6 +207,7 @@ async fn start(
             remote: Remote::Daemon,
             node,
             settled: None,
+            pointer_apart: false,
         },
         eis,
         target: Target {

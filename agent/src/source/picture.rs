@@ -85,6 +85,15 @@ impl PictureSlot {
         self.notify();
     }
 
+    /// So many pictures arrived and were left out, because a newer one was there before they could be handed in.
+    pub fn passed_over(&self, pictures: u64) {
+        if pictures > 0 {
+            let mut state = self.state();
+            state.captured += pictures;
+            state.replaced += pictures;
+        }
+    }
+
     /// Take the newest picture, if one has arrived since the last call.
     pub fn take(&self) -> Option<Picture> {
         self.state().newest.take()

@@ -227,6 +227,7 @@ fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
             remote: Remote::Daemon,
             node,
             settled: None,
+            pointer_apart: false,
         },
         eis,
         target: Target {

@@ -114,6 +114,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
             remote: Remote::Daemon,
             node,
             settled: Some(now),
+            pointer_apart: false,
         },
         eis: socket,
         target: Target {

@@ -220,6 +220,7 @@ fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opene
             remote: Remote::Portal(fd),
             node: stream.pipe_wire_node_id(),
             settled: None,
+            pointer_apart: false,
         },
         eis,
         target: Target {
