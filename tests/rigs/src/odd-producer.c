@@ -52,7 +52,7 @@ static void rem(void *u, struct pw_buffer *b) { close(b->buffer->datas[0].fd); }
 static void paint(int fd, uint64_t n) { static uint8_t line[STRIDE], all[SIZE]; unsigned bar = n * 8 % W, l = W - bar < 32 ? W - bar : 32; memset(line, 40, STRIDE); memset(line + bar * 4, 220, l * 4);
   for (int y = 0; y < H; y++) memcpy(all + y * STRIDE, line, STRIDE); if (pwrite(fd, all, SIZE, 0) != SIZE) exit(1); }
 static void pointer(struct spa_meta *m, uint64_t n) { struct spa_meta_cursor *c = m->data; struct spa_meta_bitmap *i = SPA_PTROFF(c, sizeof *c, void); memset(c, 0, sizeof *c);
-  if (n >= 200) return; c->id = 1; c->position = SPA_POINT(20 + n, 100); c->hotspot = SPA_POINT(4, 4); c->bitmap_offset = n ? 0 : sizeof *c;
+  if (n >= 120) return; c->id = 1; c->position = SPA_POINT(20 + n, 100); c->hotspot = SPA_POINT(4, 4); c->bitmap_offset = n ? 0 : sizeof *c;
   i->format = SPA_VIDEO_FORMAT_RGBA; i->size = SPA_RECTANGLE(16, 16); i->stride = 64; i->offset = sizeof *i;
   for (int p = 0; p < 256; p++) memcpy((uint8_t *)(i + 1) + p * 4, "\xff\x00\x00\xff", 4); }
 static void process(void *u) {
