@@ -6,7 +6,7 @@ build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewi
 demo="dbus-daemon libglib2.0-bin procps"
 desktop="pipewire pipewire-bin wireplumber libspa-0.2-modules systemd-container mmdebstrap debian-archive-keyring libcap2-bin util-linux libwayland-dev libwayland-bin plasma-wayland-protocols"
 vm="qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd binutils"
-check="$demo $desktop dbus polkitd pkexec python3-dbusmock python3-gi ffmpeg systemd util-linux $vm curl openssl iproute2"
+check="$demo $desktop dbus polkitd pkexec python3-dbusmock python3-gi ffmpeg systemd util-linux libva-dev $vm curl openssl iproute2"
 
 wanted=
 for group in "$@"; do

@@ -2,34 +2,44 @@
 
 use openh264::encoder::Level;
 
-/// level_idc, macroblocks a second, macroblocks a picture, kbit/s of the NAL stream.
-const LEVELS: &[(Level, u64, u64, u64)] = &[
-    (Level::Level_1_0, 1_485, 99, 77),
-    (Level::Level_1_1, 3_000, 396, 230),
-    (Level::Level_1_2, 6_000, 396, 461),
-    (Level::Level_1_3, 11_880, 396, 922),
-    (Level::Level_2_0, 11_880, 396, 2_400),
-    (Level::Level_2_1, 19_800, 792, 4_800),
-    (Level::Level_2_2, 20_250, 1_620, 4_800),
-    (Level::Level_3_0, 40_500, 1_620, 12_000),
-    (Level::Level_3_1, 108_000, 3_600, 16_800),
-    (Level::Level_3_2, 216_000, 5_120, 24_000),
-    (Level::Level_4_0, 245_760, 8_192, 24_000),
-    (Level::Level_4_1, 245_760, 8_192, 60_000),
-    (Level::Level_4_2, 522_240, 8_704, 60_000),
-    (Level::Level_5_0, 589_824, 22_080, 162_000),
-    (Level::Level_5_1, 983_040, 36_864, 288_000),
-    (Level::Level_5_2, 2_073_600, 36_864, 288_000),
+/// The level, level_idc, macroblocks a second, macroblocks a picture, kbit/s of the NAL stream, macroblocks that decoders keep.
+const LEVELS: &[(Level, u8, u64, u64, u64, u32)] = &[
+    (Level::Level_1_0, 10, 1_485, 99, 77, 396),
+    (Level::Level_1_1, 11, 3_000, 396, 230, 900),
+    (Level::Level_1_2, 12, 6_000, 396, 461, 2_376),
+    (Level::Level_1_3, 13, 11_880, 396, 922, 2_376),
+    (Level::Level_2_0, 20, 11_880, 396, 2_400, 2_376),
+    (Level::Level_2_1, 21, 19_800, 792, 4_800, 4_752),
+    (Level::Level_2_2, 22, 20_250, 1_620, 4_800, 8_100),
+    (Level::Level_3_0, 30, 40_500, 1_620, 12_000, 8_100),
+    (Level::Level_3_1, 31, 108_000, 3_600, 16_800, 18_000),
+    (Level::Level_3_2, 32, 216_000, 5_120, 24_000, 20_480),
+    (Level::Level_4_0, 40, 245_760, 8_192, 24_000, 32_768),
+    (Level::Level_4_1, 41, 245_760, 8_192, 60_000, 32_768),
+    (Level::Level_4_2, 42, 522_240, 8_704, 60_000, 34_816),
+    (Level::Level_5_0, 50, 589_824, 22_080, 162_000, 110_400),
+    (Level::Level_5_1, 51, 983_040, 36_864, 288_000, 184_320),
+    (Level::Level_5_2, 52, 2_073_600, 36_864, 288_000, 184_320),
 ];
+
+/// What a mode needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed {
+    pub level: Level,
+    /// As streams carry it.
+    pub idc: u8,
+    /// How many pictures of that size a decoder of the level keeps.
+    pub kept: u32,
+}
 
 /// The lowest level for the mode; None when even 5.2 is too low for its size and rate. A bit rate beyond every level
 /// takes the highest: decoders of this kind of stream do not model the buffer.
-pub fn lowest(width: u32, height: u32, fps: u32, kbps: u32) -> Option<Level> {
+pub fn lowest(width: u32, height: u32, fps: u32, kbps: u32) -> Option<Needed> {
     let blocks = |pixels: u32| u64::from(pixels.div_ceil(16));
     let (across, down) = (blocks(width), blocks(height));
     let picture = across * down;
     let second = picture * u64::from(fps);
-    let fits = |&&(_, a_second, a_picture, _): &&(Level, u64, u64, u64)| {
+    let fits = |&&(_, _, a_second, a_picture, _, _): &&(Level, u8, u64, u64, u64, u32)| {
         second <= a_second
             && picture <= a_picture
             // no side longer than sqrt(8 * MaxFS)
@@ -39,9 +49,13 @@ pub fn lowest(width: u32, height: u32, fps: u32, kbps: u32) -> Option<Level> {
     LEVELS
         .iter()
         .filter(fits)
-        .find(|level| u64::from(kbps) <= level.3)
+        .find(|level| u64::from(kbps) <= level.4)
         .or_else(|| LEVELS.iter().rfind(fits))
-        .map(|level| level.0)
+        .map(|&(level, idc, .., kept)| Needed {
+            level,
+            idc,
+            kept: (kept / (picture as u32).max(1)).clamp(1, 16),
+        })
 }
 
 #[cfg(test)]
@@ -50,7 +64,7 @@ mod tests {
 
     #[test]
     fn levels_are_those_of_the_table() {
-        let name = |level: Option<Level>| format!("{level:?}");
+        let name = |needed: Option<Needed>| format!("{:?}", needed.map(|needed| needed.level));
         for (mode, expected) in [
             ((640, 360, 30, 2_000), "Some(Level_3_0)"),
             ((1280, 720, 30, 10_000), "Some(Level_3_1)"),
@@ -64,5 +78,17 @@ mod tests {
             let (width, height, fps, kbps) = mode;
             assert_eq!(name(lowest(width, height, fps, kbps)), expected, "{mode:?}");
         }
+    }
+
+    #[test]
+    fn a_level_says_how_many_pictures_are_kept() {
+        let of = |width, height, fps| {
+            let needed = lowest(width, height, fps, 2_000).unwrap();
+            (needed.idc, needed.kept)
+        };
+        assert_eq!(of(1920, 1080, 60), (42, 4));
+        assert_eq!(of(3840, 2160, 60), (52, 5));
+        assert_eq!(of(640, 360, 30), (30, 8));
+        assert_eq!(of(64, 64, 30), (20, 16));
     }
 }

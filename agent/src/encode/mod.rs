@@ -4,18 +4,21 @@
 //! Annex B (AV1: a temporal unit) with parameter sets in front of every key frame. Which back end a stream gets is decided in
 //! [`selection`]. Nothing here knows where the pictures come from or where the access units go.
 
+mod codec;
 mod level;
 pub mod nvenc;
 mod openh264;
 pub mod selection;
 #[cfg(test)]
 mod tests;
+pub mod vaapi;
 
 use crate::{
     convert::Colour,
     source::{DmabufFormat, Picture},
 };
 
+pub use codec::Codec;
 pub use selection::{Choice, Found, Kind, Offer};
 
 /// Codecs of the protocol, by their names in `OpenStream`.

@@ -98,7 +98,7 @@ impl OpenH264 {
             .bitrate(BitRate::from_bps(told_bps(bitrate_kbps, fps)))
             .max_frame_rate(FrameRate::from_hz(fps.min(MAX_KNOWN_FPS) as f32))
             .profile(Profile::Baseline)
-            .level(level)
+            .level(level.level)
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
             .intra_frame_period(IntraFramePeriod::from_num_frames(0))
             .qp(QpRange::new(12, 51))

@@ -4,9 +4,10 @@
 //! taken or refused, and nothing else is tried.
 
 use super::{
-    CODECS, EncodeError, Encoder, EncoderSettings,
-    nvenc::{self, Codec, Nvenc},
+    CODECS, Codec, EncodeError, Encoder, EncoderSettings,
+    nvenc::{self, Nvenc},
     openh264::{self, OpenH264},
+    vaapi::{self, Vaapi},
 };
 use std::{
     fmt,
@@ -21,16 +22,18 @@ static LOOKED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Nvenc,
+    Vaapi,
     OpenH264,
 }
 
 impl Kind {
     /// Best first.
-    pub const ALL: [Self; 2] = [Self::Nvenc, Self::OpenH264];
+    pub const ALL: [Self; 3] = [Self::Nvenc, Self::Vaapi, Self::OpenH264];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Nvenc => nvenc::NAME,
+            Self::Vaapi => vaapi::NAME,
             Self::OpenH264 => openh264::NAME,
         }
     }
@@ -49,6 +52,14 @@ impl Kind {
                         None => card.name.clone(),
                     },
                     codecs: card.codecs.iter().map(offer_of_card).collect(),
+                }),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::Vaapi => match vaapi::device() {
+                Ok(device) => Ok(Found {
+                    kind: self,
+                    device: device.to_string(),
+                    codecs: device.codecs.iter().map(offer_of_device).collect(),
                 }),
                 Err(error) => Err(error.to_string()),
             },
@@ -72,6 +83,7 @@ impl Kind {
     ) -> Result<Box<dyn Encoder>, EncodeError> {
         match (self, Codec::named(codec)) {
             (Self::Nvenc, Some(codec)) => Ok(Box::new(Nvenc::new(codec, settings)?)),
+            (Self::Vaapi, Some(codec)) => Ok(Box::new(Vaapi::new(codec, settings)?)),
             (Self::OpenH264, Some(Codec::H264)) => Ok(Box::new(OpenH264::new(settings)?)),
             _ => Err(EncodeError::Unavailable {
                 encoder: self.name(),
@@ -97,6 +109,15 @@ fn offer_of_card(card: &nvenc::Capabilities) -> CodecOffer {
         hdr: false,
         chroma_444: card.chroma_444,
         invalidates_refs: card.invalidation,
+    }
+}
+
+fn offer_of_device(device: &vaapi::Capabilities) -> CodecOffer {
+    CodecOffer {
+        codec: device.codec.name(),
+        hdr: false,
+        chroma_444: false,
+        invalidates_refs: device.invalidation,
     }
 }
 
@@ -196,7 +217,7 @@ impl FromStr for Choice {
             "auto" => Ok(Self::Auto),
             "software" => Ok(Self::Only(Kind::OpenH264)),
             _ => Kind::ALL.into_iter().find(named).map(Self::Only).ok_or_else(|| {
-                format!("there is no encoder named \"{text}\"; there are: auto, nvenc, openh264, software")
+                format!("there is no encoder named \"{text}\"; there are: auto, nvenc, vaapi, openh264, software")
             }),
         }
     }
@@ -259,6 +280,7 @@ mod tests {
     fn a_choice_is_a_name_that_exists() {
         assert_eq!("auto".parse(), Ok(Choice::Auto));
         assert_eq!("nvenc".parse(), Ok(Choice::Only(Kind::Nvenc)));
+        assert_eq!("vaapi".parse(), Ok(Choice::Only(Kind::Vaapi)));
         assert_eq!("software".parse(), Ok(Choice::Only(Kind::OpenH264)));
         let error = "quicksync".parse::<Choice>().unwrap_err();
         assert!(

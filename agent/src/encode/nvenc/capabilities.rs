@@ -7,7 +7,7 @@ use super::{
     library::Driver,
     session::Opened,
 };
-use crate::encode::EncoderSettings;
+use crate::encode::{Codec, EncoderSettings};
 use std::sync::Arc;
 
 /// Cards that are looked at.
@@ -15,30 +15,7 @@ const MAX_CARDS: i32 = 16;
 /// More codecs or formats than any driver lists.
 const MAX_LISTED: u32 = 64;
 
-/// A codec that NVENC may know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    H264,
-    Hevc,
-    Av1,
-}
-
 impl Codec {
-    pub const ALL: [Self; 3] = [Self::H264, Self::Hevc, Self::Av1];
-
-    /// As in `OpenStream`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "h264",
-            Self::Hevc => "h265",
-            Self::Av1 => "av1",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|codec| codec.name() == name)
-    }
-
     pub(super) fn guid(self) -> Guid {
         match self {
             Self::H264 => abi::CODEC_H264,

@@ -2,11 +2,11 @@
 
 use super::{
     abi::{self, Config, Guid, Initialize, Plain, RcParams, Vui},
-    capabilities::{Capabilities, Codec},
+    capabilities::Capabilities,
 };
 use crate::{
     convert::{Colour, ColourSpace},
-    encode::EncoderSettings,
+    encode::{Codec, EncoderSettings},
 };
 
 /// References kept where the client sets no limit: losses up to this many pictures back need no key frame, and a 4K stream

@@ -21,10 +21,10 @@ mod references;
 mod session;
 mod surface;
 
-pub use capabilities::{Capabilities, Card, Codec};
+pub use capabilities::{Capabilities, Card};
 pub use error::{DriverVersion, NvencError};
 
-use super::{AccessUnit, EncodeError, Encoder, EncoderSettings, Tag};
+use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag};
 use crate::{
     convert::{Converter, Layout},
     source::Picture,

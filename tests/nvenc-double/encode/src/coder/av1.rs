@@ -3,8 +3,9 @@
 //! Pictures that are no key frames are "intra only": valid for every decoder, and referring to nothing. What a real encoder
 //! would have referred to is in the books alone. Nothing aims at a rate.
 
-use super::{Coder, Setup, Source, bits::Writer};
+use super::{Coder, Setup, Source};
 use crate::references::Kind;
+use punktfunk_coder::bits::Writer;
 
 const SEQUENCE_HEADER: u32 = 1;
 const TEMPORAL_DELIMITER: u32 = 2;

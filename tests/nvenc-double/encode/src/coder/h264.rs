@@ -5,10 +5,7 @@
 //! follows that of the older picture. A decoder that never saw the invalidated pictures goes on without a gap; one that did
 //! see them would find their numbers twice, which a real encoder's stream does not have.
 
-use super::{
-    Coder, Setup, Source,
-    bits::{Reader, Writer, nal, unescape},
-};
+use super::{Coder, Setup, Source};
 use crate::references::Kind;
 use openh264::{
     OpenH264API,
@@ -23,6 +20,7 @@ use openh264_sys2::{
     ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo,
     SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
+use punktfunk_coder::bits::{Reader, Writer, nal, unescape};
 use std::collections::VecDeque;
 
 /// Pictures whose number is remembered: as many as H.264 can refer to.

@@ -4,12 +4,12 @@
 //! picture refers to is in the stream, in its reference picture set: an older one after an invalidation, as with a real
 //! encoder.
 
-use super::{
-    Coder, Setup, Source,
+use super::{Coder, Setup, Source};
+use crate::references::Kind;
+use punktfunk_coder::{
     bits::{Writer, nal},
     cabac::{Arithmetic, Context},
 };
-use crate::references::Kind;
 
 const BLOCK: usize = 16;
 /// Bits of a PCM sample.

@@ -3,8 +3,6 @@
 //! H.264 through OpenH264; HEVC and AV1 written by hand, see there for what they leave out.
 
 pub mod av1;
-mod bits;
-mod cabac;
 pub mod h264;
 pub mod hevc;
 #[cfg(test)]

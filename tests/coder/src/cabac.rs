@@ -1,4 +1,5 @@
-//! The arithmetic encoder of HEVC (ITU-T H.265, 9.3.4): contexts, and the bins that end a slice or begin PCM samples.
+//! The arithmetic encoder that H.264 and HEVC share (ITU-T H.264 and H.265, 9.3.4): contexts, and the bins that end a slice or
+//! begin PCM samples.
 
 use super::bits::Writer;
 
@@ -88,6 +89,11 @@ impl Context {
     pub fn new(value: i32, qp: i32) -> Self {
         let slope = (value >> 4) * 5 - 45;
         let offset = ((value & 15) << 3) - 16;
+        Self::sloped(slope, offset, qp)
+    }
+
+    /// From H.264's tables: slope and offset.
+    pub fn sloped(slope: i32, offset: i32, qp: i32) -> Self {
         let before = (((slope * qp.clamp(0, 51)) >> 4) + offset).clamp(1, 126) as u8;
         let most_probable = before > 63;
         Self {
@@ -101,6 +107,7 @@ impl Context {
     }
 }
 
+#[derive(Debug)]
 pub struct Arithmetic {
     low: u32,
     range: u32,
@@ -108,14 +115,20 @@ pub struct Arithmetic {
     outstanding: u32,
 }
 
-impl Arithmetic {
-    pub fn new() -> Self {
+impl Default for Arithmetic {
+    fn default() -> Self {
         Self {
             low: 0,
             range: 510,
             first: true,
             outstanding: 0,
         }
+    }
+}
+
+impl Arithmetic {
+    pub fn new() -> Self {
+        Self::default()
     }
 
     fn put(&mut self, bit: u32, out: &mut Writer) {
@@ -160,6 +173,23 @@ impl Arithmetic {
             context.state = AFTER_LPS[usize::from(context.state)];
         }
         self.renormalise(out);
+    }
+
+    /// A bin as probable as the other.
+    pub fn bypass(&mut self, bin: bool, out: &mut Writer) {
+        self.low <<= 1;
+        if bin {
+            self.low += self.range;
+        }
+        if self.low >= 1024 {
+            self.low -= 1024;
+            self.put(1, out);
+        } else if self.low < 512 {
+            self.put(0, out);
+        } else {
+            self.low -= 512;
+            self.outstanding += 1;
+        }
     }
 
     /// A bin that ends something, when it is set; [`Self::new`] begins anew behind it. The last bit written is a one: the

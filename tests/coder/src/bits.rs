@@ -34,13 +34,18 @@ impl<'a> Reader<'a> {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Writer {
     pub bytes: Vec<u8>,
     used: u32,
 }
 
 impl Writer {
+    /// Goes on behind whole bytes.
+    pub fn behind(bytes: Vec<u8>) -> Self {
+        Self { bytes, used: 0 }
+    }
+
     pub fn bit(&mut self, bit: u32) {
         if self.used == 0 {
             self.bytes.push(0);

@@ -1,0 +1,272 @@
+//! VAAPI: the encoders of Intel's and AMD's cards, through a library that is loaded when it is there.
+//!
+//! Parameter sets and slice headers are written here, and which picture refers to which is decided here; the driver adds the
+//! picture. A device that is lost is opened anew without ending the stream: pictures that come meanwhile are left out, the
+//! first one after is a key frame, and numbers go on. What cannot be used here says why, and what to do, in [`VaapiError`].
+
+#![expect(
+    unsafe_code,
+    reason = "the driver's interface is C: structures, pointers and functions from a library"
+)]
+
+pub mod abi;
+#[cfg(test)]
+mod abi_tests;
+mod bits;
+mod buffers;
+mod capabilities;
+mod display;
+mod error;
+mod h264;
+mod hevc;
+mod library;
+mod plan;
+mod references;
+mod session;
+mod surface;
+
+pub use capabilities::{Capabilities, Device};
+pub use error::VaapiError;
+
+use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag};
+use crate::{
+    convert::{Converter, Layout},
+    source::Picture,
+};
+use plan::Plan;
+use references::References;
+use session::Session;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+pub const NAME: &str = "vaapi";
+
+/// How long a lost device may take to come back, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The card that was found; a failure is not kept.
+static DEVICE: Mutex<Option<Arc<Device>>> = Mutex::new(None);
+
+/// The card of this machine that encodes.
+///
+/// # Errors
+/// Why there is none, and what to do about it.
+pub fn device() -> Result<Arc<Device>, VaapiError> {
+    let mut found = DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = &*found {
+        return Ok(Arc::clone(device));
+    }
+    let device = Arc::new(Device::find()?);
+    *found = Some(Arc::clone(&device));
+    Ok(device)
+}
+
+/// A device that was lost.
+struct Lost {
+    since: Instant,
+    next_try: Instant,
+    reason: VaapiError,
+}
+
+pub struct Vaapi {
+    device: Arc<Device>,
+    plan: Plan,
+    converter: Converter,
+    /// The last picture as converted: NV12, lines without padding.
+    converted: Vec<u8>,
+    filled: bool,
+    /// `None` until a lost device is back.
+    session: Option<Session>,
+    lost: Option<Lost>,
+    references: References,
+    keyframe_wanted: bool,
+    output: Vec<u8>,
+    /// The access unit in `output`, not yet polled.
+    ready: Option<(Tag, bool)>,
+}
+
+impl Vaapi {
+    /// # Errors
+    /// [`EncodeError::Unavailable`] where there is no VAAPI, [`EncodeError::Mode`] for what the card cannot do.
+    pub fn new(codec: Codec, settings: &EncoderSettings) -> Result<Self, EncodeError> {
+        let device = device().map_err(unavailable)?;
+        let card = device.capabilities(codec).map_err(unavailable)?;
+        if let Some(why) = card.refusal(settings) {
+            return Err(EncodeError::Mode {
+                encoder: NAME,
+                width: settings.width,
+                height: settings.height,
+                fps: settings.fps,
+                why,
+            });
+        }
+        let plan = Plan::new(settings, card);
+        let session = Session::open(&device.node, plan.clone()).map_err(unavailable)?;
+        let (width, height) = (settings.width as usize, settings.height as usize);
+        Ok(Self {
+            converter: Converter::new(width, height, settings.colour),
+            converted: vec![0; width * height * 3 / 2],
+            filled: false,
+            references: References::new(plan.references),
+            device,
+            plan,
+            session: Some(session),
+            lost: None,
+            keyframe_wanted: false,
+            output: Vec::new(),
+            ready: None,
+        })
+    }
+
+    /// Encode what was converted last; `fresh`: it was converted just now.
+    fn encode(&mut self, tag: Tag, fresh: bool) -> Result<(), EncodeError> {
+        let mut upload = fresh;
+        // the second time with a device that was opened anew
+        for _ in 0..2 {
+            if self.session.is_none() {
+                if !self.reopen()? {
+                    return Ok(());
+                }
+                upload = true;
+            }
+            let Some(session) = &mut self.session else {
+                return Ok(());
+            };
+            let next = self.references.next(self.keyframe_wanted);
+            let uploaded = match upload {
+                true => session.upload(&self.converted),
+                false => Ok(()),
+            };
+            let result = uploaded.and_then(|()| session.encode(&next, &mut self.output));
+            match result {
+                Ok(()) => {
+                    self.keyframe_wanted = false;
+                    self.references.encoded(tag.picture, &next);
+                    self.ready = (!self.output.is_empty()).then_some((tag, next.key()));
+                    return Ok(());
+                }
+                Err(error) if error.lost_device() => self.lose(error),
+                Err(error) => return Err(failed("encode a picture")(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The device is gone: let go of everything that was made on it.
+    fn lose(&mut self, reason: VaapiError) {
+        tracing::warn!("the encoder's device is lost and opened anew: {reason}");
+        self.session = None;
+        let now = Instant::now();
+        let since = self.lost.as_ref().map_or(now, |lost| lost.since);
+        self.lost = Some(Lost {
+            since,
+            next_try: now,
+            reason,
+        });
+    }
+
+    /// Open the device anew, if it is time to try. False: it is not there yet.
+    fn reopen(&mut self) -> Result<bool, EncodeError> {
+        let now = Instant::now();
+        if self.lost.as_ref().is_some_and(|lost| now < lost.next_try) {
+            return Ok(false);
+        }
+        match Session::open(&self.device.node, self.plan.clone()) {
+            Ok(session) => {
+                self.session = Some(session);
+                self.references = References::new(self.plan.references);
+                if self.lost.take().is_some() {
+                    tracing::info!("the encoder is back");
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                let lost = self.lost.get_or_insert(Lost {
+                    since: now,
+                    next_try: now,
+                    reason: error.clone(),
+                });
+                if now.duration_since(lost.since) > PATIENCE {
+                    let why = format!("{}; it did not come back: {error}", lost.reason);
+                    return Err(EncodeError::Backend {
+                        encoder: NAME,
+                        what: "open the device anew",
+                        why,
+                    });
+                }
+                lost.next_try = now + RETRY;
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Encoder for Vaapi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        self.converter
+            .convert_into(picture, Layout::Nv12, &mut self.converted)?;
+        self.filled = true;
+        self.encode(tag, true)
+    }
+
+    fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
+        if self.filled {
+            self.encode(tag, false)?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {
+        Ok(self.ready.take().map(|(tag, key)| AccessUnit {
+            data: &self.output,
+            key,
+            tag,
+        }))
+    }
+
+    fn request_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    fn can_invalidate_refs(&self) -> bool {
+        self.plan.card.invalidation && self.plan.references > 1
+    }
+
+    fn invalidate_refs(&mut self, first: u32, _last: u32) -> bool {
+        self.can_invalidate_refs() && self.session.is_some() && self.references.forget_from(first)
+    }
+
+    fn set_bitrate(&mut self, kbps: u32) -> Result<(), EncodeError> {
+        self.plan.kbps = kbps.max(1);
+        if let Some(session) = &mut self.session {
+            session.set_bitrate(self.plan.kbps);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+fn unavailable(error: VaapiError) -> EncodeError {
+    EncodeError::Unavailable {
+        encoder: NAME,
+        why: error.to_string(),
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(VaapiError) -> EncodeError {
+    move |error| EncodeError::Backend {
+        encoder: NAME,
+        what,
+        why: error.to_string(),
+    }
+}

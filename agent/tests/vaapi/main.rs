@@ -1,0 +1,7 @@
+//! VAAPI against the simulated driver: what a real one would refuse is a fault in its books, and there must be none.
+
+mod driver;
+mod life;
+mod pictures;
+mod program;
+mod streams;
