@@ -7,14 +7,13 @@ mod rules;
 
 pub use rules::{RULES, Rule, rule};
 
-use crate::{ids::Uid, logging::Rarely};
+use crate::{ids::Uid, logging::audit};
 use polkit::{Polkit, Verdict};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
-use zbus::{Connection, fdo, message::Header, names::OwnedUniqueName};
+use zbus::{Connection, DBusError, fdo, message::Header, names::OwnedUniqueName};
 
 /// Whom the bus attests as the sender of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +49,6 @@ enum Way {
     OwnAccount(Uid),
 }
 
-/// Callers decide how often polkit is asked; the log hears of its absence at most once in this time.
-const LOG_PAUSE: Duration = Duration::from_secs(5);
 /// Names whose uid is remembered; beyond that all are asked for again.
 const MAX_REMEMBERED: usize = 512;
 
@@ -154,28 +151,30 @@ impl Authority {
         let Way::Polkit(polkit) = &self.way else {
             return Ok(());
         };
-        match polkit.check(&caller.name, action, caller.interactive).await {
-            Verdict::Authorised => Ok(()),
-            Verdict::Challenge if !caller.interactive => {
-                Err(fdo::Error::InteractiveAuthorizationRequired(format!(
-                    "{action} needs somebody to authenticate"
-                )))
-            }
-            Verdict::Challenge | Verdict::Refused => Err(fdo::Error::AccessDenied(format!(
-                "not authorised for {action}"
-            ))),
-            Verdict::Unavailable(why) => {
-                static SAID: Rarely = Rarely::new(LOG_PAUSE);
-                if SAID.now() {
-                    tracing::warn!(
-                        "polkit did not decide about {action}, so it was refused: {why}"
-                    );
-                }
-                Err(fdo::Error::AccessDenied(format!(
-                    "polkit cannot be asked about {action}: {why}"
-                )))
-            }
+        let method = format!("{interface}.{member}");
+        let verdict = polkit.check(&caller.name, action, caller.interactive).await;
+        if verdict == Verdict::Authorised {
+            audit::authorised(caller, action, &method, owner);
+            return Ok(());
         }
+        let error = match verdict {
+            Verdict::Challenge if !caller.interactive => {
+                fdo::Error::InteractiveAuthorizationRequired(format!(
+                    "{action} needs somebody to authenticate"
+                ))
+            }
+            Verdict::Unavailable(why) => {
+                fdo::Error::AccessDenied(format!("polkit cannot be asked about {action}: {why}"))
+            }
+            _ => fdo::Error::AccessDenied(format!("not authorised for {action}")),
+        };
+        audit::refused(
+            caller,
+            action,
+            &method,
+            error.description().unwrap_or_default(),
+        );
+        Err(error)
     }
 
     /// Whether this connection may see what `audience` may see. Nobody is ever asked.
@@ -188,9 +187,7 @@ impl Authority {
         };
         match &self.way {
             Way::OwnAccount(own) => *own == uid,
-            Way::Polkit(polkit) => {
-                matches!(polkit.check(name, action, false).await, Verdict::Authorised)
-            }
+            Way::Polkit(polkit) => polkit.allows(name, action).await,
         }
     }
 

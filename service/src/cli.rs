@@ -11,6 +11,9 @@ pub struct Cli {
     /// Configuration file [default: /etc/punktfunk/punktfunk.toml; none with --dev]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Look for mistakes in the configuration, say so, and do nothing else
+    #[arg(long)]
+    pub check: bool,
     /// Development mode: no polkit, no logind; obeys callers of its own uid on the bus in
     /// DBUS_SYSTEM_BUS_ADDRESS, else on the session bus
     #[arg(long)]

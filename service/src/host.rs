@@ -1,12 +1,12 @@
 //! What every part of the service shares. Each field owns its own state; nobody holds two of their locks.
 use crate::{
-    agents::Agents, applications::Applications, config::Config, identity::Identity,
+    agents::Agents, applications::Applications, config::Settings, identity::Identity,
     launch::Launches, pairings::Pairings, store::ClientStore, stream::Streams,
 };
 use std::sync::Arc;
 
 pub struct Host {
-    pub config: Arc<Config>,
+    pub settings: Settings,
     pub identity: Arc<Identity>,
     pub clients: ClientStore,
     pub pairings: Pairings,

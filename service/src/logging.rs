@@ -1,10 +1,15 @@
 //! Where log lines go: the journal when systemd started us, else standard error.
+pub mod audit;
+
 use std::{
+    collections::HashMap,
     io::IsTerminal,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// Set up logging for the whole process. `PUNKTFUNK_LOG` (or `RUST_LOG`) filters, default `info`.
 ///
@@ -18,7 +23,24 @@ pub fn start() {
     if under_systemd()
         && let Ok(journal) = tracing_journald::layer()
     {
-        registry.with(journal).init();
+        // A field `stream` of a line becomes PUNKTFUNK_STREAM. Audited lines name their fields themselves.
+        let audited = |metadata: &tracing::Metadata<'_>| metadata.target() == audit::TARGET;
+        let Ok(audit) = tracing_journald::layer() else {
+            registry.with(journal).init();
+            return;
+        };
+        registry
+            .with(
+                journal
+                    .with_field_prefix(Some("PUNKTFUNK".into()))
+                    .with_filter(filter_fn(move |metadata| !audited(metadata))),
+            )
+            .with(
+                audit
+                    .with_field_prefix(None)
+                    .with_filter(filter_fn(audited)),
+            )
+            .init();
         return;
     }
     registry
@@ -74,9 +96,66 @@ impl Rarely {
     }
 }
 
+/// Lets some lines of each of many strangers through, and then none for a while.
+pub struct Sparing {
+    /// When each one's time began, and how many lines it had since.
+    of: Mutex<Option<HashMap<u32, (Instant, u32)>>>,
+    lines: u32,
+    time: Duration,
+}
+
+/// Strangers that are told apart; beyond that all begin anew.
+const MAX_STRANGERS: usize = 512;
+
+impl Sparing {
+    pub const fn new(lines: u32, time: Duration) -> Self {
+        Self {
+            of: Mutex::new(None),
+            lines,
+            time,
+        }
+    }
+
+    /// Whether to say it this time, and what to add to the last one for a while.
+    pub fn line(&self, stranger: u32) -> Option<&'static str> {
+        self.at(stranger, Instant::now())
+    }
+
+    fn at(&self, stranger: u32, now: Instant) -> Option<&'static str> {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = of.get_or_insert_default();
+        if of.len() >= MAX_STRANGERS {
+            of.clear();
+        }
+        let (since, said) = of.entry(stranger).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= self.time {
+            (*since, *said) = (now, 0);
+        }
+        *said = said.saturating_add(1);
+        match (*said).cmp(&self.lines) {
+            std::cmp::Ordering::Less => Some(""),
+            std::cmp::Ordering::Equal => Some("; further ones are not logged for a while"),
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_strangers_flood_is_cut_and_hides_no_other_stranger() {
+        let sparing = Sparing::new(3, Duration::from_secs(10));
+        let start = Instant::now();
+        let said = |who, seconds| sparing.at(who, start + Duration::from_secs(seconds));
+        assert_eq!(said(1, 0), Some(""));
+        assert_eq!(said(1, 1), Some(""));
+        assert!(said(1, 2).is_some_and(|more| more.contains("further")));
+        assert_eq!(said(1, 3), None);
+        assert_eq!(said(2, 3), Some(""));
+        assert_eq!(said(1, 10), Some(""));
+    }
 
     #[test]
     fn a_line_is_let_through_once_in_a_while() {

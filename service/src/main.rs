@@ -2,7 +2,7 @@
 use clap::Parser;
 use punktfunk_service::{
     cli::Cli,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Settings},
     identity::Identity,
     logging, privileges, supervisor,
 };
@@ -30,6 +30,10 @@ fn main() -> ExitCode {
 fn start(cli: &Cli) -> anyhow::Result<()> {
     // As root, if root started us: what only root may read.
     let config = Config::load(cli)?;
+    if cli.check {
+        println!("The configuration is valid.");
+        return Ok(());
+    }
     // Nothing is made on the disk of a machine that cannot run the service.
     privileges::check(&config)?;
     let early = match config.development {
@@ -43,7 +47,9 @@ fn start(cli: &Cli) -> anyhow::Result<()> {
         Some(identity) => identity,
         None => Identity::open(&config.identity_dir)?,
     };
+    // What was set over the bus was written by the account that serves, and is read by it.
+    let settings = Settings::open(cli, config)?;
     // Everything else: sockets, bus, streams; returns when told to stop.
-    supervisor::run(config, identity, account)?;
+    supervisor::run(settings, identity, account)?;
     Ok(())
 }

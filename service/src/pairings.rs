@@ -12,7 +12,7 @@ mod tests;
 
 use crate::{
     ids::{ClientId, Uid},
-    logging::Rarely,
+    logging::{Rarely, audit},
     store::StoreError,
 };
 pub use attempt::{Approval, AttemptKey, Device, PairingError, Refusal, WaitingPairing};
@@ -264,7 +264,7 @@ impl Pairings {
         self.lock().penalties.forgive(key.address, Instant::now());
         let (answer, result) = match stored {
             Ok(id) => {
-                tracing::info!(client = %id, name, owner = %owner, "paired");
+                audit::paired(&id, &name, owner);
                 (Ok(id.clone()), Ok(id))
             }
             Err(error) => {
@@ -369,7 +369,7 @@ impl Pairings {
         attempt: Option<Underway>,
         error: protocol::PairingError,
     ) -> Refusal {
-        tracing::warn!(address = %key.address, "a pairing failed: {error}");
+        audit::pairing_failed(key.address, &error);
         if let Some(attempt) = attempt {
             self.lock().punish(key, attempt, PairingError::WrongPin);
         }

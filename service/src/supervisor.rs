@@ -10,10 +10,11 @@ use crate::{
     api::{Api, ServeError},
     applications::{self, Applications},
     authority::Authority,
-    config::Config,
+    config::Settings,
     host::Host,
     identity::Identity,
     launch::Launches,
+    logging::audit,
     net,
     pairings::Pairings,
     privileges::{Account, PrivilegeError},
@@ -24,7 +25,7 @@ use crate::{
 use sd_notify::NotifyState;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
 };
@@ -62,20 +63,21 @@ pub enum RunError {
 ///
 /// # Errors
 /// What keeps the service from starting, or ended it.
-pub fn run(config: Config, identity: Identity, account: Account) -> Result<(), RunError> {
+pub fn run(settings: Settings, identity: Identity, account: Account) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("punktfunkd")
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, identity, account))
+    runtime.block_on(serve(settings, identity, account))
 }
 
-async fn serve(config: Config, identity: Identity, account: Account) -> Result<(), RunError> {
+async fn serve(settings: Settings, identity: Identity, account: Account) -> Result<(), RunError> {
     // From here on a signal is answered in good order, also during start-up.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let config = Arc::new(config);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let config = settings.now();
     let connection = bus::connect(&config).await?;
     let host = Arc::new(Host {
         clients: ClientStore::open(&config.state_dir)?,
@@ -84,8 +86,8 @@ async fn serve(config: Config, identity: Identity, account: Account) -> Result<(
         agents: Agents::new(),
         applications: Applications::new(),
         launches: Launches::new(),
-        streams: Streams::new(Arc::clone(&config)).map_err(RunError::Network)?,
-        config,
+        streams: Streams::new(settings.clone()).map_err(RunError::Network)?,
+        settings,
     });
     let (stop, stopping) = watch::channel(false);
     let mut parts = listen(&host, &stopping)?;
@@ -98,6 +100,7 @@ async fn serve(config: Config, identity: Identity, account: Account) -> Result<(
         () = connection.closed() => Err(RunError::BusLost),
         part = part_ended(&mut parts) => Err(RunError::PartEnded(part)),
         part = look_after(&api) => Err(RunError::PartEnded(part)),
+        () = reload_on(&mut hangup, &host.settings) => Ok(()),
     };
     farewell(&host, stop, api, outcome.is_ok()).await;
     outcome
@@ -105,7 +108,7 @@ async fn serve(config: Config, identity: Identity, account: Account) -> Result<(
 
 /// Bind the TCP ports and answer on them.
 fn listen(host: &Arc<Host>, stopping: &watch::Receiver<bool>) -> Result<Parts, RunError> {
-    let bound = net::bind(&host.config).map_err(RunError::Network)?;
+    let bound = net::bind(&host.settings.now()).map_err(RunError::Network)?;
     let mut parts = JoinSet::new();
     let (http, https, rtsp, discovery) = (host.clone(), host.clone(), host.clone(), host.clone());
     let (s1, s2, s3, s4) = (
@@ -163,7 +166,7 @@ async fn offer(
     account: Account,
 ) -> Result<Api, RunError> {
     let bus = |error: zbus::Error| RunError::Api(error.into());
-    let (authority, sessions) = if host.config.development {
+    let (authority, sessions) = if host.settings.now().development {
         let own = Authority::own_account(connection, account.uid).await;
         (own.map_err(bus)?, Sessions::Development(account.uid))
     } else {
@@ -174,10 +177,25 @@ async fn offer(
     Ok(Api::serve(connection, Arc::clone(host), authority, admission).await?)
 }
 
+/// Read the configuration again whenever SIGHUP comes (`systemctl reload`). Never returns.
+async fn reload_on(hangup: &mut Signal, settings: &Settings) {
+    while hangup.recv().await.is_some() {
+        let settings = settings.clone();
+        let read = tokio::task::spawn_blocking(move || settings.reload()).await;
+        match read {
+            Ok(Ok(change)) => audit::configured(None, &change),
+            Ok(Err(error)) => audit::not_configured(&error),
+            Err(error) => tracing::error!("the configuration was not read: {error}"),
+        }
+    }
+    std::future::pending().await
+}
+
 fn ready(host: &Host) {
-    let ports = host.config.ports;
+    let config = host.settings.now();
+    let ports = config.ports;
     tracing::info!(
-        name = %host.config.name, http = ports.http, https = ports.https, rtsp = ports.rtsp,
+        name = %config.name, http = ports.http, https = ports.https, rtsp = ports.rtsp,
         video = ports.video, control = ports.control, audio = ports.audio,
         clients = host.clients.list().len(), "ready"
     );

@@ -1,6 +1,6 @@
 use crate::open_stream::AgentOffer;
 use std::collections::HashMap;
-use zbus::zvariant::{ObjectPath, OwnedObjectPath};
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 #[zbus::proxy(
     interface = "org.punktfunk.Host1",
@@ -26,6 +26,24 @@ pub trait Host1 {
     #[zbus(allow_interactive_auth)]
     fn close_pairing(&self) -> zbus::Result<()>;
 
+    /// Lay these settings over the files; answers the keys that wait for a restart.
+    #[zbus(allow_interactive_auth)]
+    fn set_configuration(&self, values: HashMap<&str, Value<'_>>) -> zbus::Result<Vec<String>>;
+
+    /// Let the files decide again about these keys, or about all if none is named.
+    #[zbus(allow_interactive_auth)]
+    fn reset_configuration(&self, keys: &[&str]) -> zbus::Result<Vec<String>>;
+
+    /// Read the files again.
+    #[zbus(allow_interactive_auth)]
+    fn reload_configuration(&self) -> zbus::Result<Vec<String>>;
+
+    #[zbus(property)]
+    fn configuration(&self) -> zbus::Result<HashMap<String, OwnedValue>>;
+    #[zbus(property)]
+    fn configuration_origins(&self) -> zbus::Result<HashMap<String, String>>;
+    #[zbus(property)]
+    fn restart_needed(&self) -> zbus::Result<Vec<String>>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> zbus::Result<String>;
     #[zbus(property)]

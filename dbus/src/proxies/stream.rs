@@ -40,6 +40,6 @@ pub trait Stream {
     fn source(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn source_reason(&self) -> zbus::Result<String>;
-    #[zbus(property(emits_changed_signal = "false"))]
+    #[zbus(property)]
     fn statistics(&self) -> zbus::Result<HashMap<String, OwnedValue>>;
 }

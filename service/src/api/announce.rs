@@ -1,7 +1,7 @@
 //! Signals: what changed is told, one by one, to the listeners who may see it.
 use super::{
     Context,
-    object::{Object, Properties, UNSIGNALLED},
+    object::{LIVE, Object, Properties},
     properties::Sight,
 };
 use crate::authority::{Audience, Caller};
@@ -19,6 +19,8 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// How soon the end of a pairing window is told.
 const WINDOW_GRAIN: Duration = Duration::from_secs(1);
+/// How often the live figures of streams are told.
+const LIVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks the announcing task for a round now.
 pub(super) struct Announcer(mpsc::Sender<oneshot::Sender<()>>);
@@ -59,13 +61,25 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
         host.clients.changes(),
         host.agents.changes(),
         host.streams.changes(),
+        host.settings.changes(),
     ];
+    let mut figures = tokio::time::interval(LIVE_PAUSE);
+    figures.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shown = look(&context);
     loop {
+        let mut live = false;
         let waiting = tokio::select! {
             () = any_changed(&mut sources) => None,
             // A window that runs out changes by the clock alone.
             () = tokio::time::sleep(WINDOW_GRAIN), if host.pairings.window_open() => None,
+            _ = figures.tick() => {
+                // Nobody listens, or there is nothing to tell: as if it had not ticked.
+                if host.streams.list().is_empty() || context.listeners.list().is_empty() {
+                    continue;
+                }
+                live = true;
+                None
+            }
             waiting = wanted.recv() => match waiting {
                 Some(waiting) => Some(waiting),
                 None => return,
@@ -74,7 +88,10 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
         for source in &mut sources {
             source.mark_unchanged();
         }
-        let now = look(&context);
+        let mut now = look(&context);
+        if !live {
+            keep_figures(&shown, &mut now);
+        }
         announce(&context, &shown, &now).await;
         shown = now;
         if let Some(waiting) = waiting {
@@ -83,8 +100,8 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
     }
 }
 
-async fn any_changed(sources: &mut [watch::Receiver<u64>; 4]) {
-    let [pairings, clients, agents, streams] = sources;
+async fn any_changed(sources: &mut [watch::Receiver<u64>; 5]) {
+    let [pairings, clients, agents, streams, settings] = sources;
     // A source that ended will not change any more.
     async fn changed(source: &mut watch::Receiver<u64>) {
         if source.changed().await.is_err() {
@@ -96,6 +113,7 @@ async fn any_changed(sources: &mut [watch::Receiver<u64>; 4]) {
         () = changed(clients) => {}
         () = changed(agents) => {}
         () = changed(streams) => {}
+        () = changed(settings) => {}
     }
 }
 
@@ -105,8 +123,7 @@ fn look(context: &Context) -> State {
         .into_iter()
         .chain([Object::Host])
         .map(|object| {
-            let mut properties = object.properties(host);
-            properties.remove(UNSIGNALLED);
+            let properties = object.properties(host);
             let shown = Shown {
                 interface: object.interface(),
                 audience: object.audience(),
@@ -115,6 +132,19 @@ fn look(context: &Context) -> State {
             (object.path(), shown)
         })
         .collect()
+}
+
+/// Between two rounds for them, live figures count as unchanged: however often something else changes, they are told at
+/// their own pace.
+fn keep_figures(before: &State, now: &mut State) {
+    for (path, shown) in now {
+        if let Some(figures) = shown.properties.get_mut(LIVE)
+            && let Some(old) = before.get(path).and_then(|old| old.properties.get(LIVE))
+            && let Ok(old) = old.try_clone()
+        {
+            *figures = old;
+        }
+    }
 }
 
 /// Who hears is decided for each listener from what it may see now.

@@ -1,35 +1,45 @@
 //! Methods of a paired client.
 use super::{ApiError, call::Call};
-use crate::{applications, ids::Uid, store::ClientRecord, stream::StopReason};
+use crate::{applications, ids::Uid, logging::audit, store::ClientRecord, stream::StopReason};
 use punktfunk_dbus::error::HostErrorKind;
 use zbus::Message;
 
 pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Message, ApiError> {
     let host = &call.context.host;
+    let by = call.caller.uid;
     match call.member.as_str() {
         "Unpair" => {
             call.no_arguments()?;
             host.clients.remove(&client.id)?;
             end(call, client, StopReason::Unpaired);
-            tracing::info!(client = %client.id, by = call.caller.uid.0, "unpaired");
+            audit::unpaired(&client.id, &client.name, client.owner, by);
         }
         "SetOwner" => {
             let uid: u32 = call.arguments()?;
             must_exist(uid).await?;
             host.clients.set_owner(&client.id, Uid(uid))?;
             end(call, client, StopReason::Administrator);
-            tracing::info!(client = %client.id, owner = uid, by = call.caller.uid.0, "given to another account");
+            let what = format!("it belongs to uid {uid} now");
+            audit::client_changed(&client.id, &client.name, Uid(uid), by, &what);
         }
         "SetPermissions" => {
             let permissions: Vec<String> = call.arguments()?;
             let permissions = host.clients.set_permissions(&client.id, &permissions)?;
             host.streams.set_permissions(&client.id, &permissions);
-            tracing::info!(client = %client.id, ?permissions, by = call.caller.uid.0, "permissions set");
+            let what = format!("it may {}", words(&permissions));
+            audit::client_changed(&client.id, &client.name, client.owner, by, &what);
         }
         member => return Err(ApiError::unknown_method(&call.interface, member)),
     }
     call.announced().await;
     call.answer(&())
+}
+
+fn words(permissions: &[String]) -> String {
+    match permissions {
+        [] => "do nothing".into(),
+        permissions => permissions.join(", "),
+    }
 }
 
 /// End what the client has running. Its application may take its time; the caller does not wait for that.

@@ -1,7 +1,7 @@
 //! The errors that callers see, and how the service's own become them.
 use crate::{
-    admission::AdmissionError, agents::AdmitError, pairings::PairingError, sessions::SessionError,
-    store::StoreError,
+    admission::AdmissionError, agents::AdmitError, config::ConfigError, pairings::PairingError,
+    sessions::SessionError, store::StoreError,
 };
 use punktfunk_dbus::error::{HostError, HostErrorKind};
 use zbus::{DBusError, Message, fdo, message::Header, names::ErrorName};
@@ -55,6 +55,18 @@ impl From<HostError> for ApiError {
 impl From<zbus::Error> for ApiError {
     fn from(error: zbus::Error) -> Self {
         Self::Host(error.into())
+    }
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        match error {
+            ConfigError::Read { .. } | ConfigError::Write { .. } => {
+                HostErrorKind::Failed.because(text).into()
+            }
+            _ => fdo::Error::InvalidArgs(text).into(),
+        }
     }
 }
 

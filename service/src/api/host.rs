@@ -1,9 +1,19 @@
 //! Methods of the root object.
 use super::{ApiError, call::Call, object::Object};
-use crate::ids::SessionId;
-use punktfunk_dbus::open_stream::AgentOffer;
-use std::time::Duration;
-use zbus::{Message, zvariant::OwnedObjectPath};
+use crate::{
+    config::{Change, ConfigError, Settings, Value as Setting},
+    ids::SessionId,
+    logging::audit,
+};
+use punktfunk_dbus::{error::HostErrorKind, open_stream::AgentOffer};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+use zbus::{
+    Message,
+    zvariant::{OwnedObjectPath, OwnedValue, Value},
+};
 
 pub(super) async fn call(call: &Call<'_>) -> Result<Message, ApiError> {
     match call.member.as_str() {
@@ -16,8 +26,60 @@ pub(super) async fn call(call: &Call<'_>) -> Result<Message, ApiError> {
             call.announced().await;
             call.answer(&())
         }
+        "SetConfiguration" => {
+            let values = settings(call.arguments()?)?;
+            configure(call, move |all| all.set(values)).await
+        }
+        "ResetConfiguration" => {
+            let names: Vec<String> = call.arguments()?;
+            configure(call, move |all| all.reset(&names)).await
+        }
+        "ReloadConfiguration" => {
+            call.no_arguments()?;
+            configure(call, Settings::reload).await
+        }
         member => Err(ApiError::unknown_method(&call.interface, member)),
     }
+}
+
+/// Files are read and written off the runtime's own threads.
+async fn configure(
+    call: &Call<'_>,
+    how: impl FnOnce(&Settings) -> Result<Change, ConfigError> + Send + 'static,
+) -> Result<Message, ApiError> {
+    let settings = call.context.host.settings.clone();
+    let done = tokio::task::spawn_blocking(move || how(&settings)).await;
+    let change = done.map_err(|error| HostErrorKind::Failed.because(error.to_string()))??;
+    audit::configured(Some(call.caller.uid), &change);
+    call.announced().await;
+    call.answer(&change.restart)
+}
+
+/// Strings, booleans and integers, by key.
+fn settings(values: HashMap<String, OwnedValue>) -> Result<BTreeMap<String, Setting>, ApiError> {
+    values
+        .into_iter()
+        .map(|(key, value)| {
+            let setting = match &*value {
+                Value::Str(text) => Some(Setting::Text(text.to_string())),
+                Value::Bool(flag) => Some(Setting::Flag(*flag)),
+                Value::U8(number) => Some(Setting::Number((*number).into())),
+                Value::I16(number) => Some(Setting::Number((*number).into())),
+                Value::U16(number) => Some(Setting::Number((*number).into())),
+                Value::I32(number) => Some(Setting::Number((*number).into())),
+                Value::U32(number) => Some(Setting::Number((*number).into())),
+                Value::I64(number) => Some(Setting::Number(*number)),
+                Value::U64(number) => i64::try_from(*number).ok().map(Setting::Number),
+                _ => None,
+            };
+            let setting = setting.ok_or_else(|| {
+                ApiError::invalid(format!(
+                    "{key}: a setting is a string, a boolean or a whole number"
+                ))
+            })?;
+            Ok((key, setting))
+        })
+        .collect()
 }
 
 async fn register_agent(call: &Call<'_>) -> Result<Message, ApiError> {

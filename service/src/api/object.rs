@@ -2,6 +2,7 @@
 use crate::{
     agents::AgentInfo,
     authority::Audience,
+    config::Value as Setting,
     host::Host,
     ids::{ClientId, SessionId, Uid},
     pairings::WaitingPairing,
@@ -147,10 +148,20 @@ impl Object {
         };
         match self {
             Self::Host => {
-                let ports: HashMap<_, _> = host.config.ports.named().into();
+                let ports: HashMap<_, _> = host.settings.now().ports.named().into();
                 let window = host.pairings.window_open();
+                let configured = host.settings.view();
+                let values: HashMap<&str, Value<'_>> = configured
+                    .values
+                    .into_iter()
+                    .map(|(key, value)| (key, setting(value)))
+                    .collect();
+                say("Configuration", values.into());
+                let origins: HashMap<&str, String> = configured.origins.into_iter().collect();
+                say("ConfigurationOrigins", origins.into());
+                say("RestartNeeded", configured.restart.into());
                 say("Version", env!("CARGO_PKG_VERSION").into());
-                say("HostName", host.config.name.as_str().into());
+                say("HostName", host.settings.now().name.as_str().into());
                 say("UniqueId", host.identity.unique_id.as_str().into());
                 say("Fingerprint", host.identity.fingerprint().into());
                 say("Ports", ports.into());
@@ -206,12 +217,20 @@ impl Object {
     }
 }
 
-/// A property that changes all the time and is never signalled.
-pub(super) const UNSIGNALLED: &str = "Statistics";
+/// A property that changes all the time, and is signalled once in a while.
+pub(super) const LIVE: &str = "Statistics";
 
 fn encryption(host: &Host) -> Value<'static> {
-    let policy = host.config.encryption;
+    let policy = host.settings.now().encryption;
     HashMap::from([("lan", policy.lan.as_str()), ("wan", policy.wan.as_str())]).into()
+}
+
+fn setting(value: Setting) -> Value<'static> {
+    match value {
+        Setting::Text(text) => text.into(),
+        Setting::Number(number) => number.into(),
+        Setting::Flag(flag) => flag.into(),
+    }
 }
 
 fn count(length: usize) -> Value<'static> {

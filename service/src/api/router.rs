@@ -11,6 +11,7 @@ use zbus::{Message, fdo, message::Flags};
 pub(super) async fn answer(context: &Context, message: &Message, mut slot: Option<Slot>) {
     let header = message.header();
     let outcome = match &mut slot {
+        Some(_) if message.data().len() > MAX_CALL => Err(too_large()),
         Some(slot) => route(context, message, slot).await,
         None => Err(too_many()),
     };
@@ -31,6 +32,13 @@ pub(super) async fn answer(context: &Context, message: &Message, mut slot: Optio
     if let Err(error) = sent {
         tracing::debug!(%error, "a call could not be answered");
     }
+}
+
+/// No call of ours needs a tenth of it.
+const MAX_CALL: usize = 64 << 10;
+
+fn too_large() -> ApiError {
+    fdo::Error::LimitsExceeded(format!("a call has at most {} KiB", MAX_CALL >> 10)).into()
 }
 
 fn too_many() -> ApiError {

@@ -1,5 +1,9 @@
 //! One question to polkit, bounded in time.
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 use zbus::{
     Connection,
     names::OwnedUniqueName,
@@ -12,7 +16,13 @@ const SILENT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a person may take to type a password.
 const ASKING_LIMIT: Duration = Duration::from_secs(120);
 
-pub(super) struct Polkit(AuthorityProxy<'static>);
+/// After it was found hanging, what somebody may see is not asked about for so long: nothing is shown meanwhile.
+const HANGING: Duration = Duration::from_secs(10);
+
+pub(super) struct Polkit {
+    proxy: AuthorityProxy<'static>,
+    hangs_until: Mutex<Option<Instant>>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -31,7 +41,26 @@ impl Polkit {
             .cache_properties(zbus::proxy::CacheProperties::No)
             .build()
             .await?;
-        Ok(Self(proxy))
+        Ok(Self {
+            proxy,
+            hangs_until: Mutex::default(),
+        })
+    }
+
+    /// Whether this is allowed without asking anybody. Many such questions are asked one after another for others who wait,
+    /// so that a polkit that hangs costs them one question's time, not all of them.
+    pub(super) async fn allows(&self, name: &OwnedUniqueName, action: &str) -> bool {
+        let now = Instant::now();
+        if self.hangs().is_some_and(|until| now < until) {
+            return false;
+        }
+        self.check(name, action, false).await == Verdict::Authorised
+    }
+
+    fn hangs(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.hangs_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The subject is the connection: never a pid, which may be somebody else's by the time it is looked at.
@@ -58,9 +87,16 @@ impl Polkit {
         };
         let details = HashMap::new();
         let asked = self
-            .0
+            .proxy
             .check_authorization(&subject, action, &details, flags, "");
-        match tokio::time::timeout(limit, asked).await {
+        let answer = tokio::time::timeout(limit, asked).await;
+        if !interactive {
+            *self.hangs() = answer
+                .is_err()
+                .then(|| Instant::now().checked_add(HANGING))
+                .flatten();
+        }
+        match answer {
             Ok(Ok(answer)) if answer.is_authorized => Verdict::Authorised,
             Ok(Ok(answer)) if answer.is_challenge => Verdict::Challenge,
             Ok(Ok(_)) => Verdict::Refused,

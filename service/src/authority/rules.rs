@@ -1,6 +1,6 @@
 //! Method → action.
 use punktfunk_dbus::names::{
-    ACTION_MANAGE_ALL, ACTION_MANAGE_OWN, ACTION_PAIR, ACTION_REGISTER_AGENT,
+    ACTION_CONFIGURE, ACTION_MANAGE_ALL, ACTION_MANAGE_OWN, ACTION_PAIR, ACTION_REGISTER_AGENT,
 };
 
 /// What a method takes, on an object of the caller's account (or of nobody) and on another account's.
@@ -19,11 +19,14 @@ const AGENT: &str = "org.punktfunk.Host1.Agent";
 const STREAM: &str = "org.punktfunk.Host1.Stream";
 
 /// Every method there is. What is missing here cannot be called.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 15] = [
     // The real gate is the session's user, checked at admission.
     same(HOST, "RegisterAgent", ACTION_REGISTER_AGENT),
     same(HOST, "OpenPairing", ACTION_PAIR),
     same(HOST, "ClosePairing", ACTION_PAIR),
+    same(HOST, "SetConfiguration", ACTION_CONFIGURE),
+    same(HOST, "ResetConfiguration", ACTION_CONFIGURE),
+    same(HOST, "ReloadConfiguration", ACTION_CONFIGURE),
     same(PAIRING, "Accept", ACTION_PAIR),
     same(PAIRING, "Reject", ACTION_PAIR),
     owned(CLIENT, "Unpair"),

@@ -1,5 +1,5 @@
 //! The TOML file: its keys, and what each accepts. Mistakes are reported with line and key by the parser.
-use super::{Config, ConfigError, Encryption, OUTPUT_POLICIES, Ports, VIDEO_SOURCES};
+use super::{Config, ConfigError, Encryption, OUTPUT_POLICIES, Ports, VIDEO_SOURCES, keys};
 use crate::gamepads::Choice;
 use serde::Deserialize;
 use std::{
@@ -194,13 +194,18 @@ pub(super) fn compositor(value: &str) -> Result<String, String> {
     }
 }
 
-/// Lay the file's values over `config`.
-pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), ConfigError> {
+/// Lay the file's values over `config`, and answer the file. Whether the ports go together is known once all files are.
+pub(super) fn apply(
+    config: &mut Config,
+    path: &Path,
+    text: &str,
+) -> Result<toml::Table, ConfigError> {
     let broken = |message: String| ConfigError::File {
         path: path.display().to_string(),
         message,
     };
-    let file: File = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|error| broken(explained(&error)))?;
+    let table = toml::from_str(text).map_err(|error| broken(explained(&error)))?;
     replace(&mut config.name, file.name.map(|name| name.0));
     replace(&mut config.bind, file.bind);
     replace(
@@ -251,7 +256,23 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), 
         file.video.pace_rate_mbit.map(|rate| rate.0),
     );
     config.ports = ports(config.ports, &file.ports).map_err(broken)?;
-    Ok(())
+    Ok(table)
+}
+
+/// The parser's words, with line and column; for an unknown key, the one that was probably meant instead of all of them.
+fn explained(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let unknown = error
+        .message()
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
+    let (Some(unknown), Some((before, _))) = (unknown, text.rsplit_once(", expected ")) else {
+        return text;
+    };
+    match keys::nearest(unknown) {
+        Some(known) => format!("{before}; did you mean `{known}`?"),
+        None => format!("{before}; punktfunk.toml(5) lists the keys"),
+    }
 }
 
 fn replace<T>(slot: &mut T, value: Option<T>) {
@@ -283,5 +304,5 @@ fn ports(default: Ports, table: &PortTable) -> Result<Ports, String> {
     replace(&mut ports.video, table.video);
     replace(&mut ports.control, table.control);
     replace(&mut ports.audio, table.audio);
-    ports.validated()
+    Ok(ports)
 }

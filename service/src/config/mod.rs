@@ -1,17 +1,25 @@
-//! Configuration: `/etc/punktfunk/punktfunk.toml`, with documented environment overrides for tests.
+//! Configuration: `/etc/punktfunk/punktfunk.toml` and its drop-ins, what was set over the bus, and documented environment
+//! overrides for tests.
 //!
-//! Owns defaults, validation and the words in which a mistake is reported. Reads nothing after start-up.
+//! Owns defaults, validation and the words in which a mistake is reported, and [`Settings`]: what holds now, which can
+//! change while streams run.
 mod encryption;
 mod file;
+mod keys;
+mod layers;
 mod ports;
+mod saved;
+mod settings;
 
 pub use encryption::{Encryption, EncryptionPolicy};
+pub use keys::{Effect, KEYS, Key, TEST_KEYS, Value};
 pub use ports::Ports;
+pub use settings::{Change, Settings, View};
 
 use crate::{cli::Cli, gamepads::Choice};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Where the configuration is looked for when `--config` is not given.
@@ -110,6 +118,13 @@ pub enum ConfigError {
     },
     #[error("{0}")]
     CommandLine(String),
+    #[error("{key} {why}")]
+    NotSettable { key: String, why: &'static str },
+    #[error("cannot keep the setting: {path}: {source}")]
+    Write {
+        path: String,
+        source: std::io::Error,
+    },
 }
 
 impl Default for Config {
@@ -141,7 +156,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Command line over environment over file over defaults.
+    /// Command line over environment over files over defaults: what root reads before it drops privileges. What was set
+    /// over the bus comes later, see [`Settings::open`]: root reads nothing that the service may write.
     ///
     /// # Errors
     /// A file that was named but is missing, and any value that is not understood. A missing default file is not an error.
@@ -154,40 +170,11 @@ impl Config {
         cli: &Cli,
         environment: impl Fn(&'static str) -> Option<std::ffi::OsString>,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self {
-            development: cli.dev,
-            ..Self::default()
-        };
-        if cli.dev {
-            config.use_development_directories(&environment);
-        }
-        // A developer's host does not pick up the machine's configuration by accident.
-        let (path, must_exist) = match &cli.config {
-            Some(path) => (Some(path.as_path()), true),
-            None if cli.dev => (None, false),
-            None => (Some(Path::new(DEFAULT_FILE)), false),
-        };
-        if let Some(path) = path {
-            match std::fs::read_to_string(path) {
-                Ok(text) => file::apply(&mut config, path, &text)?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
-                Err(source) => {
-                    return Err(ConfigError::Read {
-                        path: path.display().to_string(),
-                        source,
-                    });
-                }
-            }
-        }
-        config.apply_environment(environment)?;
-        config.apply_command_line(cli)?;
-        Ok(config)
+        let files = layers::files(cli)?;
+        layers::compose(cli, &environment, &files, None).map(|(config, _)| config)
     }
 
-    fn use_development_directories(
-        &mut self,
-        environment: &impl Fn(&'static str) -> Option<std::ffi::OsString>,
-    ) {
+    fn use_development_directories(&mut self, environment: layers::Environment<'_>) {
         let base = environment("XDG_STATE_HOME")
             .map(PathBuf::from)
             .or_else(|| environment("HOME").map(|home| PathBuf::from(home).join(".local/state")))
@@ -196,10 +183,12 @@ impl Config {
         self.identity_dir = self.state_dir.join("identity");
     }
 
+    /// Answers the keys that were overridden.
     fn apply_environment(
         &mut self,
-        environment: impl Fn(&'static str) -> Option<std::ffi::OsString>,
-    ) -> Result<(), ConfigError> {
+        environment: layers::Environment<'_>,
+    ) -> Result<Vec<&'static str>, ConfigError> {
+        let mut overridden = Vec::new();
         let text = |name| environment(name).map(|value| value.to_string_lossy().into_owned());
         let bad = |name, value: String, expected: String| ConfigError::Environment {
             name,
@@ -207,14 +196,17 @@ impl Config {
             expected,
         };
         if let Some(value) = text("PUNKTFUNK_VIDEO_SOURCE") {
+            overridden.push("video.source");
             self.video_source = file::video_source(&value)
                 .map_err(|expected| bad("PUNKTFUNK_VIDEO_SOURCE", value, expected))?;
         }
         if let Some(value) = text("PUNKTFUNK_COMPOSITOR") {
+            overridden.push("video.compositor");
             self.compositor = file::compositor(&value)
                 .map_err(|expected| bad("PUNKTFUNK_COMPOSITOR", value, expected))?;
         }
         if let Some(value) = text("PUNKTFUNK_FEC_PCT") {
+            overridden.push("video.fec-percent");
             self.fec_percent = value
                 .parse()
                 .ok()
@@ -222,6 +214,7 @@ impl Config {
                 .ok_or_else(|| bad("PUNKTFUNK_FEC_PCT", value, "a number from 0 to 100".into()))?;
         }
         if let Some(value) = text("PUNKTFUNK_VIDEO_DROP") {
+            overridden.push("video.drop");
             self.video_drop = value.parse().map_err(|_| {
                 bad(
                     "PUNKTFUNK_VIDEO_DROP",
@@ -231,17 +224,21 @@ impl Config {
             })?;
         }
         if let Some(value) = text("PUNKTFUNK_PERF") {
+            overridden.push("perf");
             self.perf = match value.as_str() {
                 "1" | "true" | "yes" => true,
                 "0" | "false" | "no" | "" => false,
                 _ => return Err(bad("PUNKTFUNK_PERF", value, "1 or 0".into())),
             };
         }
-        Ok(())
+        Ok(overridden)
     }
 
-    fn apply_command_line(&mut self, cli: &Cli) -> Result<(), ConfigError> {
+    /// Answers the keys that were overridden.
+    fn apply_command_line(&mut self, cli: &Cli) -> Result<Vec<&'static str>, ConfigError> {
+        let mut overridden = Vec::new();
         if let Some(directory) = &cli.state_dir {
+            overridden.push("state-dir");
             self.state_dir = directory.clone();
             // A directory given by hand keeps everything together, unless this is the real service.
             if cli.dev {
@@ -256,8 +253,16 @@ impl Config {
                         "--base-port {base}: all ports derived from it must lie between 1024 and 65535; 1029 to 65514 will do"
                     ))
                 })?;
+            overridden.extend([
+                "ports.http",
+                "ports.https",
+                "ports.rtsp",
+                "ports.video",
+                "ports.control",
+                "ports.audio",
+            ]);
         }
-        Ok(())
+        Ok(overridden)
     }
 }
 

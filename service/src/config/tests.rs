@@ -1,9 +1,10 @@
 use super::*;
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 fn cli(config: Option<&Path>) -> Cli {
     Cli {
         config: config.map(Path::to_owned),
+        check: false,
         dev: true,
         state_dir: Some("/nonexistent/state".into()),
         base_port: None,
@@ -12,7 +13,9 @@ fn cli(config: Option<&Path>) -> Cli {
 
 fn load(text: &str) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    file::apply(&mut config, Path::new("test.toml"), text).map(|()| config)
+    file::apply(&mut config, Path::new("test.toml"), text)?;
+    config.ports = config.ports.validated().map_err(ConfigError::CommandLine)?;
+    Ok(config)
 }
 
 fn none(_: &'static str) -> Option<OsString> {

@@ -51,6 +51,16 @@ impl Choice {
         })
     }
 
+    /// One of [`Choice::WORDS`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always(PadKind::Xbox) => "xbox",
+            Self::Always(PadKind::DualSense) => "dualsense",
+            Self::Always(PadKind::Switch) => "switch",
+        }
+    }
+
     /// Some pad that is made under this choice has a touchpad and motion sensors.
     pub(super) fn has_touch_and_motion(self) -> bool {
         matches!(self, Self::Auto | Self::Always(PadKind::DualSense))

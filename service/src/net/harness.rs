@@ -120,7 +120,7 @@ impl TestHost {
             applications: Applications::new(),
             launches: Launches::new(),
             streams: Streams::new(Arc::clone(&config)).unwrap(),
-            config,
+            settings: config.into(),
         });
         let running = watch::Sender::new(false);
         let this = Self {

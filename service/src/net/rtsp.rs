@@ -138,7 +138,7 @@ async fn reply(host: &Host, message: &[u8], peer: SocketAddr) -> Option<Vec<u8>>
         }
         Some(Response::status(request.cseq(), status).encode())
     };
-    if host.config.encryption.towards(peer.ip()) == Encryption::Required {
+    if host.settings.now().encryption.towards(peer.ip()) == Encryption::Required {
         return refuse(403, &"this host demands encryption on that network");
     }
     let session = request.header("Session").map(session_id);
@@ -209,11 +209,11 @@ async fn respond(
 /// A client that changed networks since its launch is held to the stricter of the two policies.
 fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
     let launch = negotiation.launch();
-    let policy = host.config.encryption;
+    let policy = host.settings.now().encryption;
     let encryption = policy.towards(launch.peer).max(policy.towards(peer.ip()));
     let mut offer = offer_for(Some(&launch.agent.info()), encryption);
     offer.feature_flags |= host.streams.gamepad_features();
-    if host.config.legacy_control && encryption != Encryption::Required {
+    if host.settings.now().legacy_control && encryption != Encryption::Required {
         offer.encryption_required &= !ENCRYPT_CONTROL;
     }
     offer
@@ -221,7 +221,7 @@ fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
 
 fn setup(host: &Host, negotiation: &Negotiation, request: &Request) -> Response {
     let launch = negotiation.launch();
-    let ports = host.config.ports;
+    let ports = host.settings.now().ports;
     let ping = |payload: &[u8; 16]| String::from_utf8_lossy(payload).into_owned();
     let (port, name, value) = match request.target.strip_prefix("streamid=") {
         Some(target) if target.starts_with("audio") => {

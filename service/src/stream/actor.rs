@@ -6,7 +6,7 @@ use super::{
     pads,
     registry::Registry,
 };
-use crate::{agents::AgentHandle, ids::StreamId, net::udp::Expectation};
+use crate::{agents::AgentHandle, ids::StreamId, logging::audit, net::udp::Expectation};
 use punktfunk_core::control::termination;
 use punktfunk_dbus::channel::message::SourceState;
 use std::{sync::Arc, time::Duration};
@@ -79,9 +79,9 @@ impl Actor {
                 Some(Happening::End(reason)) => return reason,
                 Some(Happening::VideoPing(client)) => {
                     if !std::mem::replace(&mut seen.video, true) {
-                        tracing::info!(%stream, %client, "the client's first video ping");
+                        tracing::info!(%stream, address = %client, "the client's first video ping");
                     } else {
-                        tracing::info!(%stream, %client, "the client moved; video follows");
+                        tracing::info!(%stream, address = %client, "the client moved; video follows");
                     }
                 }
                 Some(Happening::AudioPing(client)) => {
@@ -118,7 +118,9 @@ impl Actor {
     async fn end(self, reason: StopReason) {
         let stream = self.link.id();
         self.registry.set_state(stream, "ending");
-        tracing::info!(%stream, reason = %reason, "the stream ends");
+        if let Some(info) = self.registry.info(stream) {
+            audit::stream_ended(stream, &info.client, info.user, &reason);
+        }
         drop(self.pings);
         pads::detach(&self.link, &reason);
         self.link.command(Command::Stop);

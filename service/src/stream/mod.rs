@@ -19,10 +19,11 @@ mod statistics;
 mod tests;
 
 use crate::{
-    config::Config,
+    config::Settings,
     gamepads::{Gamepads, Kernel, Maker},
     ids::{ClientId, StreamId, Uid},
     launch::Launch,
+    logging::audit,
     net::{
         control::{self, ControlStream},
         udp::{Pings, Plane, Waiting},
@@ -156,20 +157,22 @@ impl Streams {
     ///
     /// # Errors
     /// A port that cannot be bound; the text names it.
-    pub fn new(config: Arc<Config>) -> std::io::Result<Self> {
-        Self::with(config, FIRST_LIMIT, Box::new(Kernel))
+    pub fn new(settings: impl Into<Settings>) -> std::io::Result<Self> {
+        Self::with(settings, FIRST_LIMIT, Box::new(Kernel))
     }
 
     fn with(
-        config: Arc<Config>,
+        settings: impl Into<Settings>,
         patience: Duration,
         pads: Box<dyn Maker>,
     ) -> std::io::Result<Self> {
+        let settings = settings.into();
+        let config = settings.now();
         let control = control::spawn(&config)?;
         let pings = Pings::spawn(&config)?;
         let gamepads = Gamepads::spawn(pads, config.gamepad)?;
         Ok(Self(Arc::new(Registry::new(
-            config, pings, control, gamepads, patience,
+            settings, pings, control, gamepads, patience,
         ))))
     }
 
@@ -178,7 +181,7 @@ impl Streams {
     /// # Errors
     /// The agent's refusal, too many streams, or a system that gives no memory, socket or thread.
     pub async fn start(&self, setup: StreamSetup) -> Result<(), StartError> {
-        let (registry, config) = (&self.0, &self.0.config);
+        let (registry, config) = (&self.0, &self.0.settings.now());
         let (launch, params) = (&setup.launch, &setup.params);
         self.make_way(launch).await?;
 
@@ -242,7 +245,19 @@ impl Streams {
             media_finished,
             pings: self.expect_pings(&setup, &link),
         };
-        registry.insert(Arc::clone(&link), info(&setup, bitrate_kbps));
+        let info = info(&setup, bitrate_kbps);
+        let mode = format!(
+            "{}x{} at {} fps, {}, {bitrate_kbps} kbit/s",
+            info.width, info.height, info.fps, info.codec
+        );
+        audit::stream_began(
+            launch.stream,
+            &info.client,
+            &launch.client.name,
+            info.user,
+            &mode,
+        );
+        registry.insert(Arc::clone(&link), info);
         tokio::spawn(actor.run());
         let control = ControlStream {
             connect_data: launch.connect_data,

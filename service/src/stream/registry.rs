@@ -5,7 +5,7 @@ use super::{
     media::{Command, now_ns},
 };
 use crate::{
-    config::Config,
+    config::Settings,
     gamepads::Gamepads,
     ids::{ClientId, StreamId},
     net::{control::Control, udp::Pings},
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 /// Everything that the streams share.
 pub(super) struct Registry {
-    pub(super) config: Arc<Config>,
+    pub(super) settings: Settings,
     pub(super) pings: Pings,
     pub(super) control: Control,
     pub(super) gamepads: Gamepads,
@@ -36,7 +36,7 @@ struct Entry {
 
 impl Registry {
     pub(super) fn new(
-        config: Arc<Config>,
+        settings: Settings,
         pings: Pings,
         control: Control,
         gamepads: Gamepads,
@@ -44,13 +44,18 @@ impl Registry {
     ) -> Self {
         Self {
             patience,
-            config,
+            settings,
             pings,
             control,
             gamepads,
             streams: Mutex::default(),
             changed: watch::Sender::new(0),
         }
+    }
+
+    /// What is known of a stream that is still there.
+    pub(super) fn info(&self, stream: StreamId) -> Option<StreamInfo> {
+        self.streams().get(&stream).map(|entry| entry.info.clone())
     }
 
     pub(super) fn insert(&self, link: Arc<StreamLink>, info: StreamInfo) {

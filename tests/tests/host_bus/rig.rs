@@ -197,7 +197,7 @@ fn host(scratch: &Scratch) -> Arc<Host> {
         applications: punktfunk_service::applications::Applications::new(),
         launches: Launches::new(),
         streams: Streams::new(Arc::clone(&config)).unwrap(),
-        config,
+        settings: config.into(),
     })
 }
 

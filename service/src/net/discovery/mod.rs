@@ -5,7 +5,7 @@ mod avahi;
 mod responder;
 
 use super::accept::stopped;
-use crate::host::Host;
+use crate::{config::Config, host::Host};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -15,18 +15,35 @@ const MAX_LABEL: usize = 63;
 /// Between attempts to publish after a failure or a restart of Avahi.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Announce `_nvstream._tcp` until `shutdown` turns true. Returns at once when discovery is off; failures are logged
+/// Announce `_nvstream._tcp` until `shutdown` turns true, under the name and for as long as the settings say; failures are logged
 /// and never end the service: clients can be given the address by hand.
 pub async fn serve(host: Arc<Host>, mut shutdown: watch::Receiver<bool>) {
-    if !host.config.discovery {
-        return;
-    }
-    let name = label(&host.config.name);
-    let port = host.config.ports.http;
     let id = host.identity.unique_id.clone();
-    tokio::select! {
-        () = stopped(&mut shutdown) => {}
-        () = announce(&name, port, &id) => {}
+    let mut changes = host.settings.changes();
+    loop {
+        let settings = host.settings.now();
+        let name = label(&settings.name);
+        let differs =
+            |now: &Config| now.discovery != settings.discovery || now.name != settings.name;
+        let announced = async {
+            match settings.discovery {
+                true => announce(&name, settings.ports.http, &id).await,
+                false => std::future::pending().await,
+            }
+        };
+        let other = async {
+            // The settings live as long as the host.
+            while changes.changed().await.is_ok() {
+                if differs(&host.settings.now()) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = stopped(&mut shutdown) => return,
+            () = announced => return,
+            () = other => {}
+        }
     }
 }
 

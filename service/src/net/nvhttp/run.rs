@@ -159,7 +159,7 @@ async fn run(
             "This device may not watch; its owner can allow \"view\" on the host (punktfunkctl clients)",
         );
     }
-    let policy = host.config.encryption.towards(caller.peer.ip());
+    let policy = host.settings.now().encryption.towards(caller.peer.ip());
     if policy == Encryption::Required && !parameters.seals_rtsp {
         return Xml::error(
             403,
@@ -194,7 +194,7 @@ async fn run(
     match launch {
         Ok(launch) => {
             tracing::info!(client = %id, name, stream = %launch.stream, sealed, "launched");
-            let url = session_url(sealed, launch.local, host.config.ports.rtsp);
+            let url = session_url(sealed, launch.local, host.settings.now().ports.rtsp);
             Xml::ok().element("sessionUrl0", url).element(success, 1)
         }
         Err(error) => {
@@ -235,7 +235,7 @@ async fn no_agent(host: &Host, owner: Uid) -> Xml {
         format!(
             "No session of {user} on {} can be streamed. Log in there as {user} and see that the agent runs \
              (systemctl --user status punktfunk-agent), then try again",
-            host.config.name
+            host.settings.now().name
         ),
     )
 }

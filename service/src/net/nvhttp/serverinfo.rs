@@ -48,17 +48,20 @@ pub(super) fn for_client(host: &Host, caller: &Caller, client: &ClientRecord) ->
 }
 
 fn common(host: &Host, caller: &Caller, agent: Option<&AgentInfo>, mac: [u8; 6]) -> Xml {
-    let offer = offer_for(agent, host.config.encryption.towards(caller.peer.ip()));
-    let ports = host.config.ports;
+    let offer = offer_for(
+        agent,
+        host.settings.now().encryption.towards(caller.peer.ip()),
+    );
+    let ports = host.settings.now().ports;
     let local_ip = match caller.local.ip() {
         IpAddr::V4(v4) => v4,
         // Clients ignore it, and so keep the IPv4 address that they know.
         IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
     };
     let [a, b, c, d, e, f] = mac;
-    let external = host.config.external;
+    let external = host.settings.now().external;
     let xml = Xml::ok()
-        .element("hostname", &host.config.name)
+        .element("hostname", &host.settings.now().name)
         .element("appversion", APP_VERSION)
         .element("GfeVersion", GFE_VERSION)
         .element("uniqueid", &host.identity.unique_id)

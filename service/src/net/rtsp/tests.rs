@@ -84,7 +84,7 @@ fn header<'a>(response: &'a str, name: &str) -> &'a str {
 #[tokio::test]
 async fn the_plain_conversation_up_to_setup_gives_what_the_client_needs() {
     let host = TestHost::new().await;
-    let ports = host.host.config.ports;
+    let ports = host.host.settings.now().ports;
     let launch = launch(&host, "a", KEY, false);
     let options = plain(
         &host,

@@ -14,7 +14,12 @@ mod permits;
 
 use super::*;
 use crate::gamepads::tests::NoPads;
-use crate::{agents::Agents, config::Ports, ids::Uid, store::ClientRecord};
+use crate::{
+    agents::Agents,
+    config::{Config, Ports},
+    ids::Uid,
+    store::ClientRecord,
+};
 use agent::FakeAgent;
 use client::{Client, HostPorts};
 use punktfunk_core::{
