@@ -87,6 +87,50 @@ impl FakeHost {
         }
         Ok(seconds.min(300))
     }
+    fn set_configuration(
+        &self,
+        values: HashMap<String, OwnedValue>,
+    ) -> Result<Vec<String>, HostError> {
+        let mut words: Vec<String> = values
+            .iter()
+            .map(|(key, value)| format!("{key}={}", **value))
+            .collect();
+        words.sort();
+        self.calls.note(format!("set {}", words.join(" ")));
+        match values.contains_key("nonsense") {
+            true => Err(HostErrorKind::InvalidArgs.because("nonsense is not a setting")),
+            false => Ok(vec!["gamepad".into()]),
+        }
+    }
+    fn reset_configuration(&self, keys: Vec<String>) -> Vec<String> {
+        self.calls.note(format!("reset {}", keys.join(" ")));
+        Vec::new()
+    }
+    fn reload_configuration(&self) -> Vec<String> {
+        self.calls.note("reload");
+        Vec::new()
+    }
+    #[zbus(property)]
+    fn configuration(&self) -> HashMap<String, OwnedValue> {
+        let text = |text: &str| zbus::zvariant::Str::from(text.to_owned()).into();
+        HashMap::from([
+            ("name".into(), text("den")),
+            ("gamepad".into(), text("xbox")),
+            ("video.fec-percent".into(), 20_i64.into()),
+        ])
+    }
+    #[zbus(property)]
+    fn configuration_origins(&self) -> HashMap<String, String> {
+        HashMap::from([
+            ("name".into(), "/etc/punktfunk/punktfunk.toml".into()),
+            ("gamepad".into(), "bus".into()),
+            ("video.fec-percent".into(), "default".into()),
+        ])
+    }
+    #[zbus(property)]
+    fn restart_needed(&self) -> Vec<String> {
+        vec!["gamepad".into()]
+    }
     fn close_pairing(&self) {
         self.calls.closed.fetch_add(1, Ordering::SeqCst);
     }
@@ -281,7 +325,7 @@ impl FakeStream {
     fn state(&self) -> &str {
         "running"
     }
-    #[zbus(property(emits_changed_signal = "false"))]
+    #[zbus(property)]
     fn statistics(&self) -> HashMap<String, OwnedValue> {
         HashMap::from([("frames_sent".into(), OwnedValue::from(600_u64))])
     }

@@ -195,3 +195,83 @@ async fn doctor_works_without_a_bus_and_names_the_first_thing_to_mend() {
     let output = text(&ctl(&bus.address, &["doctor"]).await.stdout);
     assert!(output.contains("den runs punktfunk 0.1.0"), "{output}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_listed_set_taken_back_and_what_waits_is_said() {
+    let bus = PrivateBus::start();
+    let (_host, calls) = serve(&bus, Vec::new()).await;
+    let all = text(&ctl(&bus.address, &["config"]).await.stdout);
+    assert!(
+        all.contains("xbox") && all.contains("bus (after a restart)"),
+        "{all}"
+    );
+    let one = ctl(&bus.address, &["config", "get", "video.fec-percent"]).await;
+    assert_eq!(text(&one.stdout), "20\n");
+    let (one, code) = json(&bus.address, &["config", "get", "name"]).await;
+    assert_eq!((one["name"]["value"].as_str(), code), (Some("den"), 0));
+    let unknown = ctl(&bus.address, &["config", "get", "nothing"]).await;
+    assert_eq!(unknown.status.code(), Some(6));
+    let words = [
+        "config",
+        "set",
+        "video.fec-percent=7",
+        "name=a b",
+        "discovery=false",
+    ];
+    let set = text(&ctl(&bus.address, &words).await.stdout);
+    assert!(set.contains("restart") && set.contains("gamepad"), "{set}");
+    let refused = ctl(&bus.address, &["config", "set", "nonsense=1"]).await;
+    assert!(
+        text(&refused.stderr).contains("not a setting"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        ctl(&bus.address, &["config", "set", "name"])
+            .await
+            .status
+            .code(),
+        Some(1)
+    );
+    assert_ne!(
+        ctl(&bus.address, &["config", "reset"]).await.status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        ctl(&bus.address, &["config", "reset", "--all"])
+            .await
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(
+        ctl(&bus.address, &["config", "reload"]).await.status.code(),
+        Some(0)
+    );
+    let log = calls.log();
+    assert_eq!(
+        log,
+        [
+            "set discovery=false name=\"a b\" video.fec-percent=7",
+            "set nonsense=1",
+            "reset ",
+            "reload"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn completions_are_printed_for_each_shell_without_a_bus() {
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let output = ctl("unix:path=/nonexistent", &["completions", shell]).await;
+        let script = text(&output.stdout);
+        assert!(output.status.success() && script.contains(mark), "{shell}");
+        assert!(
+            script.contains("permissions") && script.contains("reload"),
+            "{shell}"
+        );
+    }
+}

@@ -41,8 +41,74 @@ pub enum Command {
     Streams(StreamArguments),
     /// List the sessions that can be streamed
     Agents,
+    /// Show or change the host's settings
+    Config(ConfigArguments),
+    /// Show the journal of the service, or of the own agent
+    Logs(LogArguments),
     /// Check the installation, and say how to mend what is wrong
     Doctor,
+    /// Print the completions for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    #[command(subcommand)]
+    pub command: Option<ConfigCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show settings, and where their values are from; all of them if none is named
+    Get { keys: Vec<String> },
+    /// Set over the files, lastingly
+    Set {
+        #[arg(value_name = "KEY=VALUE", required = true)]
+        settings: Vec<String>,
+    },
+    /// Let the files decide again
+    Reset {
+        keys: Vec<String>,
+        /// About everything that was set
+        #[arg(long, conflicts_with = "keys")]
+        all: bool,
+    },
+    /// Read the files again; running streams go on
+    Reload,
+    /// Look for mistakes in the files, without the service
+    Check {
+        /// Another file than /etc/punktfunk/punktfunk.toml
+        #[arg(long, value_name = "FILE")]
+        file: Option<std::path::PathBuf>,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+pub struct LogArguments {
+    /// Go on as lines come
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Explain the lines that the catalogue knows
+    #[arg(long, short = 'x')]
+    pub explain: bool,
+    /// Only lines from then on, as journalctl understands it: "today", "-1h"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Only the last so many lines
+    #[arg(long, short = 'n', value_name = "LINES")]
+    pub lines: Option<u32>,
+    /// Only lines about this client, by its whole id
+    #[arg(long, value_name = "ID")]
+    pub client: Option<String>,
+    /// Only lines about this stream
+    #[arg(long, value_name = "ID")]
+    pub stream: Option<String>,
+    /// Only lines about what is this account's
+    #[arg(long, value_name = "UID")]
+    pub user: Option<String>,
+    /// The journal of the own session's agent instead
+    #[arg(long, conflicts_with_all = ["client", "stream", "user"])]
+    pub agent: bool,
 }
 
 #[derive(Debug, Args)]

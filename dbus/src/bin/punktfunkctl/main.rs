@@ -7,8 +7,10 @@ mod authentication;
 mod bus;
 mod cli;
 mod clients;
+mod config;
 mod doctor;
 mod failure;
+mod logs;
 mod pair;
 mod report;
 mod snapshot;
@@ -16,8 +18,8 @@ mod status;
 mod streams;
 mod table;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command, ConfigArguments, ConfigCommand};
 use failure::Failure;
 use report::Report;
 
@@ -33,8 +35,15 @@ fn main() {
 }
 
 async fn run(cli: &Cli) -> Result<Report, Failure> {
-    if let Command::Doctor = cli.command {
-        return Ok(doctor::run(cli.bus.as_deref()).await);
+    // What works without a bus.
+    match &cli.command {
+        Command::Doctor => return Ok(doctor::run(cli.bus.as_deref()).await),
+        Command::Logs(arguments) => return Err(logs::run(arguments, cli.json)),
+        Command::Completions { shell } => return completions(*shell),
+        Command::Config(ConfigArguments {
+            command: Some(ConfigCommand::Check { file }),
+        }) => return config::check(file.as_ref()),
+        _ => {}
     }
     let bus = bus::Bus::connect(cli.bus.as_deref()).await?;
     bus.require_service().await?;
@@ -44,6 +53,16 @@ async fn run(cli: &Cli) -> Result<Report, Failure> {
         Command::Clients(arguments) => clients::run(&bus, arguments).await,
         Command::Streams(arguments) => streams::run(&bus, arguments, cli.json).await,
         Command::Agents => agents::run(&bus).await,
-        Command::Doctor => unreachable!("answered above, because it must work without a bus"),
+        Command::Config(arguments) => config::run(&bus, arguments).await,
+        Command::Doctor | Command::Logs(_) | Command::Completions { .. } => {
+            unreachable!("answered above, because it must work without a bus")
+        }
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Report, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "punktfunkctl", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Report::new(script.as_str(), &script)
 }
