@@ -16,6 +16,7 @@ mod glyphs;
 pub mod input;
 pub mod life;
 pub mod logging;
+pub mod notices;
 pub mod pipeline;
 pub mod privileges;
 mod processes;

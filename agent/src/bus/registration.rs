@@ -12,6 +12,7 @@ use crate::{
     cli::RunArgs,
     encode,
     input::touch::TouchOffer,
+    notices::Notices,
 };
 use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
@@ -53,8 +54,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         inhibitions,
         args.encoding.encoder,
     );
+    let notices = RefCell::new(None);
     let serving = async {
         let connection = connect(interface).await?;
+        notices.replace(Some(Notices::start(connection.clone())));
         tokio::spawn(applications::tell(connection.clone(), ends));
         serve(&args, connection, &life).await
     };
@@ -64,6 +67,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         _ = interrupt.recv() => Ok(()),
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    // what is shown goes with the agent that shows it
+    if let Some(notices) = notices.take() {
+        notices.end().await;
+    }
     runner.shutdown().await;
     // joins threads
     tokio::task::spawn_blocking(move || streams.stop()).await?;
