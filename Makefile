@@ -5,14 +5,15 @@
 #   make check     everything: formatting, lints, unit and whole-system tests, real systemd, polkit and desktops
 #   make check-desktops   the desktop rigs that take minutes each: KWin in a virtual machine
 #   make bench     speed, as ratios against named references
-#   make install   into DESTDIR (default /) with PREFIX (default /usr)
+#   make install   into DESTDIR (default /) with PREFIX (default /usr); make uninstall takes it away again
+#   make deb       target/deb/punktfunk_VERSION_ARCH.deb
 SHELL := /bin/bash
 SOURCE ?= synthetic
 SECONDS_ ?= 10
 PREFIX ?= /usr
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: build demo run check check-desktops test lint bench install packages clean
+.PHONY: build demo run check check-desktops test lint bench install uninstall deb packages clean
 
 build: packages
 	cargo build --release --locked -p punktfunk-service -p punktfunk-agent -p punktfunk-dbus -p punktfunk-tests --bins
@@ -43,3 +44,10 @@ bench: packages
 
 install:
 	@scripts/install.sh "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	@scripts/install.sh "$(DESTDIR)" "$(PREFIX)" uninstall
+
+deb: build
+	@scripts/packages.sh deb
+	@scripts/deb.sh
