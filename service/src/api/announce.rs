@@ -67,17 +67,12 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
     figures.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shown = look(&context);
     loop {
-        let mut live = false;
         let waiting = tokio::select! {
             () = any_changed(&mut sources) => None,
             // A window that runs out changes by the clock alone.
             () = tokio::time::sleep(WINDOW_GRAIN), if host.pairings.window_open() => None,
-            _ = figures.tick() => {
-                // Nobody listens, or there is nothing to tell: as if it had not ticked.
-                if host.streams.list().is_empty() || context.listeners.list().is_empty() {
-                    continue;
-                }
-                live = true;
+            _ = figures.tick(), if !host.streams.list().is_empty() => {
+                tell_figures(&context, &mut shown).await;
                 None
             }
             waiting = wanted.recv() => match waiting {
@@ -89,9 +84,7 @@ pub(super) async fn run(context: Arc<Context>, mut wanted: Wanted) {
             source.mark_unchanged();
         }
         let mut now = look(&context);
-        if !live {
-            keep_figures(&shown, &mut now);
-        }
+        keep_figures(&shown, &mut now);
         announce(&context, &shown, &now).await;
         shown = now;
         if let Some(waiting) = waiting {
@@ -144,6 +137,48 @@ fn keep_figures(before: &State, now: &mut State) {
         {
             *figures = old;
         }
+    }
+}
+
+/// The live figures of streams, to listeners of the account that is watched: who may see others' is not asked every second.
+async fn tell_figures(context: &Context, shown: &mut State) {
+    let listeners = context.listeners.list();
+    for object in Object::all(&context.host) {
+        let Some(owner) = object.owner() else {
+            continue;
+        };
+        let path = object.path();
+        let (Some(figures), Some(known)) = (
+            object.properties(&context.host).remove(LIVE),
+            shown.get_mut(&path),
+        ) else {
+            continue;
+        };
+        if known.properties.get(LIVE) == Some(&figures) {
+            continue;
+        }
+        for (name, uid) in listeners.iter().filter(|(_, uid)| *uid == owner) {
+            let to = Caller {
+                name: name.clone(),
+                uid: *uid,
+                interactive: false,
+            };
+            let changed = BTreeMap::from([(LIVE, &figures)]);
+            let invalidated: [&str; 0] = [];
+            let body = (known.interface, changed, invalidated.as_slice());
+            let sent = signal(
+                context,
+                &to,
+                path.as_str(),
+                PROPERTIES,
+                "PropertiesChanged",
+                &body,
+            );
+            if let Err(error) = sent.await {
+                tracing::debug!(%error, listener = %to.name, "live figures could not be told");
+            }
+        }
+        known.properties.insert(LIVE, figures);
     }
 }
 
