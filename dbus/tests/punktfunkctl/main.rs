@@ -214,7 +214,7 @@ async fn settings_are_listed_set_taken_back_and_what_waits_is_said() {
     let words = [
         "config",
         "set",
-        "video.fec-percent=7",
+        "video.fec-percent=int64 7",
         "name=a b",
         "discovery=false",
     ];
@@ -251,8 +251,8 @@ async fn settings_are_listed_set_taken_back_and_what_waits_is_said() {
     assert_eq!(
         log,
         [
-            "set discovery=false name=\"a b\" video.fec-percent=7",
-            "set nonsense=1",
+            "set discovery=false name=\"a b\" video.fec-percent=int64 7",
+            "set nonsense=int64 1",
             "reset ",
             "reload"
         ]
