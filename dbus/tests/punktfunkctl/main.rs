@@ -214,7 +214,7 @@ async fn settings_are_listed_set_taken_back_and_what_waits_is_said() {
     let words = [
         "config",
         "set",
-        "video.fec-percent=int64 7",
+        "video.fec-percent=7",
         "name=a b",
         "discovery=false",
     ];
