@@ -1,5 +1,4 @@
 //! The manual pages name what the programs take, and nothing that they do not.
-#[allow(dead_code)]
 mod fixture;
 
 use fixture::process::binary;
