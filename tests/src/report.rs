@@ -65,6 +65,8 @@ pub struct Video {
     pub most_packets_in_frame: u32,
     pub most_blocks_in_frame: u8,
     pub first_frame_index: Option<u32>,
+    /// From the question for the launch to the whole of the first frame.
+    pub launch_to_first_frame_ms: Option<f64>,
     pub last_frame_index: u32,
     pub seconds: f64,
     pub megabits_per_second: f64,
@@ -184,6 +186,7 @@ impl Report {
                 most_packets_in_frame: s.most_packets_in_frame,
                 most_blocks_in_frame: s.most_blocks_in_frame,
                 first_frame_index: s.first_frame_index,
+                launch_to_first_frame_ms: None,
                 last_frame_index: s.last_frame_index,
                 seconds,
                 megabits_per_second: rate(s.bytes as f64 * 8.0 / 1e6),

@@ -7,7 +7,7 @@ use crate::{
     rtsp::Rtsp,
 };
 use anyhow::{Context, Result};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What `launch` or `resume` gave.
 pub struct Launched {
@@ -17,11 +17,14 @@ pub struct Launched {
     pub session_url: String,
     pub rtsp_port: u16,
     pub sealed_rtsp: bool,
+    /// When the client asked.
+    pub asked: Instant,
 }
 
 impl Client {
     /// `launch`, or `resume` of what is running.
     pub fn launch(&self, options: &Options, resume: bool) -> Result<Launched> {
+        let asked = Instant::now();
         let key: Key = random();
         let key_id = i32::from_be_bytes(random());
         let mode = format!("{}x{}x{}", options.width, options.height, options.fps);
@@ -87,6 +90,7 @@ impl Client {
             session_url,
             rtsp_port,
             sealed_rtsp,
+            asked,
         })
     }
 

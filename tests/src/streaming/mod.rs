@@ -222,6 +222,7 @@ impl Client {
         Ok(Running {
             options: options.clone(),
             negotiated,
+            asked: launched.asked,
             started: Instant::now(),
             stop,
             control: Some(control),
@@ -253,6 +254,8 @@ fn enlarge(socket: &UdpSocket) {
 pub struct Running {
     pub options: Options,
     pub negotiated: Negotiated,
+    /// When the launch was asked for.
+    pub asked: Instant,
     pub started: Instant,
     pub shared: Shared,
     /// Makes the network go dark, both ways, for a while.
@@ -335,7 +338,7 @@ impl Running {
         if let (Some(path), Some(picture)) = (&self.options.write_png, &picture) {
             picture.write_png(path)?;
         }
-        Ok(Report::new(
+        let mut report = Report::new(
             &self.options,
             &self.negotiated,
             &statistics,
@@ -343,7 +346,11 @@ impl Running {
             heard,
             &state,
             self.breaches.list(),
-        ))
+        );
+        let first = statistics.first_frame;
+        let waited = first.map(|first| first.saturating_duration_since(self.asked));
+        report.video.launch_to_first_frame_ms = waited.map(|waited| waited.as_secs_f64() * 1e3);
+        Ok(report)
     }
 
     /// The two ways in which a client gives up on a host that does not deliver.
