@@ -24,6 +24,8 @@ pub struct Desktop {
     pub session_manager: bool,
     /// The desktop file that lets the agent capture KWin.
     pub kwin_grant: Option<PathBuf>,
+    /// The version of the KWin that is installed, on a Plasma desktop.
+    pub kwin: Option<(u32, u32)>,
     /// The version of the portal's ScreenCast; `None`: there is no portal, or none for this desktop.
     pub screen_cast: Option<u32>,
     /// An application or the configuration asks for gamescope, and where it says so.
@@ -34,10 +36,15 @@ pub struct Desktop {
 impl Desktop {
     pub async fn gather() -> Self {
         let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let name = std::env::var("XDG_CURRENT_DESKTOP")
+            .unwrap_or_default()
+            .to_lowercase();
         Self {
-            name: std::env::var("XDG_CURRENT_DESKTOP")
-                .unwrap_or_default()
-                .to_lowercase(),
+            kwin: match name.contains("kde") || name.contains("plasma") {
+                true => kwin().await,
+                false => None,
+            },
+            name,
             session_manager: runs(&SESSION_MANAGERS),
             kwin_grant: grant(&data_folders(variable)),
             screen_cast: screen_cast().await,
@@ -45,6 +52,20 @@ impl Desktop {
             gamescope: in_path("gamescope", variable("PATH").as_deref()),
         }
     }
+}
+
+/// What `kwin_wayland --version` says: "kwin 6.3.6".
+async fn kwin() -> Option<(u32, u32)> {
+    let mut asked = tokio::process::Command::new("kwin_wayland");
+    asked.arg("--version").kill_on_drop(true);
+    let answer = tokio::time::timeout(PATIENCE, asked.output()).await;
+    version(&String::from_utf8_lossy(&answer.ok()?.ok()?.stdout))
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().nth(1)?.split('.');
+    let mut next = || numbers.next()?.parse().ok();
+    Some((next()?, next()?))
 }
 
 /// Whether logind says that a session is locked; `None` where it does not say.
@@ -188,6 +209,13 @@ fn in_path(program: &str, path: Option<&Path>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kwins_version_is_read_from_what_it_says() {
+        assert_eq!(version("kwin 6.3.6\n"), Some((6, 3)));
+        assert_eq!(version("kwin\n"), None);
+        assert_eq!(version("kwin six.3"), None);
+    }
 
     #[test]
     fn a_grant_names_the_interface_and_a_program_that_is_there() {

@@ -60,7 +60,11 @@ pub fn capture(facts: &Facts) -> Finding {
         (Way::Direct(name), ..) => Finding::ok(check, format!("{name} is asked directly")),
         (Way::KWin, Some(grant), _) => Finding::ok(
             check,
-            format!("KWin is asked directly, granted by {}", grant.display()),
+            format!(
+                "KWin is asked directly, granted by {}{}",
+                grant.display(),
+                rate(facts.desktop.kwin)
+            ),
         ),
         (Way::KWin, None, _) => Finding::fail(
             check,
@@ -76,6 +80,16 @@ pub fn capture(facts: &Facts) -> Finding {
             "this desktop is captured by its portal, and there is none with ScreenCast",
             "install xdg-desktop-portal and your desktop's back end of it (xdg-desktop-portal-wlr, -hyprland, -gtk, ...), then log out and in",
         ),
+    }
+}
+
+/// What there is to say of the rates that this KWin gives its virtual outputs.
+fn rate(version: Option<(u32, u32)>) -> &'static str {
+    match version {
+        Some(version) if version < (6, 6) => {
+            "; it gives 60 pictures a second and no more (other rates came with Plasma 6.6)"
+        }
+        _ => "",
     }
 }
 

@@ -65,6 +65,7 @@ fn healthy() -> Facts {
         desktop: Desktop {
             name: "gnome".into(),
             session_manager: true,
+            kwin: None,
             kwin_grant: None,
             screen_cast: None,
             wants_gamescope: None,
@@ -190,6 +191,19 @@ fn what_is_granted_or_installed_is_no_complaint_any_more() {
     // an agent that was started before its desktop does not know it; then the caller's own counts
     snapshot(&mut facts).agents[0].compositor = "unknown".into();
     assert_eq!(complaints(&facts), BTreeMap::new());
+}
+
+#[test]
+fn a_desktop_that_gives_sixty_pictures_a_second_only_says_so() {
+    let mut facts = healthy();
+    snapshot(&mut facts).agents[0].compositor = "kde".into();
+    facts.desktop.kwin_grant = Some("/g".into());
+    let said = |facts: &Facts| desktop::capture(facts).found;
+    assert!(!said(&facts).contains("60"));
+    facts.desktop.kwin = Some((6, 3));
+    assert!(said(&facts).contains("60 pictures a second"));
+    facts.desktop.kwin = Some((6, 6));
+    assert!(!said(&facts).contains("60"));
 }
 
 #[test]
