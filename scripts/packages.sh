@@ -2,7 +2,7 @@
 # packages.sh GROUP...: install the Debian packages of each group that are missing. Groups: build, demo, desktop, check, deb.
 # As root directly, else through sudo. Nothing is touched when everything is there.
 set -eu
-build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewire-0.3-dev libspa-0.2-dev"
+build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewire-0.3-dev libspa-0.2-dev libxkbcommon-dev"
 demo="dbus-daemon libglib2.0-bin procps"
 desktop="pipewire pipewire-bin wireplumber libspa-0.2-modules systemd-container mmdebstrap debian-archive-keyring libcap2-bin util-linux libwayland-dev libwayland-bin plasma-wayland-protocols"
 vm="qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd binutils"

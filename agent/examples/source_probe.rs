@@ -3,7 +3,10 @@
 //! `source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]`: prints one line of figures; exit status 1 without moving
 //! pictures. With TEXT the letters are typed, the pointer goes to the middle, clicks and scrolls, once the file named
 //! by `TYPE_WHEN` exists (at once without the variable). `PROBE_FPS` asks for another rate than 60. With `PROBE_DISTINCT`
-//! it ends at so many different pictures, and SECONDS is the most that it waits for them. SOURCE `node:ID` captures a PipeWire node as it is;
+//! it ends at so many different pictures, and SECONDS is the most that it waits for them. `PROBE_UTF8` is typed as text
+//! after TEXT. `source_probe lockers`: the lock screen that runs and logind knows nothing of.
+//!
+//! SOURCE `node:ID` captures a PipeWire node as it is;
 //! then `PROBE_IMPORT="XR24:0 XR24:100000000000002"` takes GPU memory of these layouts (the first one as if it were ordinary
 //! memory), `PROBE_REFUSE=N` refuses it after N pictures, and `PROBE_POINTER=1` draws a pointer that the node tells of.
 
@@ -20,6 +23,7 @@ use std::{
 use anyhow::{Context, bail};
 use punktfunk_agent::{
     capture::{Capture, CaptureRequest, Remote},
+    life,
     source::{
         self, Dmabuf, DmabufFormat, Importable, Injector, Outputs, Picture, PictureSlot,
         SourceRequest,
@@ -39,6 +43,10 @@ fn main() -> anyhow::Result<()> {
     {
         let task: Vec<_> = task.iter().map(Into::into).collect();
         return source::warden::watch(&task);
+    }
+    if arguments == ["lockers"] {
+        println!("{}", life::lockers::running().unwrap_or("none"));
+        return Ok(());
     }
     let [name, width, height, seconds, out, text @ ..] = &arguments[..] else {
         bail!("usage: source_probe SOURCE WIDTH HEIGHT SECONDS OUT.ppm [TEXT]");
@@ -208,6 +216,11 @@ fn type_and_point(mut injector: Box<dyn Injector>, text: &str) {
             });
             pause();
         }
+    }
+    // As a client's own keyboard sends what is no key of a US one.
+    for character in std::env::var("PROBE_UTF8").unwrap_or_default().chars() {
+        injector.inject(&InputEvent::Text(character));
+        pause();
     }
     injector.release(punktfunk_dbus::channel::message::Held::ALL);
 }

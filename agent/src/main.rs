@@ -5,7 +5,7 @@ use punktfunk_agent::{
     bus,
     cli::{Cli, Command, RunArgs},
     encode, logging, privileges,
-    source::{gamescope::keeper, warden},
+    source::{gamescope::keeper, notes, warden},
     spike,
 };
 use std::process::ExitCode;
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
 
 /// The control plane: one thread is enough for a few messages a second.
 fn agent(args: RunArgs) -> anyhow::Result<()> {
+    notes::put_in_order_soon();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -18,6 +18,25 @@ pub fn find(is: impl Fn(&[&[u8]]) -> bool) -> HashSet<i32> {
         .collect()
 }
 
+/// The first of these names that a process of this user has.
+pub fn named(names: &[&'static str]) -> Option<&'static str> {
+    let own = nix::unistd::getuid().as_raw();
+    let name_of = |id: &i32| {
+        let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
+        names
+            .iter()
+            .find(|known| **known == name.trim_end())
+            .copied()
+    };
+    // not the owner of its folder, which is root for programs that nobody may look into
+    let is_own = |id: &i32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()) == Some(own)
+    };
+    ids().find_map(|id| name_of(&id).filter(|_| is_own(&id)))
+}
+
 /// These processes and everything that descends from them.
 pub fn with_descendants(roots: HashSet<i32>) -> HashSet<i32> {
     let parents: HashMap<i32, i32> = ids().filter_map(|id| Some((id, parent(id)?))).collect();
@@ -51,6 +70,22 @@ fn parent(id: i32) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_found_by_its_name_for_as_long_as_it_runs() {
+        let folder = std::env::temp_dir().join(format!("pf-named-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("pf-lock-double");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let spawned = std::process::Command::new(&program).arg("600").spawn();
+        let mut process = spawned.unwrap();
+        let found = || named(&["pf-lock-absent", "pf-lock-double"]);
+        assert_eq!(found(), Some("pf-lock-double"));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(found(), None);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_process_of_ours_is_found_and_belongs_to_its_family() {

@@ -68,7 +68,8 @@ struct State {
     over: bool,
 }
 
-/// Cover the first output whose name begins with `prefix`, as soon as there is one, until it goes.
+/// Cover the first output whose name begins with `prefix`, as soon as there is one, until it goes; with the prefix `new`
+/// the first that was not there before.
 pub fn show(prefix: &str) -> anyhow::Result<()> {
     let connection = Connection::connect_to_env()?;
     let (globals, mut queue) = registry_queue_init::<State>(&connection)?;
@@ -85,12 +86,18 @@ pub fn show(prefix: &str) -> anyhow::Result<()> {
             state.bind(globals.registry(), &handle, global.name, global.version);
         }
     }
+    let before: Vec<u32> = match prefix {
+        "new" => state.outputs.iter().map(|output| output.global).collect(),
+        _ => Vec::new(),
+    };
+    println!("waiting");
     let (output, global, size) = loop {
         queue.blocking_dispatch(&mut state)?;
-        let found = state
-            .outputs
-            .iter()
-            .find(|output| output.size.0 > 0 && output.name.starts_with(prefix));
+        let found = state.outputs.iter().find(|output| {
+            output.size.0 > 0
+                && !before.contains(&output.global)
+                && (prefix == "new" || output.name.starts_with(prefix))
+        });
         if let Some(found) = found {
             break (found.proxy.clone(), found.global, found.size);
         }

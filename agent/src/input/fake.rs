@@ -16,8 +16,8 @@ use wayland_client::{
 };
 use wayland_protocols_plasma::fake_input::client::org_kde_kwin_fake_input::OrgKdeKwinFakeInput;
 
-use super::{Action, Backend, InputError, Target};
-use crate::source::detection;
+use super::{Action, Backend, InputError, LivePlace, Place, Target, Text, layout::Layout, seat};
+use crate::wayland::{self, ConnectError};
 
 /// The versions that know fingers, absolute places and keys.
 const TOUCHES: u32 = 2;
@@ -32,9 +32,10 @@ pub struct FakeInput {
     connection: Connection,
     queue: EventQueue<Nothing>,
     device: OrgKdeKwinFakeInput,
-    /// The output's first pixel and the way to its last one, in the compositor's space.
-    origin: (f64, f64),
-    extent: (f64, f64),
+    place: LivePlace,
+    /// Of the picture, for an output whose place is not known.
+    size: (u32, u32),
+    layout: Option<Layout>,
 }
 
 /// The compositor says nothing on this protocol.
@@ -51,10 +52,11 @@ impl FakeInput {
     /// # Errors
     /// It is too old to take keys, or closes the connection.
     pub fn connect(target: &Target) -> Result<Option<Self>, InputError> {
-        let Some(socket) = detection::wayland_socket() else {
-            return Ok(None);
+        let connection = match wayland::connect() {
+            Ok(connection) => connection,
+            Err(ConnectError::NoSocket) => return Ok(None),
+            Err(error) => return Err(failed(error)),
         };
-        let connection = Connection::from_socket(socket).map_err(failed)?;
         let (globals, mut queue) = registry_queue_init::<Nothing>(&connection).map_err(failed)?;
         let device: OrgKdeKwinFakeInput = match globals.bind(&queue.handle(), POINTS..=TYPES, ()) {
             Ok(device) => device,
@@ -69,21 +71,24 @@ impl FakeInput {
         // KWin up to 5.x asks nobody, and later ones look at the grant alone; the words are for its log.
         device.authenticate("punktfunk".to_owned(), "remote input".to_owned());
         queue.roundtrip(&mut Nothing).map_err(failed)?;
-        let (x, y) = target.position.unwrap_or((0, 0));
-        let (width, height) = target.size.unwrap_or((1, 1));
-        let last = |pixels: u32| f64::from(pixels.saturating_sub(1));
+        let layout = seat::layout(&connection);
         Ok(Some(Self {
             connection,
             queue,
             device,
-            origin: (x.into(), y.into()),
-            extent: (last(width), last(height)),
+            place: target.place.clone(),
+            size: target.size.unwrap_or((1, 1)),
+            layout,
         }))
     }
 
-    /// A place in the picture as one in the compositor's space.
+    /// A place in the picture as one in the compositor's space, where the output is now.
     fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        place(self.origin, self.extent, (x, y))
+        let unknown = Place {
+            position: (0, 0),
+            size: self.size,
+        };
+        place(self.place.get().unwrap_or(unknown), (x, y))
     }
 
     fn scroll(&self, axis: Axis, amount: i32) {
@@ -94,8 +99,15 @@ impl FakeInput {
     }
 }
 
-fn place(origin: (f64, f64), extent: (f64, f64), (x, y): (f64, f64)) -> (f64, f64) {
-    (origin.0 + x * extent.0, origin.1 + y * extent.1)
+/// The last pixel of the picture is the last one of the output.
+fn place(output: Place, (x, y): (f64, f64)) -> (f64, f64) {
+    let along = |start: i32, length: u32, fraction: f64| {
+        f64::from(start) + fraction * f64::from(length.saturating_sub(1))
+    };
+    (
+        along(output.position.0, output.size.0, x),
+        along(output.position.1, output.size.1, y),
+    )
 }
 
 impl Backend for FakeInput {
@@ -137,8 +149,8 @@ impl Backend for FakeInput {
         }
     }
 
-    fn text(&mut self, _: char) -> bool {
-        false
+    fn text(&mut self, character: char) -> Text {
+        Text::keys(self.layout.as_ref(), character, 0)
     }
 
     fn flush(&mut self) -> Result<(), InputError> {
@@ -180,8 +192,11 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_picture_are_the_outputs_first_and_last_pixel() {
-        let (origin, extent) = ((1280.0, 40.0), (1919.0, 1079.0));
-        assert_eq!(place(origin, extent, (0.0, 0.0)), (1280.0, 40.0));
-        assert_eq!(place(origin, extent, (1.0, 1.0)), (3199.0, 1119.0));
+        let output = Place {
+            position: (1280, 40),
+            size: (1920, 1080),
+        };
+        assert_eq!(place(output, (0.0, 0.0)), (1280.0, 40.0));
+        assert_eq!(place(output, (1.0, 1.0)), (3199.0, 1119.0));
     }
 }

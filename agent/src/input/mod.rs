@@ -7,11 +7,13 @@
 
 mod fake;
 pub mod keymap;
+mod layout;
 mod libei;
+mod modifiers;
+mod seat;
 pub mod touch;
 mod translate;
 mod wlroots;
-mod xkb_modifiers;
 
 use std::{
     os::fd::OwnedFd,
@@ -21,12 +23,35 @@ use std::{
 use punktfunk_core::input::InputEvent;
 use punktfunk_dbus::channel::message::Held;
 
+use layout::{Layout, Stroke};
 pub use translate::{Action, Translator};
 
 use crate::source::Injector;
 
+/// Where an output lies in the compositor's space, in logical pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub position: (i32, i32),
+    pub size: (u32, u32),
+}
+
+/// The place of a stream's output now: outputs are moved, turned and scaled while they are captured. Whoever watches the
+/// output sets it, input reads it.
+#[derive(Debug, Clone, Default)]
+pub struct LivePlace(Arc<Mutex<Option<Place>>>);
+
+impl LivePlace {
+    pub fn set(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    pub fn get(&self) -> Option<Place> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Which part of the compositor's space the stream shows; what is not known stays None.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Target {
     /// The compositor's name for the pairing of a stream and a pointer region.
     pub mapping_id: Option<String>,
@@ -34,8 +59,10 @@ pub struct Target {
     pub size: Option<(u32, u32)>,
     /// The output's name, as Wayland has it.
     pub output: Option<String>,
-    /// Where the output lies among the others, in logical pixels.
+    /// Where the output lay at the start, in logical pixels, if that is all that is known.
     pub position: Option<(i32, i32)>,
+    /// Where it lies now.
+    pub place: LivePlace,
     /// The compositor takes a turn in pixels for one in notches (gamescope), so that it is told notches only.
     pub whole_notches: bool,
 }
@@ -52,14 +79,43 @@ pub enum InputError {
     Wlroots(String),
 }
 
+impl Target {
+    /// The output's corner in the compositor's space.
+    fn corner(&self) -> Option<(i32, i32)> {
+        self.place
+            .get()
+            .map(|place| place.position)
+            .or(self.position)
+    }
+}
+
 /// A way into the compositor.
 trait Backend: Send {
     /// Queue one action.
     fn apply(&mut self, action: Action);
-    /// Type a character as text; false when this way cannot, so that it is typed as keys.
-    fn text(&mut self, character: char) -> bool;
+    /// Type a character as text, or say how the session's keyboard types it.
+    fn text(&mut self, character: char) -> Text;
     /// Send what is queued. The error is final: the way is closed.
     fn flush(&mut self) -> Result<(), InputError>;
+}
+
+/// What came of a character.
+enum Text {
+    Done,
+    Keys(Stroke),
+    /// Neither this way into the session nor a key of its keyboard has it.
+    Impossible,
+}
+
+impl Text {
+    /// By keys of this layout, in this group of it; those of a US keyboard where none is known.
+    fn keys(layout: Option<&Layout>, character: char, group: u32) -> Self {
+        let stroke = match layout {
+            Some(layout) => layout.stroke(character, group),
+            None => Stroke::us(character),
+        };
+        stroke.map_or(Self::Impossible, Self::Keys)
+    }
 }
 
 struct State {
@@ -73,10 +129,18 @@ impl State {
         let Some(backend) = &mut self.backend else {
             return;
         };
-        if let InputEvent::Text(character) = event
-            && backend.text(*character)
-        {
-            // Done as text.
+        if let InputEvent::Text(character) = event {
+            match backend.text(*character) {
+                Text::Done => {}
+                Text::Keys(stroke) => self
+                    .translator
+                    .stroke(stroke, &mut |action| backend.apply(action)),
+                Text::Impossible => {
+                    tracing::info!(
+                        "a character that the session's keyboard cannot type was left out"
+                    );
+                }
+            }
         } else {
             self.translator
                 .translate(event, &mut |action| backend.apply(action));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use punktfunk_core::input::{InputEvent, Pen, Touch};
 use punktfunk_dbus::channel::message::Held;
 
-use super::keymap;
+use super::{keymap, layout::Stroke};
 
 /// What a backend is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,10 +80,11 @@ const EXTRA: u16 = 0x114;
 const BARREL: [(u8, u16); 3] = [(1, RIGHT), (2, MIDDLE), (4, SIDE)];
 
 const LEFT_SHIFT: u16 = 42;
+const RIGHT_SHIFT: u16 = 54;
 
 /// The bits of a key event's modifiers, each with the keys that satisfy it; the first is the one to press.
 const MODIFIERS: [(u8, [u16; 2]); 4] = [
-    (1, [LEFT_SHIFT, 54]),
+    (1, [LEFT_SHIFT, RIGHT_SHIFT]),
     (2, [29, 97]),
     (4, [56, 100]),
     (8, [125, 126]),
@@ -147,7 +148,12 @@ impl Translator {
                 x: amount.into(),
                 y: 0,
             }),
-            InputEvent::Text(character) => self.text(character, act),
+            // whoever knows the session's layout types it by `stroke`
+            InputEvent::Text(character) => {
+                if let Some(stroke) = Stroke::us(character) {
+                    self.stroke(stroke, act);
+                }
+            }
             InputEvent::Touch(touch) => self.touch(&touch, act),
             InputEvent::Pen(pen) => self.pen(&pen, act),
             _ => {}
@@ -265,24 +271,24 @@ impl Translator {
         }
     }
 
-    /// Type a character with keys, as on a US layout; a character that has no key there is left out.
-    fn text(&mut self, character: char, act: &mut dyn FnMut(Action)) {
-        let Some((code, shift)) = keymap::ascii(character) else {
-            tracing::debug!("a character that no key types was left out");
-            return;
-        };
+    /// Type a character with the keys that type it in the session's layout.
+    pub fn stroke(&mut self, stroke: Stroke, act: &mut dyn FnMut(Action)) {
+        let code = stroke.code;
         if self.keys.contains(&code) {
             return;
         }
-        let hold = shift && !self.keys.contains(&LEFT_SHIFT) && !self.keys.contains(&54);
+        let held = |key: &u16| {
+            self.keys.contains(key) || (*key == LEFT_SHIFT && self.keys.contains(&RIGHT_SHIFT))
+        };
+        let holds: Vec<u16> = stroke.holds().filter(|key| !held(key)).collect();
         let mut press = |code, down| act(Action::Key { code, down });
-        if hold {
-            press(LEFT_SHIFT, true);
+        for &hold in &holds {
+            press(hold, true);
         }
         press(code, true);
         press(code, false);
-        if hold {
-            press(LEFT_SHIFT, false);
+        for &hold in holds.iter().rev() {
+            press(hold, false);
         }
     }
 }

@@ -32,10 +32,29 @@ use wayland_protocols_wlr::virtual_pointer::v1::client::{
 };
 
 use super::{
-    Action, Backend, InputError, Target,
-    xkb_modifiers::{KEYMAP, Modifiers},
+    Action, Backend, InputError, Target, Text,
+    layout::{Effect, Layout, keymap_of},
+    modifiers::Modifiers,
+    seat,
 };
-use crate::source::detection;
+use crate::wayland;
+
+/// A plain PC keyboard with the US layout, where there is no libxkbcommon data to make one of; the compositor resolves the
+/// includes from its own xkeyboard-config.
+const US_KEYMAP: &str = r#"xkb_keymap {
+  xkb_keycodes { include "evdev+aliases(qwerty)" };
+  xkb_types { include "complete" };
+  xkb_compat { include "complete" };
+  xkb_symbols { include "pc+us+inet(evdev)" };
+};
+"#;
+
+/// The keys that type what the session's layout has not: letters by their places, which programs that look at places
+/// (browsers) take for nothing special.
+const TEXT_KEYS: [u16; 26] = [
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 44, 45, 46, 47, 48,
+    49, 50,
+];
 
 /// The grid that absolute positions are told in.
 const EXTENT: u32 = 65_535;
@@ -49,8 +68,38 @@ pub struct Wlroots {
     outputs: Outputs,
     keyboard: ZwpVirtualKeyboardV1,
     pointer: ZwlrVirtualPointerV1,
+    layout: Option<Layout>,
     modifiers: Modifiers,
+    /// A second keyboard, for what the layout has not.
+    text: TextKeyboard,
+    /// What of a wheel's turn is no whole notch yet, in 120ths: right and down.
+    rest: [i32; 2],
     began: Instant,
+}
+
+struct TextKeyboard {
+    keyboard: ZwpVirtualKeyboardV1,
+    /// What its keys type, in the order of [`TEXT_KEYS`].
+    characters: Vec<char>,
+}
+
+impl TextKeyboard {
+    /// The key of a character, on a keymap that has it.
+    fn key(&mut self, character: char) -> std::io::Result<u16> {
+        let known = self.characters.iter().position(|known| *known == character);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                if self.characters.len() == TEXT_KEYS.len() {
+                    self.characters.clear();
+                }
+                self.characters.push(character);
+                hand_over(&self.keyboard, &keymap_of(&self.characters, &TEXT_KEYS))?;
+                self.characters.len() - 1
+            }
+        };
+        Ok(TEXT_KEYS.get(place).copied().unwrap_or(TEXT_KEYS[0]))
+    }
 }
 
 /// The outputs of the session and where they lie.
@@ -73,9 +122,9 @@ fn failed(error: impl std::fmt::Display) -> InputError {
 impl Wlroots {
     /// Connect to the session's compositor and make the two devices.
     pub fn connect(target: Target) -> Result<Self, InputError> {
-        let socket = detection::wayland_socket()
-            .ok_or_else(|| failed("no Wayland socket in the runtime directory"))?;
-        let connection = Connection::from_socket(socket).map_err(failed)?;
+        let connection = wayland::connect().map_err(failed)?;
+        // before there is a keyboard of ours on the seat
+        let layout = seat::layout(&connection).or_else(Layout::of_system);
         let (globals, mut queue) = registry_queue_init::<Outputs>(&connection).map_err(failed)?;
         let handle = queue.handle();
         let missing = |what: &str| {
@@ -119,12 +168,13 @@ impl Wlroots {
             _ => pointers.create_virtual_pointer(Some(&seat), &handle, ()),
         };
         let keyboard = keyboards.create_virtual_keyboard(&seat, &handle, ());
-        let keymap = keymap_file().map_err(failed)?;
-        keyboard.keymap(
-            KeymapFormat::XkbV1.into(),
-            keymap.as_fd(),
-            KEYMAP.len() as u32 + 1,
-        );
+        let keymap = layout.as_ref().map_or(US_KEYMAP, Layout::text);
+        hand_over(&keyboard, keymap).map_err(failed)?;
+        let text = TextKeyboard {
+            keyboard: keyboards.create_virtual_keyboard(&seat, &handle, ()),
+            characters: Vec::new(),
+        };
+        hand_over(&text.keyboard, &keymap_of(&[], &[])).map_err(failed)?;
         // Also finds out whether the compositor allows these devices at all.
         queue.roundtrip(&mut outputs).map_err(failed)?;
         Ok(Self {
@@ -133,7 +183,10 @@ impl Wlroots {
             outputs,
             keyboard,
             pointer,
+            layout,
             modifiers: Modifiers::default(),
+            text,
+            rest: [0; 2],
             began: Instant::now(),
         })
     }
@@ -143,19 +196,33 @@ impl Wlroots {
         self.began.elapsed().as_millis() as u32
     }
 
-    fn scroll(&self, axis: Axis, amount: i32) {
+    /// The travel as it is, and a notch to programs that count them whenever one is complete.
+    fn scroll(&mut self, axis: Axis, amount: i32) {
         if amount == 0 {
             return;
         }
-        let travel = f64::from(amount) / 120.0 * NOTCH;
+        let rest = &mut self.rest[usize::from(axis == Axis::VerticalScroll)];
+        let notches = turn(rest, amount);
+        let (now, travel) = (self.now(), f64::from(amount) / 120.0 * NOTCH);
         self.pointer.axis_source(AxisSource::Wheel);
-        if amount % 120 == 0 {
-            self.pointer
-                .axis_discrete(self.now(), axis, travel, amount / 120);
+        if notches == 0 {
+            self.pointer.axis(now, axis, travel);
         } else {
-            self.pointer.axis(self.now(), axis, travel);
+            self.pointer.axis_discrete(now, axis, travel, notches);
         }
     }
+}
+
+/// The whole notches that a turn by `amount` 120ths completes; what is left over stays in `rest`.
+fn turn(rest: &mut i32, amount: i32) -> i32 {
+    // who turns back begins anew
+    if rest.signum() == -amount.signum() {
+        *rest = 0;
+    }
+    *rest = rest.saturating_add(amount);
+    let notches = *rest / 120;
+    *rest %= 120;
+    notches
 }
 
 impl Backend for Wlroots {
@@ -164,7 +231,11 @@ impl Backend for Wlroots {
         match action {
             Action::Key { code, down } => {
                 self.keyboard.key(now, code.into(), down.into());
-                if self.modifiers.follow(code, down) {
+                let effect = match &self.layout {
+                    Some(layout) => layout.effect(code),
+                    None => us_effect(code),
+                };
+                if self.modifiers.follow(code, down, effect) {
                     self.keyboard.modifiers(
                         self.modifiers.depressed(),
                         0,
@@ -201,8 +272,18 @@ impl Backend for Wlroots {
         self.pointer.frame();
     }
 
-    fn text(&mut self, _: char) -> bool {
-        false
+    fn text(&mut self, character: char) -> Text {
+        let keys = Text::keys(self.layout.as_ref(), character, 0);
+        if !matches!(keys, Text::Impossible) || character.is_control() {
+            return keys;
+        }
+        let Ok(code) = self.text.key(character) else {
+            return Text::Impossible;
+        };
+        let (now, code) = (self.now(), u32::from(code));
+        self.text.keyboard.key(now, code, 1);
+        self.text.keyboard.key(now, code, 0);
+        Text::Done
     }
 
     fn flush(&mut self) -> Result<(), InputError> {
@@ -230,6 +311,7 @@ impl Drop for Wlroots {
     fn drop(&mut self) {
         self.pointer.destroy();
         self.keyboard.destroy();
+        self.text.keyboard.destroy();
         let _ = self.connection.flush();
     }
 }
@@ -239,7 +321,7 @@ impl Outputs {
     /// the space.
     fn showing(&self, target: &Target) -> Option<&WlOutput> {
         let sized = |output: &&Output| target.size == Some(output.size);
-        let placed = |output: &&Output| target.position == Some(output.position);
+        let placed = |output: &&Output| target.corner() == Some(output.position);
         let named = |output: &&Output| target.output.is_some() && target.output == output.name;
         let found = self
             .0
@@ -258,11 +340,28 @@ impl Outputs {
     }
 }
 
-fn keymap_file() -> std::io::Result<File> {
+/// Give a virtual keyboard its keymap.
+fn hand_over(keyboard: &ZwpVirtualKeyboardV1, keymap: &str) -> std::io::Result<()> {
     let mut file = File::from(memfd_create(c"keymap", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(KEYMAP.as_bytes())?;
+    file.write_all(keymap.as_bytes())?;
     file.write_all(&[0])?;
-    Ok(file)
+    let size = u32::try_from(keymap.len() + 1).unwrap_or(u32::MAX);
+    keyboard.keymap(KeymapFormat::XkbV1.into(), file.as_fd(), size);
+    Ok(())
+}
+
+/// What the modifier keys of [`US_KEYMAP`] do: the eight real modifiers have their classic places.
+fn us_effect(code: u16) -> Effect {
+    let (held, locked) = match code {
+        42 | 54 => (1, 0),
+        58 => (0, 2),
+        29 | 97 => (4, 0),
+        56 | 100 => (8, 0),
+        69 => (0, 16),
+        125 | 126 => (64, 0),
+        _ => (0, 0),
+    };
+    Effect { held, locked }
 }
 
 impl Dispatch<WlOutput, ()> for Outputs {
@@ -317,3 +416,19 @@ delegate_noop!(Outputs: ZwpVirtualKeyboardManagerV1);
 delegate_noop!(Outputs: ZwpVirtualKeyboardV1);
 delegate_noop!(Outputs: ZwlrVirtualPointerManagerV1);
 delegate_noop!(Outputs: ZwlrVirtualPointerV1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_notch_add_up_to_one_and_turning_back_begins_anew() {
+        let mut rest = 0;
+        let turned: Vec<i32> = [60, 30, 30, 120, -60, -60, 60, 60, 240, 10]
+            .into_iter()
+            .map(|amount| turn(&mut rest, amount))
+            .collect();
+        assert_eq!(turned, [0, 0, 1, 1, 0, -1, 0, 1, 2, 0]);
+        assert_eq!(rest, 10);
+    }
+}

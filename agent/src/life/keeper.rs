@@ -3,7 +3,7 @@
 //! A compositor that hangs keeps its source: nothing would be gained by another one, and it may go on in a moment.
 //! Sources are opened on threads of their own, because that may take as long as a compositor, or a person, likes.
 
-use super::{Life, pulse::Beat};
+use super::{Life, lockers, pulse::Beat};
 use crate::{
     clock,
     source::{Source, SourceError},
@@ -124,6 +124,7 @@ fn look_after(life: &Life, source: &dyn Source) -> Option<String> {
     let mut pulse = source.pulse();
     let mut captured = 0;
     while life.wait(ROUND) {
+        life.locker(lockers::running());
         let state = slot.state();
         if let Some(why) = state.over() {
             return Some(why.to_owned());

@@ -7,6 +7,7 @@
 
 mod keeper;
 mod letterbox;
+pub mod lockers;
 mod placeholder;
 pub mod pulse;
 mod scene;
@@ -63,6 +64,8 @@ struct State {
     news: u64,
     /// Of the newest captured picture.
     captured: (u32, u32),
+    /// A locker runs that logind does not know of.
+    locker: Option<&'static str>,
     /// Something happened that the keeper should look at.
     nudged: bool,
     stop: bool,
@@ -97,6 +100,7 @@ impl Life {
                 },
                 news: 1,
                 captured: size,
+                locker: None,
                 nudged: false,
                 stop: false,
             }),
@@ -116,7 +120,19 @@ impl Life {
 
     /// What is known of the session now.
     pub fn facts(&self) -> Facts {
-        *self.session.borrow()
+        let told = *self.session.borrow();
+        Facts {
+            locked: told.locked || self.state().locker.is_some(),
+            ..told
+        }
+    }
+
+    /// A locker was looked for.
+    fn locker(&self, running: Option<&'static str>) {
+        let before = std::mem::replace(&mut self.state().locker, running);
+        if before != running {
+            tracing::info!(?running, "a locker that tells logind nothing");
+        }
     }
 
     /// The client may, or may no longer, see the session while it is locked.
@@ -228,6 +244,8 @@ impl Life {
 
     /// A source is there: its pictures go to the encode thread, input into its session.
     fn install(&self, source: &mut dyn Source) {
+        // before the first picture of it
+        self.locker(lockers::running());
         self.connect(source.injector());
         let arrival = Arrival {
             slot: source.slot(),

@@ -428,3 +428,17 @@ fn pictures_of_another_size_are_counted_and_pointed_at_where_they_are_seen() {
     rig.tick();
     assert_eq!((rig.scene.captured(), rig.scene.scaled()), (2, 1));
 }
+
+#[test]
+fn a_locker_that_logind_does_not_know_of_locks_the_session_too() {
+    let (_session, facts) = watch::channel(Facts::default());
+    let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
+    // without a keeper, which looks for the real ones
+    let life = Life::new(SIZE, false, facts, wake);
+    assert!(life.facts().shows(false));
+    life.locker(Some("swaylock"));
+    assert!(life.facts().locked && !life.facts().shows(false));
+    assert!(life.facts().shows(true), "with the permission to unlock");
+    life.locker(None);
+    assert!(life.facts().shows(false));
+}

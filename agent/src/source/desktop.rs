@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{Arc, mpsc},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -25,6 +25,10 @@ use crate::{
 
 /// How long closing a session may take before it is left to the bus (which closes it when the connection goes).
 pub const CLOSE_LIMIT: Duration = Duration::from_millis(750);
+
+/// How long the end of a source waits for its compositor, and how often it looks. What takes longer goes on by itself.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+const LEAVE_STEP: Duration = Duration::from_millis(5);
 
 /// The sources whose pictures come from the session's own compositor.
 const OF_THE_SESSION: [&str; 4] = [
@@ -101,9 +105,20 @@ struct Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         drop(self.close.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let end = Instant::now() + LEAVE_LIMIT;
+        while !thread.is_finished() {
+            if Instant::now() > end {
+                tracing::warn!(
+                    "the compositor takes long to close the session; nobody waits for it"
+                );
+                return;
+            }
+            std::thread::sleep(LEAVE_STEP);
+        }
+        if thread.join().is_err() {
             tracing::error!("a session keeper panicked");
         }
     }

@@ -2,31 +2,109 @@
 
 use std::{
     env,
-    os::unix::{fs::FileTypeExt, net::UnixStream},
+    ffi::OsStr,
+    os::unix::{ffi::OsStrExt, fs::FileTypeExt, net::UnixStream},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-/// A connection to the session's Wayland compositor: the one in `WAYLAND_DISPLAY`, else the newest socket in the
-/// runtime directory that answers (an agent that was started before the compositor does not have the variable).
-pub fn wayland_socket() -> Option<UnixStream> {
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    if let Some(display) = env::var_os("WAYLAND_DISPLAY").map(PathBuf::from) {
-        let path = match &runtime {
-            Some(runtime) => runtime.join(&display), // an absolute display replaces the directory
-            None => display,
-        };
-        if let Ok(stream) = UnixStream::connect(path) {
-            return Some(stream);
-        }
-    }
-    newest_sockets(&runtime?)
-        .into_iter()
-        .find_map(|path| UnixStream::connect(path).ok())
+/// The session's Wayland compositor, as its socket's listener.
+#[derive(Debug)]
+pub struct Compositor {
+    pub stream: UnixStream,
+    /// Its process, as the kernel has it of the socket: what listens, or what made the socket for it.
+    pub process: Option<i32>,
 }
 
-/// The sockets named like Wayland's (`wayland-0`) in a folder, newest first.
-fn newest_sockets(folder: &Path) -> Vec<PathBuf> {
+/// A connection to the session's Wayland compositor.
+pub fn wayland_socket() -> Option<UnixStream> {
+    compositor().map(|compositor| compositor.stream)
+}
+
+/// The session's compositor among those that listen in the runtime directory. One that runs inside another (its process was
+/// started with the other's display in its environment) is a program of the session and not its compositor. Of several, the
+/// one that `WAYLAND_DISPLAY` names, else the one that has been there for longest; an agent that was started before the
+/// compositor does not have the variable.
+pub fn compositor() -> Option<Compositor> {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let named = env::var_os("WAYLAND_DISPLAY").map(|display| match &runtime {
+        Some(runtime) => runtime.join(display), // an absolute display replaces the directory
+        None => display.into(),
+    });
+    let mut candidates: Vec<PathBuf> = named.into_iter().collect();
+    for path in runtime.iter().flat_map(|folder| sockets(folder)) {
+        if !candidates.contains(&path) {
+            candidates.push(path);
+        }
+    }
+    let alive: Vec<Candidate> = candidates
+        .into_iter()
+        .filter_map(|path| {
+            let stream = UnixStream::connect(&path).ok()?;
+            let process = owner(&stream);
+            let inside = process.and_then(display_of);
+            Some(Candidate {
+                path,
+                stream,
+                process,
+                inside,
+            })
+        })
+        .collect();
+    let chosen = outermost(&alive)?;
+    let Candidate {
+        stream, process, ..
+    } = alive.into_iter().nth(chosen)?;
+    Some(Compositor { stream, process })
+}
+
+#[derive(Debug)]
+struct Candidate<S = UnixStream> {
+    path: PathBuf,
+    stream: S,
+    process: Option<i32>,
+    /// The display that its process was started in.
+    inside: Option<PathBuf>,
+}
+
+/// The first that does not run inside another of them, else the first.
+fn outermost<S>(all: &[Candidate<S>]) -> Option<usize> {
+    let nested = |one: &Candidate<S>| {
+        all.iter().any(|other| {
+            one.inside.as_ref() == Some(&other.path)
+                && other.path != one.path
+                && (other.process != one.process || one.process.is_none())
+        })
+    };
+    all.iter()
+        .position(|one| !nested(one))
+        .or((!all.is_empty()).then_some(0))
+}
+
+/// Who listens at the other end.
+pub fn owner(stream: &UnixStream) -> Option<i32> {
+    let peer = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials);
+    peer.ok().map(|peer| peer.pid()).filter(|pid| *pid > 0)
+}
+
+/// The socket of the display that a process was started in; None where it may not be asked.
+fn display_of(process: i32) -> Option<PathBuf> {
+    let environment = std::fs::read(format!("/proc/{process}/environ")).ok()?;
+    let value = |name: &str| {
+        environment
+            .split(|byte| *byte == 0)
+            .find_map(|line| line.strip_prefix(format!("{name}=").as_bytes()))
+            .map(|value| PathBuf::from(OsStr::from_bytes(value)))
+    };
+    let display = value("WAYLAND_DISPLAY").filter(|display| !display.as_os_str().is_empty())?;
+    Some(match value("XDG_RUNTIME_DIR") {
+        Some(runtime) => runtime.join(display),
+        None => display,
+    })
+}
+
+/// The sockets named like Wayland's (`wayland-0`) in a folder, oldest first.
+fn sockets(folder: &Path) -> Vec<PathBuf> {
     let mut sockets: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -47,7 +125,7 @@ fn newest_sockets(folder: &Path) -> Vec<PathBuf> {
         })
         .collect();
     sockets.sort();
-    sockets.into_iter().rev().map(|(_, path)| path).collect()
+    sockets.into_iter().map(|(_, path)| path).collect()
 }
 
 #[cfg(test)]
@@ -64,8 +142,42 @@ mod tests {
         let _named = UnixListener::bind(folder.join("wayland-x")).unwrap();
         std::fs::write(folder.join("wayland-7.lock"), "").unwrap();
         std::fs::write(folder.join("wayland-8"), "").unwrap();
-        let found = newest_sockets(&folder);
+        let found = sockets(&folder);
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(found, [folder.join("wayland-7")]);
+    }
+
+    fn candidate(path: &str, process: i32, inside: Option<&str>) -> Candidate<()> {
+        Candidate {
+            path: path.into(),
+            stream: (),
+            process: Some(process),
+            inside: inside.map(PathBuf::from),
+        }
+    }
+
+    #[test]
+    fn a_compositor_inside_the_sessions_is_not_the_sessions() {
+        let session = candidate("/run/wayland-0", 10, None);
+        let nested = candidate("/run/wayland-1", 20, Some("/run/wayland-0"));
+        let deeper = candidate("/run/wayland-2", 30, Some("/run/wayland-1"));
+        // also where the environment names the nested one, which then comes first
+        assert_eq!(outermost(&[nested, deeper, session]), Some(2));
+        // left from an earlier session, or its own
+        let stale = candidate("/run/wayland-0", 10, Some("/run/wayland-0"));
+        assert_eq!(outermost(&[stale]), Some(0));
+        let gone = candidate("/run/wayland-1", 20, Some("/run/wayland-0"));
+        assert_eq!(outermost(&[gone]), Some(0));
+        assert_eq!(outermost::<()>(&[]), None);
+    }
+
+    #[test]
+    fn who_listens_is_known_from_the_socket() {
+        let path = env::temp_dir().join(format!("pf-owner-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let _listener = UnixListener::bind(&path).unwrap();
+        let stream = UnixStream::connect(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(owner(&stream), Some(std::process::id() as i32));
     }
 }

@@ -12,6 +12,7 @@ pub mod dmabuf;
 pub mod gamescope;
 pub mod kwin;
 pub mod mutter;
+pub mod notes;
 mod outputs;
 pub mod picture;
 pub mod portal;

@@ -3,7 +3,8 @@
 use super::SourceError;
 
 /// The policy, as the administrator chose it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The later ones ask for more: of several streams the most that any asks for holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outputs {
     /// The stream's output is one more, beside the others.
     #[default]

@@ -2,12 +2,18 @@
 
 use wayland_client::{
     Dispatch, Proxy, QueueHandle,
-    globals::GlobalListContents,
+    globals::{GlobalList, GlobalListContents},
     protocol::{
         wl_output::{self, WlOutput},
         wl_registry::{self, WlRegistry},
     },
 };
+use wayland_protocols::xdg::xdg_output::zv1::client::{
+    zxdg_output_manager_v1::ZxdgOutputManagerV1,
+    zxdg_output_v1::{self, ZxdgOutputV1},
+};
+
+use crate::input::Place;
 
 /// The version of `wl_output` that says names.
 const NAMED: u32 = 4;
@@ -27,6 +33,31 @@ pub struct Output {
     pub size: (u32, u32),
     /// All of the above has been said.
     complete: bool,
+    logical: Option<Logical>,
+}
+
+/// What `xdg-output` says of an output: where it lies, without the scale that its pixels have.
+#[derive(Debug)]
+struct Logical {
+    proxy: ZxdgOutputV1,
+    position: (i32, i32),
+    size: (u32, u32),
+}
+
+impl Output {
+    /// Where it lies in the compositor's space, in logical pixels.
+    pub fn place(&self) -> Place {
+        match &self.logical {
+            Some(logical) if logical.size != (0, 0) => Place {
+                position: logical.position,
+                size: logical.size,
+            },
+            _ => Place {
+                position: self.position,
+                size: self.size,
+            },
+        }
+    }
 }
 
 impl Outputs {
@@ -51,7 +82,45 @@ impl Outputs {
             position: (0, 0),
             size: (0, 0),
             complete: false,
+            logical: None,
         });
+    }
+
+    /// Ask for the logical place of an output, from where it is told as long as the queue is served.
+    pub fn follow<S>(&mut self, name: &str, globals: &GlobalList, handle: &QueueHandle<S>)
+    where
+        S: Dispatch<ZxdgOutputManagerV1, ()> + Dispatch<ZxdgOutputV1, ()> + 'static,
+    {
+        let manager = globals.bind::<ZxdgOutputManagerV1, _, _>(handle, 1..=3, ());
+        let output = self.0.iter_mut().find(|output| output.name == name);
+        if let (Ok(manager), Some(output)) = (manager, output) {
+            output.logical = Some(Logical {
+                proxy: manager.get_xdg_output(&output.proxy, handle, ()),
+                position: (0, 0),
+                size: (0, 0),
+            });
+            manager.destroy();
+        }
+    }
+
+    /// Such a place was told.
+    pub fn logical_event(&mut self, proxy: &ZxdgOutputV1, event: zxdg_output_v1::Event) {
+        let logical = self
+            .0
+            .iter_mut()
+            .filter_map(|output| output.logical.as_mut())
+            .find(|logical| logical.proxy == *proxy);
+        let Some(logical) = logical else { return };
+        match event {
+            zxdg_output_v1::Event::LogicalPosition { x, y } => logical.position = (x, y),
+            zxdg_output_v1::Event::LogicalSize { width, height } => {
+                logical.size = (
+                    u32::try_from(width).unwrap_or(0),
+                    u32::try_from(height).unwrap_or(0),
+                );
+            }
+            _ => {}
+        }
     }
 
     /// `base`, or `base` with the lowest number behind it that makes a name which no output has. Few different names

@@ -21,7 +21,7 @@ use reis::{
     handshake::{EiHandshaker, HandshakeResp},
 };
 
-use super::{Action, Backend, InputError, Target};
+use super::{Action, Backend, InputError, Target, Text, layout::Layout};
 
 /// How long the compositor may take to greet, and then to offer its devices.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
@@ -55,6 +55,10 @@ struct Table {
     gone: Option<String>,
     /// Counts `start_emulating`.
     emulations: u32,
+    /// Of the keyboard, as far as the compositor tells.
+    layout: Option<Layout>,
+    /// Which of the layout's groups is in force.
+    group: u32,
 }
 
 impl Devices {
@@ -231,17 +235,16 @@ impl Backend for Libei {
         }
     }
 
-    fn text(&mut self, character: char) -> bool {
+    fn text(&mut self, character: char) -> Text {
         let table = self.devices.table();
-        let Some(device) = table.with(DeviceCapability::Text) else {
-            return false;
-        };
-        let Some(text) = device.interface::<ei::Text>() else {
-            return false;
+        let device = table.with(DeviceCapability::Text);
+        let text = device.and_then(|device| Some((device, device.interface::<ei::Text>()?)));
+        let Some((device, text)) = text else {
+            return Text::keys(table.layout.as_ref(), character, table.group);
         };
         text.utf8(character.encode_utf8(&mut [0; 4]));
         self.frame(device);
-        true
+        Text::Done
     }
 
     fn flush(&mut self) -> Result<(), InputError> {
@@ -280,14 +283,13 @@ fn at<'d>(
             .filter(|device| device.has_capability(kind))
             .flat_map(|device| device.regions().iter().map(move |region| (device, region)))
     };
+    let place = target.corner();
     let (device, region) = regions()
         .find(|(_, region)| target.mapping_id.is_some() && region.mapping_id == target.mapping_id)
         .or_else(|| {
             regions().find(|(_, region)| {
                 let corner = (i32::try_from(region.x).ok(), i32::try_from(region.y).ok());
-                target
-                    .position
-                    .is_some_and(|(x, y)| corner == (Some(x), Some(y)))
+                place.is_some_and(|(x, y)| corner == (Some(x), Some(y)))
             })
         })
         .or_else(|| {
@@ -413,9 +415,14 @@ fn follow(event: EiEvent, connection: &Connection, devices: &Devices) {
                 .device
                 .device()
                 .start_emulating(connection.serial(), emulation);
+            if let Some(keymap) = resumed.device.keymap() {
+                table.layout = Layout::of_file(&keymap.fd, keymap.size);
+                table.group = 0;
+            }
             table.resumed.retain(|device| *device != resumed.device);
             table.resumed.push(resumed.device);
         }
+        EiEvent::KeyboardModifiers(modifiers) => table.group = modifiers.group,
         EiEvent::DevicePaused(paused) => table.resumed.retain(|device| *device != paused.device),
         EiEvent::DeviceRemoved(removed) => table.resumed.retain(|device| *device != removed.device),
         _ => {}

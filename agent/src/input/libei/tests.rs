@@ -217,6 +217,41 @@ fn a_place_is_on_the_streams_own_output_to_its_last_pixel() {
 }
 
 #[test]
+fn an_output_that_was_moved_is_pointed_at_where_it_is_now() {
+    let place = crate::input::LivePlace::default();
+    let at = |x, width, height| crate::input::Place {
+        position: (x, 0),
+        size: (width, height),
+    };
+    place.set(at(1920, 1280, 720));
+    let target = Target {
+        place: place.clone(),
+        // where it was when the stream began
+        position: Some((1920, 0)),
+        size: Some((1280, 720)),
+        ..Target::default()
+    };
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let compositor = compositor(theirs, &OUTPUTS);
+    let mut libei = Libei::connect(ours.into(), target).unwrap();
+    let corner = Action::MoveTo { x: 0.0, y: 0.0 };
+    libei.apply(corner);
+    place.set(at(0, 1280, 720));
+    libei.apply(corner);
+    libei.flush().unwrap();
+    drop(libei);
+    let heard = compositor.join().unwrap();
+    let places: Vec<f32> = heard
+        .into_iter()
+        .filter_map(|request| match request {
+            EisRequest::PointerMotionAbsolute(at) => Some(at.dx_absolute),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(places, [1920.0, 0.0]);
+}
+
+#[test]
 fn a_region_as_large_as_numbers_get_is_none_and_the_picture_counts() {
     let target = Target {
         size: Some((1280, 720)),

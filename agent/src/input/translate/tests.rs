@@ -287,3 +287,26 @@ fn only_what_a_permission_was_for_is_let_go() {
     t.release(Held::ALL, &mut |action| released.push(action));
     assert_eq!(released, [up(30)]);
 }
+
+#[test]
+fn a_stroke_holds_what_it_needs_and_is_not_held_already() {
+    let at = Stroke {
+        code: 16,
+        shift: false,
+        level3: true,
+    };
+    let mut translator = Translator::default();
+    let mut done = Vec::new();
+    translator.stroke(at, &mut |action| done.push(action));
+    assert_eq!(done, [down(100), down(16), up(16), up(100)]);
+    let capital = Stroke {
+        shift: true,
+        level3: false,
+        ..at
+    };
+    let held = all(&mut translator, &[key(0xa1, true, 0)]);
+    assert_eq!(held, [down(54)]);
+    done.clear();
+    translator.stroke(capital, &mut |action| done.push(action));
+    assert_eq!(done, [down(16), up(16)], "right shift is held");
+}

@@ -22,8 +22,9 @@ use zbus::{fdo, names::BusName};
 use super::{
     Outputs, Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
+    notes,
 };
-use crate::{capture::Remote, input::Target};
+use crate::{capture::Remote, input::Target, wayland::ConnectError};
 use heads::HeadsError;
 use screencast::{OpenError, VirtualOutput};
 use topology::Topology;
@@ -65,19 +66,22 @@ trait Eis {
 /// `Unavailable` where no KWin answers or it does not grant the protocol, `Refused` and `Failed` as KWin says.
 pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     let wanted = request.clone();
+    notes::put_in_order();
     desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
         session(wanted, handover)
     })
 }
 
 async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
-    let mut topology = match Topology::join().await {
+    let mut topology = match Topology::join(request.outputs).await {
         Ok(topology) => Some(topology),
         Err(error) if request.outputs == Outputs::Extend => {
             tracing::debug!(%error, "KWin's outputs stay as they are");
             None
         }
-        Err(HeadsError::NoSocket | HeadsError::NotOffered) => return Err(not_offered().await),
+        Err(HeadsError::NoConnection(ConnectError::NoSocket) | HeadsError::NotOffered) => {
+            return Err(not_offered().await);
+        }
         Err(error) => return Err(not_arranged(&request, &error)),
     };
     let (mut output, size) = match make(&request, topology.as_mut()).await {
@@ -86,7 +90,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         Err(error) => return Err(error.into()),
     };
     if let Some(topology) = &mut topology
-        && let Err(error) = topology.arrange(output.name(), request.outputs).await
+        && let Err(error) = topology.arrange(output.name()).await
     {
         if request.outputs != Outputs::Extend {
             output.close();
@@ -97,9 +101,9 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     let place = topology
         .as_ref()
         .and_then(|topology| topology.heads.place(output.name()));
-    let (position, now) = place.unwrap_or((output.position(), size));
-    let node = output.node();
-    tracing::info!(node, name = output.name(), ?position, size = ?now, "KWin virtual output");
+    let now = place.map_or(size, |(_, size)| size);
+    let (node, place) = (output.node(), output.place());
+    tracing::info!(node, name = output.name(), ?place, size = ?now, "KWin virtual output");
 
     let eis = emulated_input().await;
     let (socket, cookie) = match eis {
@@ -118,7 +122,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         },
         eis: socket,
         target: Target {
-            position: Some(position),
+            place,
             size: Some(now),
             ..Target::default()
         },
@@ -126,10 +130,10 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     handover
         .keep_until(opened, async { output.ended().await })
         .await;
-    if let Some(topology) = topology {
-        topology.leave().await;
+    match topology {
+        Some(topology) => topology.leave(output).await,
+        None => output.close(),
     }
-    output.close();
     if let Some((proxy, cookie)) = cookie {
         let _ = timeout(desktop::CLOSE_LIMIT, proxy.disconnect(cookie)).await;
     }
@@ -217,12 +221,13 @@ impl From<OpenError> for SourceError {
     fn from(error: OpenError) -> Self {
         let (name, why) = (NAME, error.to_string());
         match error {
-            OpenError::NoSocket | OpenError::NotOffered | OpenError::TooOld(_) => {
-                Self::Unavailable { name, why }
-            }
-            OpenError::Failed(_) | OpenError::Ended(_) | OpenError::Late(_) => {
-                Self::Failed { name, why }
-            }
+            OpenError::NoConnection(ConnectError::NoSocket)
+            | OpenError::NotOffered
+            | OpenError::TooOld(_) => Self::Unavailable { name, why },
+            OpenError::NoConnection(_)
+            | OpenError::Failed(_)
+            | OpenError::Ended(_)
+            | OpenError::Late(_) => Self::Failed { name, why },
         }
     }
 }

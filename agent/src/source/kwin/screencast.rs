@@ -11,14 +11,19 @@ use wayland_client::{
         wl_registry::{self, WlRegistry},
     },
 };
+use wayland_protocols::xdg::xdg_output::zv1::client::{
+    zxdg_output_manager_v1::ZxdgOutputManagerV1,
+    zxdg_output_v1::{self, ZxdgOutputV1},
+};
 use wayland_protocols_plasma::screencast::v1::client::{
     zkde_screencast_stream_unstable_v1::{self, ZkdeScreencastStreamUnstableV1},
     zkde_screencast_unstable_v1::{Pointer, ZkdeScreencastUnstableV1},
 };
 
 use crate::{
-    source::{SourceRequest, detection},
-    wayland::{Outputs, Wayland, WaylandEnd},
+    input::{LivePlace, Place},
+    source::SourceRequest,
+    wayland::{self, ConnectError, Outputs, Wayland, WaylandEnd},
 };
 
 /// The protocol's version that can make outputs.
@@ -35,8 +40,8 @@ const PREFIX: &str = "Virtual-";
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("no Wayland compositor answers in this session's runtime directory")]
-    NoSocket,
+    #[error(transparent)]
+    NoConnection(#[from] ConnectError),
     #[error("the compositor does not show its screencast protocol")]
     NotOffered,
     #[error(
@@ -66,15 +71,14 @@ pub struct VirtualOutput {
     stream: ZkdeScreencastStreamUnstableV1,
     name: String,
     node: u32,
-    position: (i32, i32),
+    place: LivePlace,
 }
 
 impl VirtualOutput {
     /// Have KWin make an output of the requested width and this height, at scale 1, and wait until it exists.
     pub async fn open(request: &SourceRequest, height: u32) -> Result<Self, OpenError> {
-        let socket = detection::wayland_socket().ok_or(OpenError::NoSocket)?;
         let failed = |error: &dyn std::fmt::Display| OpenError::Failed(error.to_string());
-        let connection = Connection::from_socket(socket).map_err(|error| failed(&error))?;
+        let connection = wayland::connect()?;
         let (globals, mut queue) =
             registry_queue_init::<State>(&connection).map_err(|error| failed(&error))?;
         let handle = queue.handle();
@@ -142,30 +146,31 @@ impl VirtualOutput {
             let output = state.outputs.named(&full_name)?;
             Some((output.position, output.size))
         });
-        let position = match timeout(DESCRIBED_LIMIT, described).await {
+        let place = LivePlace::default();
+        match timeout(DESCRIBED_LIMIT, described).await {
             Ok(described) => {
                 let (position, size) = described?;
+                place.set(Place { position, size });
+                state.outputs.follow(&full_name, &globals, &handle);
                 if size != (request.width, height) {
                     tracing::warn!(
                         ?size, wanted = ?(request.width, height),
                         "KWin gave the virtual output another size (stored in kwinoutputconfig.json?); the picture is fitted"
                     );
                 }
-                position
             }
             // Before Plasma 6 outputs have no names; they stand to the right of the others.
             Err(_) => {
                 tracing::warn!("KWin did not describe the virtual output; pointing may miss it");
-                (0, 0)
             }
-        };
+        }
         Ok(Self {
             wayland,
             state,
             stream,
             name: full_name,
             node,
-            position,
+            place,
         })
     }
 
@@ -179,16 +184,22 @@ impl VirtualOutput {
         &self.name
     }
 
-    /// Where it lies in the compositor's space, in logical pixels.
-    pub fn position(&self) -> (i32, i32) {
-        self.position
+    /// Where it lies in the compositor's space; kept up to date by [`Self::ended`].
+    pub fn place(&self) -> LivePlace {
+        self.place.clone()
     }
 
-    /// Wait until KWin ends it; says why.
+    /// Wait until KWin ends it; says why. Meanwhile its place is followed: people move, turn and scale outputs.
     pub async fn ended(&mut self) -> String {
+        let (name, place) = (&self.name, &self.place);
         let closed = self
             .wayland
-            .until(&mut self.state, |state| state.closed.then_some(()))
+            .until(&mut self.state, |state| {
+                if let Some(output) = state.outputs.named(name) {
+                    place.set(output.place());
+                }
+                state.closed.then_some(())
+            })
             .await;
         match closed {
             Ok(()) => "KWin closed the virtual output".to_owned(),
@@ -249,4 +260,18 @@ impl Dispatch<WlOutput, ()> for State {
     }
 }
 
+impl Dispatch<ZxdgOutputV1, ()> for State {
+    fn event(
+        state: &mut Self,
+        output: &ZxdgOutputV1,
+        event: zxdg_output_v1::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        state.outputs.logical_event(output, event);
+    }
+}
+
 delegate_noop!(State: ZkdeScreencastUnstableV1);
+delegate_noop!(State: ZxdgOutputManagerV1);

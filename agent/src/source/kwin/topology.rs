@@ -2,18 +2,22 @@
 //!
 //! KWin keeps an arrangement for each set of outputs, and takes it up again when the set comes back: also the one in which
 //! a monitor is dark. So every stream, whatever its policy, sees to it that what was lit is lit where it should be.
+//! There is one memory of what was before and one warden in this process, whatever the number of its streams, and the
+//! outputs are arranged anew whenever a stream comes or goes. Every wait has a limit.
 
 use std::{
     ffi::OsString,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::Context;
+use tokio::time::timeout;
 
 use super::{
     NAME,
-    heads::{Heads, HeadsError, Layout},
+    heads::{Arrangement, Heads, HeadsError, Layout, strictest},
+    screencast::VirtualOutput,
 };
 use crate::source::{Outputs, warden::Warden};
 
@@ -24,48 +28,71 @@ const OURS: &str = "Virtual-punktfunk";
 const SETTLE: Duration = Duration::from_secs(1);
 const PUT_BACK_TRIES: u32 = 5;
 
-/// The streams of this process, which share what was before the first of them.
+/// How long another stream's change may take before this one goes on without waiting for it.
+const TURN_LIMIT: Duration = Duration::from_secs(6);
+
+/// One change of the outputs at a time.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 static GROUP: Mutex<Group> = Mutex::new(Group {
-    streams: 0,
+    streams: Vec::new(),
+    next: 0,
     before: Layout(Vec::new()),
+    warden: None,
 });
 
+/// The streams of this process.
 struct Group {
-    streams: u32,
+    streams: Vec<Stream>,
+    next: u64,
+    /// What was lit before the first of them.
     before: Layout,
+    /// While any of them changes more than its own output.
+    warden: Option<Warden>,
+}
+
+struct Stream {
+    number: u64,
+    policy: Outputs,
+    /// None until it is made.
+    output: Option<String>,
+}
+
+impl Group {
+    fn get() -> MutexGuard<'static, Self> {
+        GROUP.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn policy(&self) -> Outputs {
+        let shown = self.streams.iter().filter(|s| s.output.is_some());
+        strictest(shown.map(|stream| stream.policy))
+    }
+
+    fn wanted(&self) -> Arrangement {
+        let shown = self.streams.iter();
+        let shown: Vec<(String, Outputs)> = shown
+            .filter_map(|stream| Some((stream.output.clone()?, stream.policy)))
+            .collect();
+        Arrangement::of(&shown, &self.before)
+    }
+
+    /// Before anything is changed: have somebody who can put it back.
+    fn guard(&mut self) {
+        if self.policy() == Outputs::Extend || self.warden.is_some() {
+            return;
+        }
+        self.warden = Warden::start(NAME, &self.before.0)
+            .inspect_err(|error| {
+                tracing::warn!(%error, "nobody will put the outputs back if the agent is killed");
+            })
+            .ok();
+    }
 }
 
 /// One stream's part in it.
 pub struct Topology {
     pub heads: Heads,
-    before: Layout,
-    warden: Option<Warden>,
-    member: Member,
-}
-
-/// Counts a stream for as long as it exists.
-struct Member;
-
-impl Member {
-    /// Answers what was lit before the first stream.
-    fn join(now: Layout) -> (Self, Layout) {
-        let mut group = GROUP.lock().unwrap_or_else(PoisonError::into_inner);
-        if group.streams == 0 {
-            group.before = now;
-        }
-        group.streams += 1;
-        (Self, group.before.clone())
-    }
-
-    fn is_last(&self) -> bool {
-        GROUP.lock().unwrap_or_else(PoisonError::into_inner).streams == 1
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        GROUP.lock().unwrap_or_else(PoisonError::into_inner).streams -= 1;
-    }
+    number: u64,
 }
 
 impl Topology {
@@ -73,53 +100,96 @@ impl Topology {
     ///
     /// # Errors
     /// KWin does not let its outputs be configured.
-    pub async fn join() -> Result<Self, HeadsError> {
+    pub async fn join(policy: Outputs) -> Result<Self, HeadsError> {
+        let _turn = turn().await;
         let heads = Heads::connect().await?;
-        let (member, before) = Member::join(heads.layout().without(OURS));
-        Ok(Self {
-            heads,
-            before,
-            warden: None,
-            member,
-        })
+        let mut group = Group::get();
+        if group.streams.is_empty() {
+            group.before = heads.layout().without(OURS);
+        }
+        let number = group.next;
+        group.next += 1;
+        group.streams.push(Stream {
+            number,
+            policy,
+            output: None,
+        });
+        Ok(Self { heads, number })
     }
 
-    /// Arrange the outputs around the stream's own.
+    /// Arrange the outputs, now that the stream's own is there.
     ///
     /// # Errors
     /// KWin refuses.
-    pub async fn arrange(&mut self, ours: &str, policy: Outputs) -> Result<(), HeadsError> {
+    pub async fn arrange(&mut self, ours: &str) -> Result<(), HeadsError> {
+        let _turn = turn().await;
         self.heads.appeared(ours).await?;
+        let (wanted, policy) = {
+            let mut group = Group::get();
+            if let Some(stream) = group.streams.iter_mut().find(|s| s.number == self.number) {
+                stream.output = Some(ours.to_owned());
+            }
+            group.guard();
+            (group.wanted(), group.policy())
+        };
+        self.heads.arrange(&wanted).await?;
         if policy != Outputs::Extend {
-            // Before anything is changed.
-            self.warden = Warden::start(NAME, &self.before.0)
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "nobody will put the outputs back if the agent is killed");
-                })
-                .ok();
-        }
-        self.heads.arrange(ours, &self.before, policy).await?;
-        if policy != Outputs::Extend {
-            tracing::info!(?policy, others = ?self.before.0, "outputs arranged");
+            tracing::info!(?policy, ?wanted, "outputs arranged");
         }
         Ok(())
     }
 
-    /// Put back what was before, if this is the last stream.
-    pub async fn leave(mut self) {
-        if !self.member.is_last() {
-            return;
-        }
-        match self.heads.restore(&self.before).await {
-            Ok(()) => {
-                if let Some(warden) = self.warden.take() {
-                    warden.dismiss();
-                }
+    /// The stream is over, and its output goes: arrange the outputs for those that are left, or as they were before.
+    pub async fn leave(mut self, output: VirtualOutput) {
+        let _turn = turn().await;
+        let (wanted, last) = {
+            let mut group = Group::get();
+            group.streams.retain(|s| s.number != self.number);
+            (group.wanted(), group.streams.is_empty())
+        };
+        let done = if last {
+            let before = Layout(wanted.lit);
+            // While the output is still there: KWin remembers both arrangements, with it and without.
+            let done = self.heads.restore(&before).await;
+            output.close();
+            done
+        } else {
+            let name = output.name().to_owned();
+            output.close();
+            match self.heads.disappeared(&name).await {
+                Ok(()) => self.heads.arrange(&wanted).await,
+                Err(error) => Err(error),
             }
-            // The warden tries again, with a connection of its own.
-            Err(error) => tracing::warn!(%error, "the outputs could not be put back"),
+        };
+        match done {
+            Ok(()) => {
+                let mut group = Group::get();
+                let warden = match group.policy() {
+                    Outputs::Extend => group.warden.take(),
+                    Outputs::Primary | Outputs::Exclusive => None,
+                };
+                drop(group);
+                warden.into_iter().for_each(Warden::dismiss);
+            }
+            Err(error) => tracing::warn!(%error, "the outputs could not be put in order"),
+        }
+        // With the last stream a warden that is still there tries again, with a connection of its own: see Drop.
+    }
+}
+
+impl Drop for Topology {
+    /// Also where the stream never came to be.
+    fn drop(&mut self) {
+        let mut group = Group::get();
+        group.streams.retain(|s| s.number != self.number);
+        if group.streams.is_empty() {
+            drop(group.warden.take());
         }
     }
+}
+
+async fn turn() -> Option<tokio::sync::MutexGuard<'static, ()>> {
+    timeout(TURN_LIMIT, TURN.lock()).await.ok()
 }
 
 /// Make what a killed agent left dark lit again: the task is the names of the outputs, first to last.

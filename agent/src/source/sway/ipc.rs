@@ -12,6 +12,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::source::detection;
+
 const MAGIC: &[u8; 6] = b"i3-ipc";
 const COMMAND: u32 = 0;
 const OUTPUTS: u32 = 3;
@@ -49,9 +51,10 @@ pub struct Ipc {
     path: PathBuf,
 }
 
-/// Where sway listens in this session: `SWAYSOCK`, else the newest of its sockets in the runtime directory that answers
-/// (an agent that was started before sway does not have the variable).
+/// Where the session's sway listens: of `SWAYSOCK` and its sockets in the runtime directory, the one that belongs to the
+/// process of the session's display. A sway that runs inside the session has sockets of its own.
 pub fn find() -> Option<Ipc> {
+    let compositor = detection::compositor()?;
     let named = env::var_os("SWAYSOCK").map(PathBuf::from);
     let found = env::var_os("XDG_RUNTIME_DIR")
         .map(|folder| sockets(Path::new(&folder)))
@@ -59,7 +62,8 @@ pub fn find() -> Option<Ipc> {
     named
         .into_iter()
         .chain(found)
-        .find_map(|path| Ipc::connect(&path).ok())
+        .filter_map(|path| Ipc::connect(&path).ok())
+        .find(|ipc| ipc.belongs_to(compositor.process))
 }
 
 /// The sockets named like sway's (`sway-ipc.UID.PID.sock`) in a folder, newest first.
@@ -92,6 +96,11 @@ impl Ipc {
             stream,
             path: path.to_owned(),
         })
+    }
+
+    /// Whether this process listens at the other end.
+    fn belongs_to(&self, process: Option<i32>) -> bool {
+        process.is_some() && detection::owner(&self.stream) == process
     }
 
     pub fn path(&self) -> &Path {
@@ -231,6 +240,15 @@ mod tests {
             }]
         );
         assert_eq!(sway.join().unwrap(), [(OUTPUTS, String::new())]);
+    }
+
+    #[test]
+    fn a_sway_of_another_process_than_the_displays_is_not_the_sessions() {
+        let (ipc, sway) = sway("owner", &[]);
+        assert!(ipc.belongs_to(Some(std::process::id() as i32)));
+        assert!(!ipc.belongs_to(Some(1)));
+        assert!(!ipc.belongs_to(None));
+        sway.join().unwrap();
     }
 
     #[test]

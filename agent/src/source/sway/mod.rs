@@ -7,6 +7,7 @@ mod ipc;
 
 use std::{
     ffi::{OsStr, OsString},
+    io,
     path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -17,6 +18,7 @@ use anyhow::{Context, bail};
 use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
+    notes,
     warden::Warden,
 };
 use crate::{capture::output::OutputRequest, input::Target};
@@ -40,6 +42,7 @@ static CREATING: Mutex<()> = Mutex::new(());
 /// `Unavailable` where no sway answers, `Failed` with its words.
 pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     let wanted = request.clone();
+    notes::put_in_order();
     desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
         session(wanted, handover)
     })
@@ -173,7 +176,22 @@ pub fn clear_away(task: &[OsString]) -> anyhow::Result<()> {
         bail!("expected a socket and an output");
     };
     let output = output.to_string_lossy();
-    Ipc::connect(Path::new(socket))
-        .and_then(|mut ipc| remove(&mut ipc, &output))
+    let mut ipc = match Ipc::connect(Path::new(socket)) {
+        // its outputs went with it
+        Err(IpcError::Io(error))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(());
+        }
+        connected => connected?,
+    };
+    let there = ipc.outputs()?.iter().any(|known| known.name == output);
+    if !there {
+        return Ok(());
+    }
+    remove(&mut ipc, &output)
         .with_context(|| format!("the output {output} of a killed agent is still there"))
 }

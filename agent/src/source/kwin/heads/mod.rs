@@ -6,21 +6,18 @@
 mod layout;
 mod state;
 
-pub use layout::Layout;
+pub use layout::{Arrangement, Layout, strictest};
 
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wayland_client::{Connection, QueueHandle, globals::registry_queue_init};
+use wayland_client::{QueueHandle, globals::registry_queue_init};
 
 use super::protocol::{
     kde_output_configuration_v2::KdeOutputConfigurationV2,
     kde_output_management_v2::KdeOutputManagementV2,
 };
-use crate::{
-    source::{Outputs, detection},
-    wayland::{Wayland, WaylandEnd},
-};
+use crate::wayland::{self, ConnectError, Wayland, WaylandEnd};
 use state::{Head, State};
 
 /// The version of the configuration protocol that takes custom modes.
@@ -33,8 +30,8 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(4);
 
 #[derive(Debug, thiserror::Error)]
 pub enum HeadsError {
-    #[error("no Wayland compositor answers in this session's runtime directory")]
-    NoSocket,
+    #[error(transparent)]
+    NoConnection(#[from] ConnectError),
     #[error("this KWin does not let its outputs be configured (kde_output_management_v2)")]
     NotOffered,
     #[error(transparent)]
@@ -65,9 +62,8 @@ impl Heads {
     /// # Errors
     /// No compositor, or none that offers its outputs for configuration.
     pub async fn connect() -> Result<Self, HeadsError> {
-        let socket = detection::wayland_socket().ok_or(HeadsError::NoSocket)?;
         let ended = |error: &dyn std::fmt::Display| WaylandEnd::Closed(error.to_string());
-        let connection = Connection::from_socket(socket).map_err(|error| ended(&error))?;
+        let connection = wayland::connect()?;
         let (globals, mut queue) =
             registry_queue_init::<State>(&connection).map_err(|error| ended(&error))?;
         let handle = queue.handle();
@@ -186,29 +182,21 @@ impl Heads {
         Ok(size)
     }
 
-    /// Arrange all outputs for a stream that shows `ours`: `others`, which were lit before it, stay lit or not as
-    /// `policy` says.
+    /// Wait until KWin has taken the output of this name away, and has arranged the rest as it likes.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn disappeared(&mut self, name: &str) -> Result<(), HeadsError> {
+        self.until(|state| state.named(name).is_none().then_some(()))
+            .await
+    }
+
+    /// Arrange the outputs. Those that are gone meanwhile are left out.
     ///
     /// # Errors
     /// KWin refuses.
-    pub async fn arrange(
-        &mut self,
-        ours: &str,
-        others: &Layout,
-        policy: Outputs,
-    ) -> Result<(), HeadsError> {
-        let mut wanted = others.0.clone();
-        match policy {
-            Outputs::Extend => wanted.push(ours.to_owned()),
-            Outputs::Primary => wanted.insert(0, ours.to_owned()),
-            Outputs::Exclusive => wanted = vec![ours.to_owned()],
-        }
-        let dark = match policy {
-            Outputs::Exclusive => others.0.clone(),
-            Outputs::Extend | Outputs::Primary => Vec::new(),
-        };
-        // A new output is the last one anyway, so without need nothing is asked for.
-        self.light(&wanted, &dark, policy != Outputs::Extend).await
+    pub async fn arrange(&mut self, wanted: &Arrangement) -> Result<(), HeadsError> {
+        self.light(&wanted.lit, &wanted.dark, wanted.ordered).await
     }
 
     /// Make the outputs of a layout lit again, in its order. Outputs that are gone meanwhile are left out.
