@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write},
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::bail;
@@ -16,6 +17,10 @@ use super::{kwin, notes::Note, sway};
 
 /// What the agent writes when it has done that itself.
 const DISMISSED: u8 = b'.';
+
+/// How often, and how many times, the note of a dead agent is asked for: another one may be at it, for as long as KWin takes.
+const NOTE_STEP: Duration = Duration::from_millis(50);
+const NOTE_TRIES: u32 = 600;
 
 /// The hidden command of the program; its arguments are a note's path, a source's name and what that source is to put in order.
 pub const COMMAND: &str = "warden";
@@ -105,13 +110,27 @@ pub fn watch(arguments: &[OsString]) -> anyhow::Result<()> {
     if note.is_empty() {
         return act(task);
     }
-    // Another agent may have been faster.
-    let Some((note, _)) = Note::take(Path::new(note)) else {
+    let Some(note) = take(Path::new(note)) else {
         return Ok(());
     };
     act(task)?;
     note.tear();
     Ok(())
+}
+
+/// The note of an agent that is gone; None where another one was faster. The kernel closes a dead process's end of a pipe
+/// before or after it takes its locks away, so the note is asked for until it is free or done with.
+fn take(path: &Path) -> Option<Note> {
+    for _ in 0..NOTE_TRIES {
+        if let Some((note, _)) = Note::take(path) {
+            return Some(note);
+        }
+        if !path.exists() {
+            return None;
+        }
+        std::thread::sleep(NOTE_STEP);
+    }
+    None
 }
 
 /// Put in order what an agent that is gone left: a source's name, and what that source is told.
