@@ -17,5 +17,8 @@ if [ ${#failures[@]} = 0 ]; then
   else
     echo "skip the rigs: SKIP_RIGS is set"; skipped=$((skipped + 1))
   fi
+  # Last, and no programs: those that the rigs run are the ones without FFmpeg.
+  step "lints with FFmpeg" cargo clippy --workspace --all-targets --locked --features punktfunk-agent/ffmpeg -- -D warnings
+  tests "encoders with FFmpeg" 900 cargo test --workspace --lib --locked --features punktfunk-agent/ffmpeg encode::
 fi
 finish

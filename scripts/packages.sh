@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh GROUP...: install the Debian packages of each group that are missing. Groups: build, demo, desktop, check, deb.
+# packages.sh GROUP...: install the Debian packages of each group that are missing. Groups: build, demo, desktop, ffmpeg, check, deb.
 # As root directly, else through sudo. Nothing is touched when everything is there.
 set -eu
 build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewire-0.3-dev libspa-0.2-dev libxkbcommon-dev"
@@ -7,7 +7,9 @@ demo="dbus-daemon libglib2.0-bin procps"
 desktop="pipewire pipewire-bin wireplumber libspa-0.2-modules systemd-container mmdebstrap debian-archive-keyring libcap2-bin util-linux libwayland-dev libwayland-bin plasma-wayland-protocols"
 vm="qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd binutils"
 deb="dpkg-dev binutils gzip xz-utils"
-check="$deb lintian mandoc $demo $desktop dbus polkitd pkexec python3-dbusmock python3-dbus python3-gi ffmpeg systemd util-linux libva-dev $vm curl openssl iproute2"
+# to build with the Cargo feature "ffmpeg"
+ffmpeg="libavcodec-dev libavformat-dev libavutil-dev"
+check="$deb lintian mandoc $demo $desktop $ffmpeg dbus polkitd pkexec python3-dbusmock python3-dbus python3-gi ffmpeg systemd util-linux libva-dev $vm curl openssl iproute2"
 
 wanted=
 for group in "$@"; do
@@ -15,9 +17,10 @@ for group in "$@"; do
     build) wanted="$wanted $build";;
     demo) wanted="$wanted $demo";;
     desktop) wanted="$wanted $desktop";;
+    ffmpeg) wanted="$wanted $ffmpeg";;
     check) wanted="$wanted $check";;
     deb) wanted="$wanted $deb";;
-    *) echo "packages.sh: no group '$group' (build, demo, desktop, check, deb)" >&2; exit 2;;
+    *) echo "packages.sh: no group '$group' (build, demo, desktop, ffmpeg, check, deb)" >&2; exit 2;;
   esac
 done
 

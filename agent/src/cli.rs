@@ -21,7 +21,7 @@ pub enum Command {
     /// Capture and encode into a file, without the service, and print figures.
     Spike(SpikeArgs),
     /// Say which encoders work here and what they do, and of the others why not.
-    Encoders,
+    Encoders(EncodersArgs),
     /// Put the session's outputs in order when the agent that starts this is gone.
     #[command(hide = true)]
     Warden { task: Vec<OsString> },
@@ -43,10 +43,21 @@ pub struct RunArgs {
     pub encoding: EncodingArgs,
 }
 
+/// What `encoders` takes.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct EncodersArgs {
+    /// First measure the software encoders whose speed is not known yet: some seconds.
+    #[arg(long)]
+    pub measure: bool,
+    /// Say nothing, and look at no card.
+    #[arg(long, hide = true)]
+    pub quiet: bool,
+}
+
 /// Which encoder is taken.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct EncodingArgs {
-    /// auto (the best that works), nvenc or openh264.
+    /// auto (the best that works), software, or one of those that `encoders` lists.
     #[arg(long, env = "PUNKTFUNK_ENCODER", default_value_t, value_name = "NAME")]
     pub encoder: Choice,
 }
@@ -63,7 +74,7 @@ pub struct SpikeArgs {
     /// h264, h265 or av1.
     #[arg(long, default_value = "h264")]
     pub codec: String,
-    /// auto (the best that works), nvenc or openh264.
+    /// auto (the best that works), software, or one of those that `encoders` lists.
     #[arg(long, default_value_t, value_name = "NAME")]
     pub encoder: Choice,
     /// Pixels.

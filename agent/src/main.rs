@@ -21,10 +21,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
         Some(Command::Warden { task }) => warden::watch(&task),
-        Some(Command::Encoders) => {
-            println!("{}", encode::report());
-            Ok(())
-        }
+        Some(Command::Encoders(args)) => encode::print_report(args),
         Some(Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),

@@ -3,6 +3,7 @@
 
 pub mod applications;
 pub mod channel;
+pub mod encoder_speeds;
 pub mod error;
 pub mod interfaces;
 pub mod names;

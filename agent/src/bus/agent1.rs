@@ -40,6 +40,12 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether anything is streamed.
+    pub fn any(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().any(|stream| !stream.ended())
+    }
+
     /// Stop them all and wait until they have.
     pub fn stop(&self) {
         let streams =

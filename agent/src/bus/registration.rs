@@ -10,12 +10,12 @@ use super::{
 use crate::{
     apps::{Applications, Runner},
     cli::RunArgs,
-    encode,
+    encode::{self, speed},
     input::touch::TouchOffer,
     notices::Notices,
 };
 use anyhow::{anyhow, bail};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, future::FusedFuture};
 use punktfunk_dbus::{
     names::{AGENT_PATH, BUS_NAME},
     open_stream::AgentOffer,
@@ -59,7 +59,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let connection = connect(interface).await?;
         notices.replace(Some(Notices::start(connection.clone())));
         tokio::spawn(applications::tell(connection.clone(), ends));
-        serve(&args, connection, &life).await
+        serve(&args, connection, &life, &streams).await
     };
     let result = tokio::select! {
         result = serving => result,
@@ -92,7 +92,12 @@ async fn connect(interface: Agent1) -> anyhow::Result<Connection> {
         })
 }
 
-async fn serve(args: &RunArgs, connection: Connection, life: &SessionLife) -> anyhow::Result<()> {
+async fn serve(
+    args: &RunArgs,
+    connection: Connection,
+    life: &SessionLife,
+    streams: &Streams,
+) -> anyhow::Result<()> {
     let bus = fdo::DBusProxy::new(&connection).await?;
     let service = BusName::try_from(BUS_NAME)?;
     // watched before it is asked for: no moment is missed
@@ -106,6 +111,8 @@ async fn serve(args: &RunArgs, connection: Connection, life: &SessionLife) -> an
     // fails early where no session can ever be found, service or not
     session::find(&connection, args).await.map_err(or_lost)?;
     let mut present = bus.name_has_owner(service).await?;
+    let measuring = speed::in_background(args.encoding.encoder, || streams.any());
+    let mut faster = pin!(measuring.fuse());
     loop {
         if !present {
             tracing::info!("punktfunkd is not running; the session is offered as soon as it is");
@@ -133,6 +140,12 @@ async fn serve(args: &RunArgs, connection: Connection, life: &SessionLife) -> an
                 Some(id) = removals.next() => {
                     if offered.borrow().as_ref() == Some(&id) {
                         tracing::info!(session = id, "the session has ended; waiting for the next one");
+                        break;
+                    }
+                }
+                changed = &mut faster, if !faster.is_terminated() => {
+                    if changed {
+                        tracing::info!("the encoders were measured; the session is offered anew");
                         break;
                     }
                 }

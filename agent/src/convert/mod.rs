@@ -69,6 +69,28 @@ impl Planes {
     }
 }
 
+/// The planes of a 4:2:0 picture in somebody's memory, each with the bytes of its lines.
+pub struct PlanesMut<'a> {
+    pub width: usize,
+    pub height: usize,
+    pub y: (&'a mut [u8], usize),
+    pub u: (&'a mut [u8], usize),
+    pub v: (&'a mut [u8], usize),
+}
+
+impl<'a> From<&'a mut Planes> for PlanesMut<'a> {
+    fn from(planes: &'a mut Planes) -> Self {
+        let (width, chroma) = (planes.width, planes.width / 2);
+        Self {
+            width,
+            height: planes.height,
+            y: (&mut planes.y, width),
+            u: (&mut planes.u, chroma),
+            v: (&mut planes.v, chroma),
+        }
+    }
+}
+
 /// Converts to one size and one colour description.
 #[derive(Default)]
 pub struct Converter {
@@ -94,6 +116,18 @@ impl Converter {
     /// # Errors
     /// A picture whose bytes do not cover its size.
     pub fn convert(&mut self, picture: &Picture, planes: &mut Planes) -> Result<(), EncodeError> {
+        self.convert_to_planes(picture, planes.into())
+    }
+
+    /// As [`Self::convert`], into memory of another.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn convert_to_planes(
+        &mut self,
+        picture: &Picture,
+        planes: PlanesMut<'_>,
+    ) -> Result<(), EncodeError> {
         let colour = self.colour;
         let (bgrx, stride) = self.fitted(picture)?;
         to_planes(bgrx, stride, colour, planes).map_err(failed)
@@ -172,17 +206,16 @@ fn to_planes(
     bgrx: &[u8],
     stride: usize,
     colour: Colour,
-    planes: &mut Planes,
+    planes: PlanesMut<'_>,
 ) -> Result<(), yuv::YuvError> {
-    let (width, chroma) = (planes.width as u32, (planes.width / 2) as u32);
     let mut image = YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(&mut planes.y),
-        y_stride: width,
-        u_plane: BufferStoreMut::Borrowed(&mut planes.u),
-        u_stride: chroma,
-        v_plane: BufferStoreMut::Borrowed(&mut planes.v),
-        v_stride: chroma,
-        width,
+        y_plane: BufferStoreMut::Borrowed(planes.y.0),
+        y_stride: planes.y.1 as u32,
+        u_plane: BufferStoreMut::Borrowed(planes.u.0),
+        u_stride: planes.u.1 as u32,
+        v_plane: BufferStoreMut::Borrowed(planes.v.0),
+        v_stride: planes.v.1 as u32,
+        width: planes.width as u32,
         height: planes.height as u32,
     };
     bgra_to_yuv420(

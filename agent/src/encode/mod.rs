@@ -5,15 +5,19 @@
 //! [`selection`]. Nothing here knows where the pictures come from or where the access units go.
 
 mod codec;
+#[cfg(feature = "ffmpeg")]
+pub mod ffmpeg;
 mod level;
 pub mod nvenc;
 mod openh264;
 pub mod selection;
+pub mod speed;
 #[cfg(test)]
 mod tests;
 pub mod vaapi;
 
 use crate::{
+    cli::EncodersArgs,
     convert::Colour,
     source::{DmabufFormat, Picture},
 };
@@ -172,6 +176,21 @@ pub trait Encoder: Send {
     fn flush(&mut self) -> Result<(), EncodeError>;
 }
 
+/// Print what [`report`] says, if asked for after the speeds that are missing were measured.
+///
+/// # Errors
+/// A measurement that cannot be kept.
+pub fn print_report(args: EncodersArgs) -> anyhow::Result<()> {
+    if args.measure {
+        speed::step_back();
+        speed::measure_missing().map_err(anyhow::Error::msg)?;
+    }
+    if !args.quiet {
+        println!("{}", report());
+    }
+    Ok(())
+}
+
 /// What every encoder of this build does on this machine, or why it does nothing: lines for a person.
 pub fn report() -> String {
     let line = |kind: &Kind| match kind.look() {
@@ -190,7 +209,20 @@ pub fn report() -> String {
                 text
             });
             let codecs: Vec<String> = codecs.collect();
-            format!("{}: {} ({})", kind.name(), codecs.join(", "), found.device)
+            let speed = match (speed::of(*kind), kind.software_codec()) {
+                (Some(measured), _) if measured.holds_reference() => {
+                    format!(", {}", measured.text())
+                }
+                (Some(measured), _) => format!(", {}: too slow for more", measured.text()),
+                (None, Some(_)) => ", not measured yet: --measure does it now".to_owned(),
+                (None, None) => String::new(),
+            };
+            format!(
+                "{}: {} ({}{speed})",
+                kind.name(),
+                codecs.join(", "),
+                found.device
+            )
         }
         Err(why) => format!("{}: not here: {why}", kind.name()),
     };

@@ -6,7 +6,9 @@ use super::{
 };
 use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
 use nix::unistd::{AccessFlags, Group, User, access, geteuid};
+use punktfunk_dbus::encoder_speeds::{Measured, Speeds};
 use std::{
+    collections::BTreeMap,
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
@@ -61,6 +63,8 @@ pub struct Facts {
     pub uinput: PadNode,
     pub uhid: PadNode,
     pub pad_rules: Option<PathBuf>,
+    /// What the caller's agent measured of its software encoders.
+    pub speeds: BTreeMap<String, Measured>,
 }
 
 /// A node that gamepads are made through.
@@ -115,6 +119,10 @@ impl Facts {
             uinput: PadNode::look("/dev/uinput", private_bus),
             uhid: PadNode::look("/dev/uhid", private_bus),
             pad_rules: first_present(&PAD_RULES),
+            speeds: Speeds::path()
+                .and_then(|path| Speeds::load(&path))
+                .map(|speeds| speeds.encoders)
+                .unwrap_or_default(),
         };
         match Bus::connect(bus_address).await {
             Ok(bus) => facts.ask(&bus).await,

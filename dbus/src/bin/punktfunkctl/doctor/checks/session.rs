@@ -5,7 +5,7 @@ use crate::{
 };
 
 /// Encoders that run on the CPU.
-const SOFTWARE: [&str; 3] = ["openh264", "x264", "software"];
+const SOFTWARE: [&str; 4] = ["openh264", "x264", "x265", "aom"];
 
 /// The agent of the caller's session, else one of the caller's account.
 pub(super) fn own_agent(facts: &Facts) -> Option<&Agent> {
@@ -62,7 +62,12 @@ pub fn encoders(facts: &Facts) -> Finding {
     let Some(agent) = own_agent(facts) else {
         return Finding::skip(check, "needs the agent");
     };
-    let list = agent.encoders.join(", ");
+    let with_speed = |name: &String| match facts.speeds.get(name) {
+        Some(measured) => format!("{name} ({})", measured.text()),
+        None => name.clone(),
+    };
+    let named: Vec<String> = agent.encoders.iter().map(with_speed).collect();
+    let list = named.join(", ");
     if agent.encoders.is_empty() {
         return Finding::fail(
             check,
@@ -72,9 +77,16 @@ pub fn encoders(facts: &Facts) -> Finding {
     }
     let software = |name: &String| SOFTWARE.contains(&name.as_str());
     if agent.encoders.iter().all(software) {
+        let measured = facts
+            .speeds
+            .keys()
+            .any(|name| agent.encoders.contains(name));
         return Finding::warn(
             check,
-            format!("{list}: on the CPU, good for about 1080p60"),
+            match measured {
+                true => format!("{list}: on the CPU"),
+                false => format!("{list}: on the CPU, not measured yet"),
+            },
             "for more, install the graphics card's driver with its video encoder; `punktfunk-agent encoders` says what is missing",
         );
     }

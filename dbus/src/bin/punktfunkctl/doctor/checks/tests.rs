@@ -5,6 +5,7 @@ use crate::{
     failure::{Failure, FailureKind},
     snapshot::{Account, Agent, Host, Snapshot},
 };
+use punktfunk_dbus::encoder_speeds::Measured;
 use std::collections::BTreeMap;
 
 fn healthy() -> Facts {
@@ -80,6 +81,7 @@ fn healthy() -> Facts {
         uinput: PadNode::Open,
         uhid: PadNode::Open,
         pad_rules: Some("/c".into()),
+        speeds: BTreeMap::new(),
     }
 }
 
@@ -213,6 +215,21 @@ fn a_machine_that_encodes_on_the_cpu_is_told_so() {
     assert_eq!(
         complaints(&facts),
         BTreeMap::from([("encoders", Verdict::Warn)])
+    );
+    let said = |facts: &Facts| session::encoders(facts).found;
+    assert!(
+        said(&facts).ends_with("not measured yet"),
+        "{}",
+        said(&facts)
+    );
+    let measured = Measured {
+        library: "built in".into(),
+        pixels_per_second: 1920 * 1080 * 87,
+    };
+    facts.speeds.insert("openh264".into(), measured);
+    assert_eq!(
+        said(&facts),
+        "openh264 (1080p at 87 pictures a second): on the CPU"
     );
 }
 
