@@ -1,6 +1,7 @@
-//! Try the session's sound by hand: `sound_probe SECONDS [host] [CHANNELS]` reads 5 ms packets, as a stream does, and prints
+//! Try the session's sound by hand: `sound_probe SECONDS [host] [CHANNELS]...` opens a stream for each, or one in stereo, reads 5 ms packets, as a stream does, and prints for each
 //! two lines: packets, how many had sound, the loudest sample, the first channel's pitch, the slowest packet and how long
-//! it took; with `PROBE_LOUD` it ends at so many packets with sound, and SECONDS is the most that it waits for them; then the pitch of every channel in GameStream's order, 0 for silence.
+//! it took; with `PROBE_LOUD` it ends at so many packets with sound, and SECONDS is the most that it waits for them; then the pitch of every channel in GameStream's order, 0 for silence. `sound_probe back` gives
+//! the default sink back as an agent does that starts after one was killed.
 
 use std::time::{Duration, Instant};
 
@@ -47,10 +48,33 @@ fn main() -> anyhow::Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     let mut arguments = std::env::args().skip(1);
-    let seconds: u64 = arguments.next().context("SECONDS")?.parse()?;
+    let first = arguments.next().context("SECONDS")?;
+    if first == "back" {
+        audio::put_back_after_crash();
+        return Ok(());
+    }
+    let seconds: u64 = first.parse()?;
     let rest: Vec<String> = arguments.collect();
     let host = rest.iter().any(|word| word == "host");
-    let channels = rest.iter().find_map(|word| word.parse().ok()).unwrap_or(2);
+    let mut streams: Vec<u32> = rest.iter().filter_map(|word| word.parse().ok()).collect();
+    if streams.is_empty() {
+        streams.push(2);
+    }
+    let streams: Vec<_> = streams
+        .into_iter()
+        .map(|channels| std::thread::spawn(move || listen(seconds, host, channels)))
+        .collect();
+    for stream in streams {
+        println!(
+            "{}",
+            stream.join().map_err(|_| anyhow!("a stream panicked"))??
+        );
+    }
+    Ok(())
+}
+
+/// What one stream hears.
+fn listen(seconds: u64, host: bool, channels: u32) -> anyhow::Result<String> {
     let mut sound = audio::open(AudioOrigin::PipeWire, channels, 5, host);
     let (began, mut packets, mut loud, mut peak) = (Instant::now(), 0, 0, 0.0_f32);
     let mut pitches = vec![Pitch::default(); channels as usize];
@@ -71,13 +95,12 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let notes: Vec<f32> = pitches.iter_mut().map(Pitch::hertz).collect();
-    println!(
+    let figures = format!(
         "packets {packets} loud {loud} peak {peak:.3} pitch {:.0} Hz slowest {} ms wall {:.2} s",
         notes.first().unwrap_or(&0.0),
         slowest.as_millis(),
         began.elapsed().as_secs_f64()
     );
     let notes: Vec<String> = notes.iter().map(|note| format!("{note:.0}")).collect();
-    println!("notes {}", notes.join(" "));
-    Ok(())
+    Ok(format!("{figures}\nnotes {}", notes.join(" ")))
 }

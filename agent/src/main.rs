@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use punktfunk_agent::{
-    bus,
+    audio, bus,
     cli::{Cli, Command, RunArgs},
     encode, logging, privileges,
     source::{gamescope::keeper, notes, warden},
@@ -38,6 +38,11 @@ fn main() -> ExitCode {
 /// The control plane: one thread is enough for a few messages a second.
 fn agent(args: RunArgs) -> anyhow::Result<()> {
     notes::put_in_order_soon();
+    // it may have to wait for PipeWire
+    let put_back = std::thread::Builder::new().name("pf-sound-back".into());
+    if let Err(error) = put_back.spawn(audio::put_back_after_crash) {
+        tracing::warn!("no thread to look after the default sink: {error}");
+    }
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

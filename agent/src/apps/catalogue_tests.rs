@@ -320,6 +320,19 @@ fn a_catalogue_has_at_most_512_applications() {
 }
 
 #[test]
+fn the_word_for_a_monitor_is_read_and_bounded() {
+    let home = Home::new("portal");
+    assert_eq!(own::portal_monitor(&home.places()), None);
+    let write = |text: &str| home.write(".config/punktfunk/apps.toml", text);
+    write("[portal]\nmonitor = \"left\"\n");
+    assert_eq!(own::portal_monitor(&home.places()).as_deref(), Some("left"));
+    assert!(home.read().problems.is_empty());
+    write(&format!("[portal]\nmonitor = \"{}\"\n", "x".repeat(65)));
+    assert_eq!(own::portal_monitor(&home.places()), None);
+    assert!(home.read().problems[0].reason.contains("64 bytes"));
+}
+
+#[test]
 fn what_the_file_says_of_gamescope_is_read_and_checked() {
     let home = Home::new("gamescope");
     assert_eq!(own::Nesting::read(&home.places()), own::Nesting::default());

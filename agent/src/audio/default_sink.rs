@@ -1,8 +1,8 @@
 //! Makes a sink the session's default, and gives the place back.
 //!
 //! The choice is written where desktops write it (the `default` metadata of the session manager), whenever that comes:
-//! a session manager may start after the sink, or anew while the sink is in use. After a crash of ours it falls back to
-//! the choice before by itself, because the sink is gone.
+//! a session manager may start after the sink, or anew while the sink is in use. After a crash of ours the choice before is
+//! put back from the disk ([`super::former`]).
 
 use std::{
     cell::RefCell,
@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::former;
 use pipewire::{
     core::CoreRc,
     loop_::Timeout,
@@ -22,8 +23,8 @@ use pipewire::{
     types::ObjectType,
 };
 
-const KEY: &str = "default.configured.audio.sink";
-const TYPE: &str = "Spa:String:JSON";
+pub(super) const KEY: &str = "default.configured.audio.sink";
+pub(super) const TYPE: &str = "Spa:String:JSON";
 
 /// When a session manager is missed: without one there is no metadata, and then also no default.
 const MISSED: Duration = Duration::from_secs(3);
@@ -35,7 +36,7 @@ static PLACE: Mutex<Place> = Mutex::new(Place {
 });
 
 /// The place of the default sink, while some of our sinks have had it.
-struct Place {
+pub(super) struct Place {
     /// Our sinks that were made the default one and are still there, in order.
     ours: Vec<String>,
     /// The person's own choice.
@@ -43,18 +44,30 @@ struct Place {
 }
 
 impl Place {
-    fn lock() -> MutexGuard<'static, Self> {
+    pub(super) fn lock() -> MutexGuard<'static, Self> {
         PLACE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a sink of ours has it.
+    pub(super) fn taken(&self) -> bool {
+        !self.ours.is_empty()
+    }
+
     /// `name` takes the place of `current`. A name of ours is no choice of a person's: it is left from a crash, or from
-    /// a PipeWire that has ended.
-    fn take(&mut self, name: &str, current: Option<&str>) {
-        if self.ours.is_empty() && !current.is_some_and(is_ours) {
-            self.before = current.map(str::to_owned);
+    /// a PipeWire that has ended; the choice is then what was `kept` on disk. True: it is another one, to be kept.
+    fn take(&mut self, name: &str, current: Option<&str>, kept: Option<former::Choice>) -> bool {
+        let mut another = false;
+        if self.ours.is_empty() {
+            if !current.is_some_and(is_ours) {
+                self.before = current.map(str::to_owned);
+                another = true;
+            } else if self.before.is_none() {
+                self.before = kept.flatten();
+            }
         }
         self.leave(name);
         self.ours.push(name.to_owned());
+        another
     }
 
     fn leave(&mut self, name: &str) {
@@ -179,6 +192,11 @@ impl DefaultSink {
         }
     }
 
+    /// Programs play into ours.
+    pub fn set(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.set)
+    }
+
     /// A session manager is there.
     pub fn managed(&self) -> bool {
         self.hold.as_ref().is_some_and(|hold| hold.answered)
@@ -213,7 +231,10 @@ impl DefaultSink {
         let Some(hold) = self.hold.as_mut().filter(|hold| hold.answered && !hold.set) else {
             return;
         };
-        Place::lock().take(&self.name, hold.current.borrow().as_deref());
+        let current = hold.current.borrow().clone();
+        if Place::lock().take(&self.name, current.as_deref(), former::kept()) {
+            former::keep(current.as_deref());
+        }
         hold.set = true;
         hold.metadata
             .set_property(0, KEY, Some(TYPE), Some(&choice(&self.name)));
@@ -236,13 +257,19 @@ impl DefaultSink {
             .as_ref()
             .is_some_and(|current| names(current, &self.name));
         if ours {
-            let successor = Place::lock().successor(&self.name);
+            let mut place = Place::lock();
+            let successor = place.successor(&self.name);
+            let last = !place.taken();
+            drop(place);
             metadata.set_property(0, KEY, Some(TYPE), successor.as_deref());
             // Let it leave before the connection closes.
             for _ in 0..3 {
                 main_loop
                     .loop_()
                     .iterate(Timeout::Finite(Duration::from_millis(20)));
+            }
+            if last {
+                former::forget();
             }
         }
     }
@@ -259,12 +286,12 @@ fn choice(name: &str) -> String {
 }
 
 /// Whether a choice, in one of the spellings of JSON that PipeWire knows, is the sink called `name`.
-fn names(choice: &str, name: &str) -> bool {
+pub(super) fn names(choice: &str, name: &str) -> bool {
     words(choice).any(|word| word == name)
 }
 
 /// Whether it is any sink of ours.
-fn is_ours(choice: &str) -> bool {
+pub(super) fn is_ours(choice: &str) -> bool {
     words(choice)
         .filter_map(|word| word.strip_prefix(super::null_sink::NAME))
         .any(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -297,22 +324,31 @@ mod tests {
         };
         let speaker = choice("speaker");
         let mut place = fresh();
-        place.take("punktfunk", Some(&speaker));
-        place.take("punktfunk-6", Some(&choice("punktfunk")));
+        place.take("punktfunk", Some(&speaker), None);
+        place.take("punktfunk-6", Some(&choice("punktfunk")), None);
         assert_eq!(place.successor("punktfunk-6"), Some(choice("punktfunk")));
         assert_eq!(place.successor("punktfunk"), Some(speaker.clone()));
-        place.take("punktfunk", Some(&speaker));
-        place.take("punktfunk-6", Some(&choice("punktfunk")));
+        place.take("punktfunk", Some(&speaker), None);
+        place.take("punktfunk-6", Some(&choice("punktfunk")), None);
         place.leave("punktfunk");
         assert_eq!(place.successor("punktfunk-6"), Some(speaker.clone()));
         // PipeWire started anew, and its session manager remembers ours
-        place.take("punktfunk", Some(&speaker));
+        place.take("punktfunk", Some(&speaker), None);
         place.leave("punktfunk");
-        place.take("punktfunk", Some(&choice("punktfunk")));
+        place.take("punktfunk", Some(&choice("punktfunk")), None);
         assert_eq!(place.successor("punktfunk"), Some(speaker));
         // no choice at all, and one that is left from a crash
         let mut place = fresh();
-        place.take("punktfunk", Some(&choice("punktfunk")));
+        place.take("punktfunk", Some(&choice("punktfunk")), None);
         assert_eq!(place.successor("punktfunk"), None);
+        // one that was kept when the agent was killed
+        let mut place = fresh();
+        let kept = Some(Some(choice("headset")));
+        assert!(!place.take("punktfunk", Some(&choice("punktfunk")), kept.clone()));
+        assert_eq!(place.successor("punktfunk"), Some(choice("headset")));
+        // is not believed where the person has chosen since
+        let mut place = fresh();
+        assert!(place.take("punktfunk", Some(&choice("speaker")), kept));
+        assert_eq!(place.successor("punktfunk"), Some(choice("speaker")));
     }
 }

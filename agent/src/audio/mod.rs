@@ -4,6 +4,7 @@
 //! replaced by silence, so that a stream never ends for want of sound.
 
 mod default_sink;
+mod former;
 mod lasting;
 mod null_sink;
 pub mod opus;
@@ -14,6 +15,8 @@ pub mod tone;
 use crate::source::{AudioOrigin, AudioSource};
 use lasting::Lasting;
 use tone::Tone;
+
+pub use former::put_back_after_crash;
 
 /// Samples a second and channel, everywhere.
 pub const RATE: u32 = 48_000;

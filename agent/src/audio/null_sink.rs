@@ -33,10 +33,7 @@ impl NullSink {
         positions: &[u32],
         failed: &Arc<Mutex<Option<String>>>,
     ) -> Result<Self, pipewire::Error> {
-        let name = match positions.len() {
-            2 => NAME.to_owned(),
-            channels => format!("{NAME}-{channels}"),
-        };
+        let name = name(positions.len());
         let properties = properties! {
             *keys::FACTORY_NAME => "support.null-audio-sink",
             *keys::MEDIA_CLASS => "Audio/Sink",
@@ -74,6 +71,14 @@ impl NullSink {
     /// As `pactl list sinks` shows it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// The name of the sink with so many channels.
+pub(super) fn name(channels: usize) -> String {
+    match channels {
+        2 => NAME.to_owned(),
+        channels => format!("{NAME}-{channels}"),
     }
 }
 

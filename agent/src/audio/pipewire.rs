@@ -3,6 +3,9 @@
 //! Normally a sink of our own (a null sink) that is the default one while anybody streams, recorded at its monitor: what the
 //! session plays goes to the client and is not heard in the room; it also works on a machine without any sound device. With
 //! `play_on_host` the default sink's monitor is recorded instead. A microphone is never recorded.
+//!
+//! Programs play into one sink, so there is one for streams of different channels too: the widest, and PipeWire mixes it down
+//! for those who want fewer. They hold it, so that it outlives the stream that brought it.
 
 use std::{
     cell::Cell,
@@ -37,7 +40,7 @@ use pipewire::{
 
 use super::{
     default_sink::DefaultSink,
-    null_sink::NullSink,
+    null_sink::{self, NullSink},
     sound_queue::{Packets, RATE, SoundQueue},
 };
 use crate::source::AudioSource;
@@ -58,7 +61,29 @@ static OPEN: Mutex<Vec<(Kind, Weak<Hub>)>> = Mutex::new(Vec::new());
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
     channels: u32,
-    play_on_host: bool,
+    from: Which,
+}
+
+/// Whose monitor is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// A sink of ours, made for it.
+    Own,
+    /// The sink of ours with so many channels, which another hub has made.
+    Wider(u32),
+    /// The default one's, whichever that is.
+    Default,
+}
+
+impl Kind {
+    /// Whether a sink of ours with so many channels takes over from it.
+    fn is_narrower(self, than: u32) -> bool {
+        match self.from {
+            Which::Own => self.channels < than,
+            Which::Wider(channels) => channels < than,
+            Which::Default => false,
+        }
+    }
 }
 
 /// Make (or share) the session's streaming sink and record its monitor: `channels` interleaved at 48 kHz. With
@@ -67,12 +92,21 @@ struct Kind {
 /// # Errors
 /// Text for a person: what is missing and what to do.
 pub fn open(channels: u32, play_on_host: bool) -> Result<Box<dyn AudioSource>, String> {
-    let kind = Kind {
-        channels,
-        play_on_host,
-    };
     let mut sinks = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     sinks.retain(|(_, hub)| hub.strong_count() > 0);
+    let owner = sinks
+        .iter()
+        .filter(|(open, _)| !play_on_host && open.from == Which::Own && open.channels > channels)
+        .find_map(|(open, hub)| {
+            let hub = hub.upgrade().filter(|hub| !hub.ears.ended())?;
+            Some((open.channels, hub))
+        });
+    let from = match &owner {
+        _ if play_on_host => Which::Default,
+        Some((channels, _)) => Which::Wider(*channels),
+        None => Which::Own,
+    };
+    let kind = Kind { channels, from };
     let shared = sinks
         .iter()
         .filter(|(open, _)| *open == kind)
@@ -80,7 +114,7 @@ pub fn open(channels: u32, play_on_host: bool) -> Result<Box<dyn AudioSource>, S
     let hub = match shared {
         Some(hub) => hub,
         None => {
-            let hub = Arc::new(Hub::start(kind)?);
+            let hub = Arc::new(Hub::start(kind, owner.map(|(_, hub)| hub))?);
             sinks.push((kind, Arc::downgrade(&hub)));
             hub
         }
@@ -161,10 +195,12 @@ struct Hub {
     stop: Arc<AtomicBool>,
     wake: Sender<()>,
     thread: Option<JoinHandle<()>>,
+    /// Who made the sink that is recorded, kept for as long.
+    _owner: Option<Arc<Self>>,
 }
 
 impl Hub {
-    fn start(kind: Kind) -> Result<Self, String> {
+    fn start(kind: Kind, owner: Option<Arc<Self>>) -> Result<Self, String> {
         let ears = Arc::new(Ears::default());
         let stop = Arc::new(AtomicBool::new(false));
         let (wake, woken) = pipewire::channel::channel();
@@ -187,6 +223,7 @@ impl Hub {
             stop,
             wake,
             thread: Some(thread),
+            _owner: owner,
         };
         answer
             .recv_timeout(START_LIMIT)
@@ -205,6 +242,22 @@ impl Drop for Hub {
             tracing::error!("the sound thread panicked");
         }
     }
+}
+
+/// Have those who listen to a sink with fewer channels come to this one. False: not now.
+fn supersede(channels: u32) -> bool {
+    // whoever holds it may be waiting for the thread that asks
+    let Ok(sinks) = OPEN.try_lock() else {
+        return false;
+    };
+    let narrower = sinks.iter().filter(|(kind, _)| kind.is_narrower(channels));
+    let hubs: Vec<_> = narrower.filter_map(|(_, hub)| hub.upgrade()).collect();
+    drop(sinks);
+    for hub in hubs {
+        hub.ears
+            .end("a stream with more channels has begun; its sink is listened to");
+    }
+    true
 }
 
 fn listen(
@@ -237,12 +290,20 @@ fn listen(
         })
         .register();
 
-    let sink = match kind.play_on_host {
-        true => None,
-        false => Some(NullSink::new(&core, positions(kind.channels), &failed).map_err(absent)?),
+    let sink = match kind.from {
+        Which::Own => {
+            Some(NullSink::new(&core, positions(kind.channels), &failed).map_err(absent)?)
+        }
+        Which::Wider(_) | Which::Default => None,
+    };
+    let recorded = match kind.from {
+        Which::Own => Some(null_sink::name(kind.channels as usize)),
+        Which::Wider(channels) => Some(null_sink::name(channels as usize)),
+        Which::Default => None,
     };
     let name = sink.as_ref().map(NullSink::name);
-    let stream = StreamBox::new(&core, LISTENER, node_properties(name)).map_err(absent)?;
+    let properties = node_properties(recorded.as_deref());
+    let stream = StreamBox::new(&core, LISTENER, properties).map_err(absent)?;
     let (heard, broken) = (Arc::clone(ears), Arc::clone(&failed));
     let linked = Rc::new(Cell::new(false));
     let link = Rc::clone(&linked);
@@ -275,6 +336,7 @@ fn listen(
     let _ = started.send(Ok(()));
 
     let mut unlinked = None::<Instant>;
+    let mut alone = false;
     while !stop.load(Ordering::Acquire) {
         main_loop
             .loop_()
@@ -286,6 +348,10 @@ fn listen(
             continue;
         };
         default.follow(linked.get());
+        // not before: until then programs play into the others
+        if default.set() && !alone {
+            alone = supersede(kind.channels);
+        }
         if linked.get() || !default.managed() {
             unlinked = None;
         } else if unlinked.get_or_insert_with(Instant::now).elapsed() > LINK_LIMIT {

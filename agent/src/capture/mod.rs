@@ -137,6 +137,11 @@ impl Capture {
         Ok(capture)
     }
 
+    /// Whether the producer is to make pictures; from the start it is.
+    pub fn set_active(&self, active: bool) {
+        let _ = self.wake.send(Note::Active(active));
+    }
+
     /// Width and height that the producer agreed to at the start; later pictures may differ and carry their own.
     pub fn size(&self) -> (u32, u32) {
         self.size

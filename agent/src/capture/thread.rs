@@ -47,12 +47,16 @@ pub enum Note {
     Wake,
     /// The GPU memory with this number is no longer used.
     Returned(u64),
+    /// Whether pictures are wanted.
+    Active(bool),
 }
 
 /// What the callbacks tell the loop.
 #[derive(Default)]
 struct Shared {
     agreed: Cell<Option<Negotiated>>,
+    /// Another word on whether pictures are wanted.
+    active: Cell<Option<bool>>,
     /// Numbers of GPU memory that came back.
     returned: RefCell<Vec<u64>>,
     /// The stream failed; it cannot be used again.
@@ -112,10 +116,10 @@ fn capture(
     .map_err(unanswered)?;
     let shared = Rc::new(Shared::default());
     let told = Rc::clone(&shared);
-    let _notes = notes.attach(main_loop.loop_(), move |note| {
-        if let Note::Returned(memory) = note {
-            told.returned.borrow_mut().push(memory);
-        }
+    let _notes = notes.attach(main_loop.loop_(), move |note| match note {
+        Note::Wake => {}
+        Note::Returned(memory) => told.returned.borrow_mut().push(memory),
+        Note::Active(active) => told.active.set(Some(active)),
     });
     // a pointer that is drawn here is drawn with the processor
     let importable = match pointer_apart {
@@ -162,6 +166,11 @@ fn capture(
             // in whole milliseconds, and not before it is due
             let wait = Duration::from_millis(due.as_nanos().div_ceil(1_000_000) as u64);
             main_loop.loop_().iterate(Timeout::Finite(wait));
+            if let Some(active) = shared.active.take()
+                && let Err(error) = link.stream.set_active(active)
+            {
+                tracing::warn!(%error, active, "the stream's state cannot be changed");
+            }
             link.advance(&mut shared.returned.borrow_mut());
             if !offered.is_empty() && importable.formats().is_empty() {
                 tracing::info!(node, "asking the compositor for shared memory");

@@ -324,6 +324,16 @@ impl Source for Desktop {
         Some(Box::new(pulse))
     }
 
+    fn set_active(&mut self, active: bool) {
+        let Some(Running::Node(capture)) = &self.capture else {
+            return;
+        };
+        capture.set_active(active);
+        if let Some(handle) = self.handle.as_ref().filter(|_| active) {
+            wake(&self.slot, handle);
+        }
+    }
+
     fn comes_back(&self) -> bool {
         // what ran in a gamescope is over with it
         self.name != super::gamescope::NAME

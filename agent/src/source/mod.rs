@@ -128,6 +128,9 @@ pub trait Source: Send {
         None
     }
 
+    /// Whether pictures are wanted. One that is not active makes none, and keeps all else.
+    fn set_active(&mut self, _active: bool) {}
+
     /// Whether another one is opened when it has ended; if not, the stream ends with it.
     fn comes_back(&self) -> bool {
         true

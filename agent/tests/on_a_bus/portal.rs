@@ -22,6 +22,10 @@ use zbus::{
 };
 
 const PATH: &str = "/org/freedesktop/portal/desktop";
+/// Cursor modes.
+const HIDDEN: u32 = 1;
+const EMBEDDED: u32 = 2;
+const METADATA: u32 = 4;
 type Options = HashMap<String, OwnedValue>;
 
 /// What the stand-in was asked, shared by its interfaces.
@@ -129,7 +133,8 @@ async fn start(
     respond(bus, header, options, results).await
 }
 
-struct Cast(Asked);
+/// With the cursor modes that it offers.
+struct Cast(Asked, u32);
 
 #[zbus::interface(name = "org.freedesktop.portal.ScreenCast")]
 impl Cast {
@@ -143,7 +148,7 @@ impl Cast {
     }
     #[zbus(property)]
     fn available_cursor_modes(&self) -> u32 {
-        3
+        self.1
     }
     async fn create_session(
         &self,
@@ -244,13 +249,13 @@ impl Drop for Home {
 }
 
 /// The portal source opened twice; what the stand-in was asked. `input`: it has RemoteDesktop.
-async fn twice(input: bool) -> Asked {
+async fn twice(input: bool, cursor_modes: u32) -> Asked {
     let bus = Bus::start();
     let portal = bus.connect().await;
     let asked = Asked::default();
     portal
         .object_server()
-        .at(PATH, Cast(asked.clone()))
+        .at(PATH, Cast(asked.clone(), cursor_modes))
         .await
         .unwrap();
     if input {
@@ -294,7 +299,11 @@ fn spike(bus: &Bus, home: &Path, display: &Path) -> Command {
 
 #[tokio::test]
 async fn the_portals_consent_to_picture_and_input_is_asked_once_and_remembered() {
-    let asked = twice(true).await;
+    let asked = twice(true, HIDDEN | EMBEDDED | METADATA).await;
+    assert_eq!(
+        asked.numbers("SelectSources", "cursor_mode"),
+        [Some(EMBEDDED); 2]
+    );
     assert_eq!(
         asked.numbers("SelectDevices", "persist_mode"),
         [Some(2), Some(2)]
@@ -309,7 +318,12 @@ async fn the_portals_consent_to_picture_and_input_is_asked_once_and_remembered()
 
 #[tokio::test]
 async fn a_portal_without_input_is_asked_once_as_well() {
-    let asked = twice(false).await;
+    let asked = twice(false, HIDDEN | METADATA).await;
+    // the pointer is drawn by the agent then
+    assert_eq!(
+        asked.numbers("SelectSources", "cursor_mode"),
+        [Some(METADATA); 2]
+    );
     assert_eq!(
         asked.numbers("SelectSources", "persist_mode"),
         [Some(2), Some(2)]

@@ -14,6 +14,8 @@ use std::{
 const MAX_FILE: u64 = 1 << 20;
 /// Commands before and after, and variables, of one application.
 const MAX_COMMANDS: usize = 32;
+/// Bytes of a word for a monitor.
+const MAX_MONITOR: usize = 64;
 const MAX_VARIABLES: usize = 256;
 
 /// What the file says, apart from its applications.
@@ -34,6 +36,8 @@ struct File {
     hide: Vec<String>,
     #[serde(default)]
     gamescope: GamescopeTable,
+    #[serde(default)]
+    portal: PortalTable,
     /// Each is read by itself, so that one mistake costs one application.
     #[serde(default)]
     app: Vec<toml::Table>,
@@ -45,6 +49,17 @@ struct GamescopeTable {
     command: Option<Line>,
     #[serde(default)]
     options: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct PortalTable {
+    monitor: Option<String>,
+}
+
+/// The user's word for the monitor that the portal is asked for, if there is one. Blocks on the disk.
+pub fn portal_monitor(places: &Places) -> Option<String> {
+    read(&path(places)).ok()?.portal.monitor
 }
 
 /// What the file says of gamescope.
@@ -71,6 +86,13 @@ impl Nesting {
 fn read(path: &Path) -> Result<File, String> {
     let text = bounded::read_text(path, MAX_FILE).map_err(|error| error.to_string())?;
     let file: File = toml::from_str(&text).map_err(|error| error.to_string())?;
+    if let Some(monitor) = &file.portal.monitor
+        && !(1..=MAX_MONITOR).contains(&monitor.len())
+    {
+        return Err(format!(
+            "portal: the word for a monitor has 1 to {MAX_MONITOR} bytes"
+        ));
+    }
     let options = &file.gamescope.options;
     match options
         .iter()

@@ -13,7 +13,7 @@ use std::{
 const MAX_FILE: u64 = 64 * 1024;
 const MAX_TOKEN: usize = 1024;
 
-/// The consent to one kind of session on one desktop.
+/// The consent to one kind of session with one monitor on one desktop.
 pub struct Consent {
     /// `None`: this user has no place for it, and is asked each time.
     file: Option<PathBuf>,
@@ -21,8 +21,9 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Of this process's user. `kind`: a word for what is asked for; a token is good for that alone.
-    pub fn of_user(kind: &str) -> Self {
+    /// Of this process's user. `kind`: a word for what is asked for; a token is good for that alone. `monitor`: the user's
+    /// word for what was picked.
+    pub fn of_user(kind: &str, monitor: Option<&str>) -> Self {
         let absolute = |name: &str| {
             env::var_os(name)
                 .map(PathBuf::from)
@@ -34,7 +35,7 @@ impl Consent {
         let desktop = env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
         Self {
             file: state.map(|state| state.join("punktfunk/portal.toml")),
-            key: format!("{kind}@{desktop}"),
+            key: key(kind, &desktop, monitor),
         }
     }
 
@@ -64,6 +65,13 @@ impl Consent {
                 "the portal's consent could not be kept, so the user will be asked again: {error}"
             );
         }
+    }
+}
+
+fn key(kind: &str, desktop: &str, monitor: Option<&str>) -> String {
+    match monitor {
+        None => format!("{kind}@{desktop}"),
+        Some(monitor) => format!("{kind}@{desktop}#{monitor}"),
     }
 }
 
@@ -143,6 +151,17 @@ mod tests {
         assert_eq!(cast.token(), None);
         assert_eq!(desktop.token().as_deref(), Some("two"));
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_monitor_has_its_own_consent() {
+        let keys = [None, Some("left"), Some("right")].map(|name| key("a", "GNOME", name));
+        assert_eq!(keys, ["a@GNOME", "a@GNOME#left", "a@GNOME#right"]);
+        let folder = Folder::new("monitors");
+        let [any, left, right] = keys.map(|key| consent(&folder.0, &key));
+        left.keep(Some("one"));
+        assert_eq!(left.token().as_deref(), Some("one"));
+        assert_eq!((any.token(), right.token()), (None, None));
     }
 
     #[test]

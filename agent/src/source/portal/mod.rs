@@ -1,11 +1,13 @@
 //! The desktop portal's ScreenCast: any compositor that has one, after the user's consent.
 //!
 //! Where the portal also offers RemoteDesktop, the cast is asked for within such a session, so that one consent covers
-//! picture and input, and it is remembered. What the user picks is captured at its own size.
+//! picture and input, and it is remembered, for each monitor that the user has a word for. What the user picks is captured
+//! at its own size. A cast is kept for a moment after its stream ([`pool`]).
 
 mod consent;
+mod pool;
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{os::fd::OwnedFd, sync::LazyLock, time::Duration};
 
 use ashpd::{
     desktop::{
@@ -24,13 +26,18 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use consent::Consent;
+use pool::{Key, Pool};
 
 use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, CLOSE_LIMIT, Handover, Opened, Pictures},
     detection,
 };
-use crate::{capture::Remote, input::Target};
+use crate::{
+    apps::{Places, portal_monitor},
+    capture::Remote,
+    input::Target,
+};
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "portal";
@@ -38,18 +45,27 @@ pub const NAME: &str = "portal";
 /// How long the user may take to answer the dialogue; a client waits 120 s for its launch.
 const OPEN_LIMIT: Duration = Duration::from_secs(90);
 
+static CASTS: LazyLock<Pool> = LazyLock::new(Pool::default);
+
 /// Ask the portal for a screen.
 ///
 /// # Errors
 /// `Unavailable` where there is no compositor or no portal, `Refused` when the user or a policy says no, else `Failed`.
 pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
-    let wanted = request.clone();
-    desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
-        session(wanted, handover)
+    let monitor = Places::of_environment().and_then(|places| portal_monitor(&places));
+    CASTS.get(Key::of(request, monitor.as_deref()), || {
+        let wanted = request.clone();
+        desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
+            session(wanted, monitor, handover)
+        })
     })
 }
 
-async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
+async fn session(
+    request: SourceRequest,
+    monitor: Option<String>,
+    handover: Handover,
+) -> Result<(), SourceError> {
     if detection::wayland_socket().is_none() {
         return Err(SourceError::Unavailable {
             name: NAME,
@@ -72,17 +88,20 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     match RemoteDesktop::with_connection(bus).await {
         Ok(remote) => match remote.available_device_types().await {
             Ok(devices) if !devices.is_empty() => {
-                return with_input(&request, handover, &cast, &remote, devices).await;
+                let consent = Consent::of_user("remote-desktop", monitor.as_deref());
+                return with_input(&request, consent, handover, &cast, &remote, devices).await;
             }
             _ => {}
         },
         Err(error) => tracing::debug!(%error, "the portal offers no RemoteDesktop"),
     }
-    picture_only(&request, handover, &cast).await
+    let consent = Consent::of_user("screencast", monitor.as_deref());
+    picture_only(&request, consent, handover, &cast).await
 }
 
 async fn with_input(
     request: &SourceRequest,
+    consent: Consent,
     handover: Handover,
     cast: &Screencast,
     remote: &RemoteDesktop,
@@ -92,7 +111,6 @@ async fn with_input(
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
-    let consent = Consent::of_user("remote-desktop");
     let opened = async {
         remote
             .select_devices(
@@ -111,7 +129,8 @@ async fn with_input(
             .and_then(|request| request.response())
             .map_err(failed)?;
         // What is persisted here is persisted with the devices; portals refuse it in both places.
-        cast.select_sources(&session, sources(cast, request).await?)
+        let (sources, pointer_apart) = sources(cast, request).await?;
+        cast.select_sources(&session, sources)
             .await
             .and_then(|request| request.response())
             .map_err(failed)?;
@@ -135,7 +154,7 @@ async fn with_input(
             .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
             .await
             .map_err(failed)?;
-        opened(started.streams(), fd, eis)
+        opened(started.streams(), fd, eis, pointer_apart)
     }
     .await;
     keep(opened, handover, &session).await
@@ -143,6 +162,7 @@ async fn with_input(
 
 async fn picture_only(
     request: &SourceRequest,
+    consent: Consent,
     handover: Handover,
     cast: &Screencast,
 ) -> Result<(), SourceError> {
@@ -150,10 +170,9 @@ async fn picture_only(
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
-    let consent = Consent::of_user("screencast");
     let opened = async {
-        let sources = sources(cast, request)
-            .await?
+        let (sources, pointer_apart) = sources(cast, request).await?;
+        let sources = sources
             .set_persist_mode(PersistMode::ExplicitlyRevoked)
             .set_restore_token(consent.token().as_deref());
         cast.select_sources(&session, sources)
@@ -170,22 +189,24 @@ async fn picture_only(
             .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
             .await
             .map_err(failed)?;
-        opened(started.streams(), fd, None)
+        opened(started.streams(), fd, None, pointer_apart)
     }
     .await;
     keep(opened, handover, &session).await
 }
 
-/// One monitor, with the pointer in the picture if it is wanted and the portal can.
+/// One monitor, with the pointer in the picture if it is wanted and the portal can; true: it only tells of the pointer, which
+/// is drawn here then.
 async fn sources(
     cast: &Screencast,
     request: &SourceRequest,
-) -> Result<SelectSourcesOptions, SourceError> {
+) -> Result<(SelectSourcesOptions, bool), SourceError> {
     let modes = cast.available_cursor_modes().await.unwrap_or_default();
-    let cursor = if request.cursor {
-        CursorMode::Embedded
-    } else {
-        CursorMode::Hidden
+    let apart = modes.contains(CursorMode::Metadata) && !modes.contains(CursorMode::Embedded);
+    let cursor = match request.cursor {
+        true if apart => CursorMode::Metadata,
+        true => CursorMode::Embedded,
+        false => CursorMode::Hidden,
     };
     let offered = cast.available_source_types().await.map_err(failed)?;
     let wanted = if offered.contains(SourceType::Monitor) {
@@ -197,14 +218,20 @@ async fn sources(
         .set_sources(wanted)
         .set_multiple(false);
     // A mode that the portal does not know ends the session on some of them.
-    Ok(if modes.contains(cursor) {
+    let options = if modes.contains(cursor) {
         options.set_cursor_mode(cursor)
     } else {
         options
-    })
+    };
+    Ok((options, cursor == CursorMode::Metadata))
 }
 
-fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opened, SourceError> {
+fn opened(
+    streams: &[Stream],
+    fd: OwnedFd,
+    eis: Option<OwnedFd>,
+    pointer_apart: bool,
+) -> Result<Opened, SourceError> {
     let stream = streams.first().ok_or_else(|| SourceError::Failed {
         name: NAME,
         why: "the portal granted a session without a stream".to_owned(),
@@ -220,7 +247,7 @@ fn opened(streams: &[Stream], fd: OwnedFd, eis: Option<OwnedFd>) -> Result<Opene
             remote: Remote::Portal(fd),
             node: stream.pipe_wire_node_id(),
             settled: None,
-            pointer_apart: false,
+            pointer_apart,
         },
         eis,
         target: Target {
