@@ -72,4 +72,6 @@ pub struct AgentOffer {
     pub invalidates_refs: Option<bool>,
     /// Fingers reach the session as fingers; missing = no.
     pub touch: Option<bool>,
+    /// The session that this object served until now and serves no more.
+    pub replaces: Option<String>,
 }

@@ -91,10 +91,19 @@ impl Admission {
             .ok_or(AdmissionError::CallerGone)?;
         let (state, watch) = self.sessions.follow(&session).await?;
         check_session(&session, &state, uid)?;
+        // It has moved; without the word it serves both.
+        let left = offer.replaces.clone().map(SessionId);
+        let left = left
+            .filter(|left| *left != session)
+            .and_then(|left| self.agents.of_session(&left))
+            .filter(|handle| handle.is_at(caller.as_str(), path.as_str()));
         if let Some(handle) = self.agents.of_session(&session)
             && handle.is_at(caller.as_str(), path.as_str())
         {
             handle.update(|info| apply(offer, info));
+            if let Some(left) = left {
+                left.end();
+            }
             return Ok(handle);
         }
         let source = BusSource::new(self.connection.clone(), caller.clone(), path);
@@ -119,6 +128,10 @@ impl Admission {
         let handle = self.agents.admit(info, Arc::new(source))?;
         tracing::info!(session = %handle.info().session, uid = uid.0, "an agent registered");
         tokio::spawn(follow(handle.clone(), leaving, watch, ends));
+        // The new one first: streams find it at once.
+        if let Some(left) = left {
+            left.end();
+        }
         Ok(handle)
     }
 }

@@ -148,6 +148,14 @@ impl Authority {
         } else {
             rule.others
         };
+        self.permit(caller, action).await
+    }
+
+    /// The caller has this action, whatever it is needed for.
+    ///
+    /// # Errors
+    /// As [`Authority::require`].
+    pub async fn permit(&self, caller: &Caller, action: &str) -> fdo::Result<()> {
         let Way::Polkit(polkit) = &self.way else {
             return Ok(());
         };

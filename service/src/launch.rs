@@ -2,6 +2,7 @@
 //!
 //! One launch per client at a time. A launch that RTSP does not take up within ten seconds is forgotten; the app that
 //! it started stays running, so that the client can resume.
+mod kept;
 mod negotiation;
 mod offer;
 mod running;
@@ -13,6 +14,7 @@ use crate::{
     ids::{ClientId, StreamId},
     store::ClientRecord,
 };
+use kept::Kept;
 pub use negotiation::Negotiation;
 pub use offer::{codec_mask, offer_for};
 use punktfunk_core::{
@@ -22,8 +24,9 @@ use punktfunk_core::{
 use ring::rand::{SecureRandom, SystemRandom};
 pub use running::RunningApp;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -93,6 +96,11 @@ struct State {
     /// What each client has running, with or without a stream.
     apps: HashMap<ClientId, RunningApp>,
     pending: Vec<Arc<Negotiation>>,
+    /// What the last service knew, until the agent of that session is back.
+    before: BTreeMap<ClientId, Kept>,
+    /// As it was written last.
+    saved: kept::All,
+    directory: Option<PathBuf>,
 }
 
 /// The registry.
@@ -108,6 +116,20 @@ impl Launches {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// As kept in this directory by the last service, and for the next one.
+    #[must_use]
+    pub fn kept_in(directory: &Path) -> Self {
+        let state = State {
+            before: kept::load(directory),
+            directory: Some(directory.to_owned()),
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+            ..Self::default()
+        }
     }
 
     /// Record a launch; an older one of the same client is forgotten. Its stream, if any, is the caller's to stop.
@@ -148,6 +170,8 @@ impl Launches {
             .retain(|other| other.launch().client.id != launch.client.id);
         let running = state.now_running(&launch);
         state.apps.insert(launch.client.id.clone(), running);
+        state.before.remove(&launch.client.id);
+        state.save();
         state
             .pending
             .push(Arc::new(Negotiation::new(Arc::clone(&launch), sealed)));
@@ -161,7 +185,10 @@ impl Launches {
         state
             .pending
             .retain(|other| other.launch().client.id != *client);
-        state.apps.remove(client)
+        state.before.remove(client);
+        let was = state.apps.remove(client);
+        state.save();
+        was
     }
 
     /// RTSP is through with this launch: its stream needs no more of it. Later requests fit no launch.
@@ -260,6 +287,7 @@ impl Launches {
         for negotiation in over {
             state.unused(negotiation.launch());
         }
+        state.save();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

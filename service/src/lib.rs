@@ -15,6 +15,7 @@ pub mod applications;
 pub mod authority;
 pub mod cli;
 pub mod config;
+pub mod expiry;
 pub mod gamepads;
 pub mod host;
 pub mod identity;

@@ -13,7 +13,7 @@ mod tests;
 use crate::{
     ids::{ClientId, Uid},
     logging::{Rarely, audit},
-    store::StoreError,
+    store::{StoreError, Terms},
 };
 pub use attempt::{Approval, AttemptKey, Device, PairingError, Refusal, WaitingPairing};
 use punktfunk_core::pairing::{self as protocol, Certificate, HostPairing};
@@ -112,6 +112,18 @@ impl Pairings {
         owner: Uid,
         name: Option<String>,
     ) -> Result<ClientId, PairingError> {
+        self.accept_on(id, pin, owner, name, Terms::default()).await
+    }
+
+    /// As [`Pairings::accept`], on these terms.
+    pub async fn accept_on(
+        &self,
+        id: u64,
+        pin: &str,
+        owner: Uid,
+        name: Option<String>,
+        terms: Terms,
+    ) -> Result<ClientId, PairingError> {
         if pin.len() != 4 || !pin.bytes().all(|b| b.is_ascii_digit()) {
             return Err(PairingError::BadPin);
         }
@@ -121,6 +133,7 @@ impl Pairings {
             pin: pin.to_owned(),
             owner,
             name,
+            terms,
             outcome,
         };
         if waiting.decision.send(accepted).is_err() {
@@ -178,9 +191,9 @@ impl Pairings {
             tokio::select! {
                 biased;
                 decision = &mut decided => return match decision {
-                    Ok(Decision::Accepted { pin, owner, name: given, outcome }) => {
+                    Ok(Decision::Accepted { pin, owner, name: given, terms, outcome }) => {
                         let name = given.map_or(name, |given| tidy_name(&given));
-                        Ok(Approval { pin, device, owner, name, outcome })
+                        Ok(Approval { pin, device, owner, name, terms, outcome })
                     }
                     Ok(Decision::Rejected) => Err(Refusal::Rejected),
                     Err(_) => Err(Refusal::Expired),
@@ -247,7 +260,7 @@ impl Pairings {
         &self,
         key: &AttemptKey,
         secret: &str,
-        store: impl FnOnce(&str, &Certificate, Uid) -> Result<ClientId, StoreError>,
+        store: impl FnOnce(&str, &Certificate, Uid, Terms) -> Result<ClientId, StoreError>,
     ) -> Result<ClientId, Refusal> {
         let mut attempt = self.take_underway(key)?;
         let certificate = match attempt.machine.secret(secret) {
@@ -257,10 +270,11 @@ impl Pairings {
         let Approval {
             owner,
             name,
+            terms,
             outcome,
             ..
         } = attempt.approval;
-        let stored = store(&name, &certificate, owner);
+        let stored = store(&name, &certificate, owner, terms);
         self.lock().penalties.forgive(key.address, Instant::now());
         let (answer, result) = match stored {
             Ok(id) => {

@@ -11,6 +11,7 @@ use crate::{
     applications::{self, Applications},
     authority::Authority,
     config::Settings,
+    expiry,
     host::Host,
     identity::Identity,
     launch::Launches,
@@ -85,7 +86,7 @@ async fn serve(settings: Settings, identity: Identity, account: Account) -> Resu
         pairings: Pairings::new(),
         agents: Agents::new(),
         applications: Applications::new(),
-        launches: Launches::new(),
+        launches: Launches::kept_in(&settings.now().state_dir),
         streams: Streams::new(settings.clone()).map_err(RunError::Network)?,
         settings,
     });
@@ -135,6 +136,11 @@ fn listen(host: &Arc<Host>, stopping: &watch::Receiver<bool>) -> Result<Parts, R
     parts.spawn(async move {
         applications::watch(apps).await;
         Some("the watch over applications")
+    });
+    let guests = host.clone();
+    parts.spawn(async move {
+        expiry::watch(guests).await;
+        Some("the watch over pairings with an end")
     });
     parts.spawn(async move {
         // Without discovery the host is still found by its address.

@@ -68,6 +68,9 @@ pub struct Video {
     /// From the question for the launch to the whole of the first frame.
     pub launch_to_first_frame_ms: Option<f64>,
     pub last_frame_index: u32,
+    /// The longest time between two frames, and the index of the frame that ended it.
+    pub longest_gap_ms: f64,
+    pub after_longest_gap: u32,
     pub seconds: f64,
     pub megabits_per_second: f64,
     pub frames_per_second: f64,
@@ -188,6 +191,10 @@ impl Report {
                 first_frame_index: s.first_frame_index,
                 launch_to_first_frame_ms: None,
                 last_frame_index: s.last_frame_index,
+                longest_gap_ms: s
+                    .longest_gap
+                    .map_or(0.0, |(gap, _)| gap.as_secs_f64() * 1e3),
+                after_longest_gap: s.longest_gap.map_or(0, |(_, index)| index),
                 seconds,
                 megabits_per_second: rate(s.bytes as f64 * 8.0 / 1e6),
                 frames_per_second: rate(s.frames_complete.saturating_sub(1) as f64),

@@ -104,7 +104,7 @@ async fn serve(
     let mut changes = bus
         .receive_name_owner_changed_with_args(&[(0, BUS_NAME)])
         .await?;
-    let mut removals = session::removals(&connection).await;
+    let mut sessions = session::changes(&connection).await;
     let touch = TouchOffer::of_session().await;
     let mut desktops = touch.changes().await;
     ready("waiting for a session");
@@ -113,8 +113,11 @@ async fn serve(
     let mut present = bus.name_has_owner(service).await?;
     let measuring = speed::in_background(args.encoding.encoder, || streams.any());
     let mut faster = pin!(measuring.fuse());
+    // what the service knows of this agent
+    let served = RefCell::new(None);
     loop {
         if !present {
+            served.replace(None);
             tracing::info!("punktfunkd is not running; the session is offered as soon as it is");
             ready("waiting for punktfunkd");
         }
@@ -125,6 +128,7 @@ async fn serve(
             args,
             &touch,
             &offered,
+            &served,
             life
         ));
         // until there is a reason to register anew
@@ -137,9 +141,16 @@ async fn serve(
                     present = change.args()?.new_owner().is_some();
                     break;
                 }
-                Some(id) = removals.next() => {
-                    if offered.borrow().as_ref() == Some(&id) {
-                        tracing::info!(session = id, "the session has ended; waiting for the next one");
+                Some(change) = sessions.next() => {
+                    let now = offered.borrow().clone();
+                    if change.ended.is_some() && change.ended == now {
+                        tracing::info!(session = now, "the session has ended; waiting for the next one");
+                        served.replace(None);
+                        break;
+                    }
+                    // not asked while there is none yet: whoever looks for one looks again by itself
+                    if now.is_some() && session::best(&connection, args).await.is_some_and(|best| Some(best) != now) {
+                        tracing::info!(left = now, "another session of this user is the one to offer");
                         break;
                     }
                 }
@@ -179,6 +190,7 @@ async fn register_when(
     args: &RunArgs,
     touch: &TouchOffer,
     offered: &RefCell<Option<String>>,
+    served: &RefCell<Option<String>>,
     life: &SessionLife,
 ) -> anyhow::Result<Infallible> {
     if !present {
@@ -191,8 +203,11 @@ async fn register_when(
         let session = session::find(connection, args).await?;
         offered.replace(Some(session.clone()));
         let choice = args.encoding.encoder;
-        match register(connection, &session, choice, touch.is_there().await).await {
+        let left = served.borrow().clone().filter(|left| *left != session);
+        let touch = touch.is_there().await;
+        match register(connection, &session, choice, touch, left).await {
             Ok(path) => {
+                served.replace(Some(session.clone()));
                 tracing::info!(session, path, "registered with punktfunkd");
                 ready(&format!("session {session} is offered"));
                 return Ok(life.follow(connection, &session).await);
@@ -216,13 +231,17 @@ async fn register(
     session: &str,
     choice: encode::Choice,
     touch: bool,
+    left: Option<String>,
 ) -> zbus::Result<String> {
     let host = Host1Proxy::new(connection).await?;
     let path = ObjectPath::try_from(AGENT_PATH)?;
     // loads drivers, and may wake a card
     let encoding = tokio::task::spawn_blocking(move || encode::Offer::of(&choice.look()));
     let encoding = encoding.await.unwrap_or_default();
-    let offer = offer(&encoding, touch);
+    let offer = AgentOffer {
+        replaces: left,
+        ..offer(&encoding, touch)
+    };
     let object = host.register_agent(&path, session, offer).await?;
     Ok(object.to_string())
 }
@@ -240,6 +259,7 @@ fn offer(encoding: &encode::Offer, touch: bool) -> AgentOffer {
         chroma_444: Some(names(&encoding.chroma_444)),
         invalidates_refs: Some(encoding.invalidates_refs),
         touch: Some(touch),
+        replaces: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::RunArgs;
 use anyhow::{Context, bail};
 use futures_util::{
-    Stream, StreamExt,
+    StreamExt,
     stream::{self, BoxStream},
 };
 use std::time::Duration;
@@ -13,6 +13,8 @@ use zbus::{
 };
 
 const LOGIND: &str = "org.freedesktop.login1";
+const MANAGER: &str = "org.freedesktop.login1.Manager";
+const SESSION: &str = "org.freedesktop.login1.Session";
 /// The session of development hosts, where there is no logind.
 const DEV_SESSION: &str = "dev";
 /// How often logind is asked while the user has no session to show.
@@ -32,6 +34,8 @@ pub async fn find(connection: &Connection, args: &RunArgs) -> anyhow::Result<Str
         return Ok(id);
     }
     let mut told = false;
+    // watched before it is asked for: no moment is missed
+    let mut changes = changes(connection).await;
     loop {
         match display_session(connection).await {
             Ok(Some(id)) => return Ok(id),
@@ -40,7 +44,10 @@ pub async fn find(connection: &Connection, args: &RunArgs) -> anyhow::Result<Str
                     tracing::info!("this user has no session yet; waiting for one");
                     told = true;
                 }
-                tokio::time::sleep(RETRY).await;
+                tokio::select! {
+                    _ = changes.next() => {}
+                    () = tokio::time::sleep(RETRY) => {}
+                }
             }
             Err(error) if missing(&error) && args.dev => return Ok(DEV_SESSION.to_owned()),
             Err(error) if missing(&error) => bail!(
@@ -52,42 +59,61 @@ pub async fn find(connection: &Connection, args: &RunArgs) -> anyhow::Result<Str
     }
 }
 
-/// The ids of sessions as they end. Never anything where logind cannot be watched.
-pub async fn removals(connection: &Connection) -> BoxStream<'static, String> {
-    match watch_removals(connection).await {
-        Ok(removals) => removals.boxed(),
+/// Something about sessions, perhaps other users', is not as it was.
+pub struct Change {
+    /// This one has ended.
+    pub ended: Option<String>,
+}
+
+/// Sessions as they come, go and change. Never anything where logind cannot be watched.
+pub async fn changes(connection: &Connection) -> BoxStream<'static, Change> {
+    match watch(connection).await {
+        Ok(changes) => changes,
         Err(error) => {
-            tracing::debug!("the end of the session will not be noticed: {error}");
+            tracing::debug!("other sessions will not be noticed: {error}");
             stream::pending().boxed()
         }
     }
 }
 
-async fn watch_removals(
-    connection: &Connection,
-) -> zbus::Result<impl Stream<Item = String> + Send + 'static> {
-    let rule = MatchRule::builder()
-        .msg_type(zbus::message::Type::Signal)
-        .sender(LOGIND)?
-        .interface("org.freedesktop.login1.Manager")?
-        .member("SessionRemoved")?
+async fn watch(connection: &Connection) -> zbus::Result<BoxStream<'static, Change>> {
+    let uid = nix::unistd::getuid().as_raw();
+    let rule = || {
+        MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(LOGIND)
+    };
+    let manager = |member: &'static str| rule()?.interface(MANAGER)?.member(member);
+    let ended = manager("SessionRemoved")?.build();
+    let begun = manager("SessionNew")?.build();
+    // its Display is another one
+    let user = rule()?
+        .interface("org.freedesktop.DBus.Properties")?
+        .path(format!("/org/freedesktop/login1/user/_{uid}"))?
         .build();
-    let messages = MessageStream::for_match_rule(rule, connection, None).await?;
-    Ok(messages.filter_map(|message| async {
-        let (id, _path): (String, OwnedObjectPath) = message.ok()?.body().deserialize().ok()?;
-        Some(id)
-    }))
+    let ended = MessageStream::for_match_rule(ended, connection, None)
+        .await?
+        .filter_map(|message| async {
+            let (id, _path): (String, OwnedObjectPath) = message.ok()?.body().deserialize().ok()?;
+            Some(Change { ended: Some(id) })
+        });
+    let begun = MessageStream::for_match_rule(begun, connection, None).await?;
+    let user = MessageStream::for_match_rule(user, connection, None).await?;
+    let other = stream::select(begun, user).map(|_| Change { ended: None });
+    Ok(stream::select(ended.boxed(), other.boxed()).boxed())
+}
+
+/// The session to offer now, if there is one and it was not given to this program.
+pub async fn best(connection: &Connection, args: &RunArgs) -> Option<String> {
+    if args.session.is_some() || std::env::var_os("XDG_SESSION_ID").is_some() {
+        return None;
+    }
+    display_session(connection).await.ok().flatten()
 }
 
 /// logind's idea of the session that shows this user's desktop.
 async fn display_session(connection: &Connection) -> zbus::Result<Option<String>> {
-    let manager = zbus::Proxy::new(
-        connection,
-        LOGIND,
-        "/org/freedesktop/login1",
-        "org.freedesktop.login1.Manager",
-    )
-    .await?;
+    let manager = zbus::Proxy::new(connection, LOGIND, "/org/freedesktop/login1", MANAGER).await?;
     let uid = nix::unistd::getuid().as_raw();
     let user: OwnedObjectPath = match manager.call("GetUser", &(uid,)).await {
         Ok(path) => path,
@@ -101,8 +127,66 @@ async fn display_session(connection: &Connection) -> zbus::Result<Option<String>
         "org.freedesktop.login1.User",
     )
     .await?;
-    let (id, _path): (String, OwnedObjectPath) = user.get_property("Display").await?;
-    Ok((!id.is_empty()).then_some(id))
+    let (display, _path): (String, OwnedObjectPath) = user.get_property("Display").await?;
+    let sessions: Vec<(String, OwnedObjectPath)> = user.get_property("Sessions").await?;
+    let mut candidates = Vec::new();
+    for (id, path) in sessions {
+        // one that is gone since is none
+        if let Ok(candidate) = look(connection, id, path).await {
+            candidates.push(candidate);
+        }
+    }
+    Ok(choose(candidates, &display))
+}
+
+/// One of the user's sessions.
+#[derive(Debug, Clone, Default)]
+struct Candidate {
+    id: String,
+    /// Where people log in or work, and not about to end.
+    lives: bool,
+    graphical: bool,
+    /// In front on a seat.
+    in_sight: bool,
+}
+
+async fn look(
+    connection: &Connection,
+    id: String,
+    path: OwnedObjectPath,
+) -> zbus::Result<Candidate> {
+    let session = zbus::Proxy::new(connection, LOGIND, path, SESSION).await?;
+    let state: String = session.get_property("State").await?;
+    let kind: String = session.get_property("Type").await?;
+    let class: String = session.get_property("Class").await?;
+    let active: bool = session.get_property("Active").await?;
+    let (seat, _path): (String, OwnedObjectPath) = session.get_property("Seat").await?;
+    Ok(Candidate {
+        id,
+        lives: state != "closing" && (class.starts_with("user") || class == "greeter"),
+        graphical: matches!(kind.as_str(), "wayland" | "x11" | "mir"),
+        in_sight: active && !seat.is_empty(),
+    })
+}
+
+/// The desktop in front on a seat, else logind's choice, else any desktop. One that is being closed is no desktop any more.
+fn choose(candidates: Vec<Candidate>, display: &str) -> Option<String> {
+    let rank = |candidate: &Candidate| match candidate {
+        Candidate {
+            graphical: true,
+            in_sight: true,
+            ..
+        } => Some(0),
+        candidate if candidate.id == display => Some(1),
+        candidate if candidate.graphical => Some(2),
+        _ => None,
+    };
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.lives)
+        .filter_map(|candidate| Some((rank(&candidate)?, candidate.id)))
+        .min()
+        .map(|(_, id)| id)
 }
 
 /// Nobody owns logind's name, and nobody can be started for it.
@@ -116,4 +200,38 @@ fn missing(error: &zbus::Error) -> bool {
 
 fn named(error: &zbus::Error, name: &str) -> bool {
     matches!(error, zbus::Error::MethodError(found, _, _) if found.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_desktop_in_front_is_offered_and_never_one_that_closes() {
+        let desktop = |id: &str, in_sight| Candidate {
+            id: id.to_owned(),
+            lives: true,
+            graphical: true,
+            in_sight,
+        };
+        let closing = Candidate {
+            lives: false,
+            ..desktop("1", true)
+        };
+        let terminal = Candidate {
+            id: "9".to_owned(),
+            lives: true,
+            ..Candidate::default()
+        };
+        let chosen = |candidates: &[&Candidate], display: &str| {
+            choose(candidates.iter().map(|&one| one.clone()).collect(), display)
+        };
+        let (headless, seated) = (desktop("2", false), desktop("3", true));
+        assert_eq!(chosen(&[&headless, &seated], "2").as_deref(), Some("3"));
+        assert_eq!(chosen(&[&closing, &headless], "1").as_deref(), Some("2"));
+        assert_eq!(chosen(&[&terminal, &headless], "9").as_deref(), Some("9"));
+        assert_eq!(chosen(&[&terminal], "9").as_deref(), Some("9"));
+        assert_eq!(chosen(&[&terminal, &closing], "1"), None);
+        assert_eq!(chosen(&[], ""), None);
+    }
 }

@@ -17,6 +17,14 @@ pub trait Client {
     #[zbus(allow_interactive_auth)]
     fn set_permissions(&self, permissions: &[&str]) -> zbus::Result<()>;
 
+    /// Whether it may watch log-in screens.
+    #[zbus(allow_interactive_auth)]
+    fn set_greeter(&self, allowed: bool) -> zbus::Result<()>;
+
+    /// Until when the pairing is good (seconds since 1970); 0 = for good.
+    #[zbus(allow_interactive_auth)]
+    fn set_expiry(&self, expires: u64) -> zbus::Result<()>;
+
     #[zbus(property)]
     fn name(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "const"))]
@@ -29,4 +37,10 @@ pub trait Client {
     fn last_seen(&self) -> zbus::Result<u64>;
     #[zbus(property)]
     fn permissions(&self) -> zbus::Result<Vec<String>>;
+    #[zbus(property)]
+    fn greeter(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn expires_at(&self) -> zbus::Result<u64>;
+    #[zbus(property)]
+    fn one_time(&self) -> zbus::Result<bool>;
 }

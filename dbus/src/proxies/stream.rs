@@ -24,6 +24,8 @@ pub trait Stream {
     fn client(&self) -> zbus::Result<OwnedObjectPath>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn user(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
+    fn session(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "const"))]
     fn width(&self) -> zbus::Result<u32>;
     #[zbus(property(emits_changed_signal = "const"))]

@@ -240,6 +240,24 @@ impl FakeClient {
     fn set_owner(&self, uid: u32) {
         self.calls.note(format!("owner {uid}"));
     }
+    fn set_greeter(&self, allowed: bool) {
+        self.calls.note(format!("greeter {allowed}"));
+    }
+    fn set_expiry(&self, expires: u64) {
+        self.calls.note(format!("expires {expires}"));
+    }
+    #[zbus(property)]
+    fn greeter(&self) -> bool {
+        true
+    }
+    #[zbus(property)]
+    fn expires_at(&self) -> u64 {
+        0
+    }
+    #[zbus(property)]
+    fn one_time(&self) -> bool {
+        false
+    }
     fn set_permissions(&self, permissions: Vec<String>) {
         self.calls
             .note(format!("permissions {}", permissions.join(" ")));

@@ -139,6 +139,8 @@ async fn commands_reach_the_object_that_was_named() {
         &["clients", "remove", "ab"][..],
         &["clients", "owner", "ab", "root"],
         &["clients", "permissions", "ab", "view", "audio"],
+        &["clients", "greeter", "ab", "on"],
+        &["clients", "expires", "ab", "never"],
         &["streams", "stop", "7"],
         &["streams", "keyframe", "7"],
         &["streams", "bitrate", "7", "9000"],
@@ -153,6 +155,8 @@ async fn commands_reach_the_object_that_was_named() {
             "unpair TV\u{1b}[2J",
             "owner 0",
             "permissions view audio",
+            "greeter true",
+            "expires 0",
             "stop",
             "keyframe",
             "bitrate 9000"

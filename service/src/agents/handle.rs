@@ -1,5 +1,5 @@
 //! One registered agent, as the streams see it.
-use super::Registry;
+use super::{Agents, Registry};
 use crate::ids::{SessionId, Uid};
 use punktfunk_core::sdp::Codecs;
 use punktfunk_dbus::{
@@ -156,6 +156,11 @@ impl AgentHandle {
     /// Whether its far side is this object on the bus.
     pub fn is_at(&self, name: &str, path: &str) -> bool {
         self.0.source.is_at(name, path)
+    }
+
+    /// The registry that it is, or was, in.
+    pub fn registry(&self) -> Option<Agents> {
+        self.0.registry.upgrade().map(Agents)
     }
 
     /// Whether the session is locked.

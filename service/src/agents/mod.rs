@@ -9,7 +9,10 @@ pub use handle::{
     AgentError, AgentHandle, AgentInfo, ApplicationEnd, Asked, Opening, StreamSource,
 };
 
-use crate::ids::{SessionId, Uid};
+use crate::{
+    ids::{SessionId, Uid},
+    store::ClientRecord,
+};
 use penalty::Penalties;
 use std::{
     collections::BTreeMap,
@@ -69,6 +72,25 @@ impl Agents {
                 let info = handle.info();
                 (info.uid == uid && !info.greeter).then(|| (rank(&info), handle))
             })
+            .min_by(|(one, _), (other, _)| one.cmp(other))
+            .map(|(_, handle)| handle.clone())
+    }
+
+    /// The best agent for this client: of its owner's sessions, else, if it may watch those, of the log-in screen in front.
+    pub fn for_client(&self, client: &ClientRecord) -> Option<AgentHandle> {
+        self.for_owner(client.owner)
+            .or_else(|| client.terms.greeter.then(|| self.greeter()).flatten())
+    }
+
+    /// The log-in screen in front on a seat, the first seat's first.
+    fn greeter(&self) -> Option<AgentHandle> {
+        let state = self.state();
+        let in_front = state.by_session.values().filter_map(|handle| {
+            let info = handle.info();
+            let in_front = info.greeter && info.active && !info.seat.is_empty();
+            in_front.then_some(((info.seat, info.session), handle))
+        });
+        in_front
             .min_by(|(one, _), (other, _)| one.cmp(other))
             .map(|(_, handle)| handle.clone())
     }

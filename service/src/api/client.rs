@@ -22,6 +22,19 @@ pub(super) async fn call(call: &Call<'_>, client: &ClientRecord) -> Result<Messa
             let what = format!("it belongs to uid {uid} now");
             audit::client_changed(&client.id, &client.name, Uid(uid), by, &what);
         }
+        "SetGreeter" => {
+            let greeter: bool = call.arguments()?;
+            host.clients
+                .set_terms(&client.id, |terms| terms.greeter = greeter)?;
+            host.streams.set_greeter(&client.id, greeter);
+            tracing::info!(client = %client.id, greeter, by = call.caller.uid.0, "log-in screens");
+        }
+        "SetExpiry" => {
+            let expires_at: u64 = call.arguments()?;
+            host.clients
+                .set_terms(&client.id, |terms| terms.expires_at = expires_at)?;
+            tracing::info!(client = %client.id, expires_at, by = call.caller.uid.0, "expiry set");
+        }
         "SetPermissions" => {
             let permissions: Vec<String> = call.arguments()?;
             let permissions = host.clients.set_permissions(&client.id, &permissions)?;
@@ -50,7 +63,7 @@ fn end(call: &Call<'_>, client: &ClientRecord, reason: StopReason) {
 }
 
 /// The account database may be on the network: asked off the runtime's own threads.
-async fn must_exist(uid: u32) -> Result<(), ApiError> {
+pub(super) async fn must_exist(uid: u32) -> Result<(), ApiError> {
     let found = tokio::task::spawn_blocking(move || {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
     });

@@ -183,6 +183,9 @@ impl Object {
                 say("PairedAt", client.paired_at.into());
                 say("LastSeen", client.last_seen.into());
                 say("Permissions", client.permissions.clone().into());
+                say("Greeter", client.terms.greeter.into());
+                say("ExpiresAt", client.terms.expires_at.into());
+                say("OneTime", client.terms.one_time.into());
             }
             Self::Agent(agent) => {
                 say("User", agent.uid.0.into());
@@ -202,6 +205,7 @@ impl Object {
                 statistics.insert("last_decision", stream.last_decision.into());
                 say("Client", ObjectPath::from_string_unchecked(client).into());
                 say("User", stream.user.0.into());
+                say("Session", stream.session.as_str().into());
                 say("Width", stream.width.into());
                 say("Height", stream.height.into());
                 say("Fps", stream.fps.into());

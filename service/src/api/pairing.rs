@@ -1,6 +1,7 @@
 //! Methods of a client that waits to be paired.
-use super::{ApiError, call::Call};
-use crate::pairings::WaitingPairing;
+use super::{ApiError, call::Call, client::must_exist};
+use crate::{ids::Uid, pairings::WaitingPairing, store::Terms};
+use punktfunk_dbus::names::ACTION_MANAGE_ALL;
 use std::collections::HashMap;
 use zbus::{Message, zvariant::OwnedValue};
 
@@ -9,15 +10,26 @@ pub(super) async fn call(call: &Call<'_>, pairing: &WaitingPairing) -> Result<Me
     match call.member.as_str() {
         "Accept" => {
             let (pin, mut options): (String, HashMap<String, OwnedValue>) = call.arguments()?;
-            let name = match options.remove("name") {
-                None => None,
-                Some(value) => Some(
-                    String::try_from(value)
-                        .map_err(|_| ApiError::invalid("the option \"name\" is a string"))?,
-                ),
+            let name: Option<String> = take(&mut options, "name", "a string")?;
+            let owner = take(&mut options, "owner", "a uid (u)")?.map(Uid);
+            let terms = Terms {
+                greeter: take(&mut options, "greeter", "a boolean")?.unwrap_or(false),
+                expires_at: take(&mut options, "expires", "seconds since 1970 (t)")?.unwrap_or(0),
+                one_time: take(&mut options, "once", "a boolean")?.unwrap_or(false),
+                used: false,
             };
+            let caller = &call.caller;
+            let owner = owner.unwrap_or(caller.uid);
+            if owner != caller.uid || terms.greeter {
+                // Hands out what is another account's, or nobody's.
+                let authority = &call.context.authority;
+                authority.permit(caller, ACTION_MANAGE_ALL).await?;
+            }
+            if owner != caller.uid {
+                must_exist(owner.0).await?;
+            }
             let client = pairings
-                .accept(pairing.id, &pin, call.caller.uid, name)
+                .accept_on(pairing.id, &pin, owner, name, terms)
                 .await;
             call.announced().await;
             call.answer(&client?.0)
@@ -30,4 +42,19 @@ pub(super) async fn call(call: &Call<'_>, pairing: &WaitingPairing) -> Result<Me
         }
         member => Err(ApiError::unknown_method(&call.interface, member)),
     }
+}
+
+/// An option, if it is there and of this type.
+fn take<T: TryFrom<OwnedValue>>(
+    options: &mut HashMap<String, OwnedValue>,
+    name: &str,
+    expected: &str,
+) -> Result<Option<T>, ApiError> {
+    options
+        .remove(name)
+        .map(|value| {
+            T::try_from(value)
+                .map_err(|_| ApiError::invalid(format!("the option \"{name}\" is {expected}")))
+        })
+        .transpose()
 }

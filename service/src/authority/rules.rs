@@ -19,7 +19,7 @@ const AGENT: &str = "org.punktfunk.Host1.Agent";
 const STREAM: &str = "org.punktfunk.Host1.Stream";
 
 /// Every method there is. What is missing here cannot be called.
-pub const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 17] = [
     // The real gate is the session's user, checked at admission.
     same(HOST, "RegisterAgent", ACTION_REGISTER_AGENT),
     same(HOST, "OpenPairing", ACTION_PAIR),
@@ -33,6 +33,9 @@ pub const RULES: [Rule; 15] = [
     // Giving a client away hands another account's sessions to it: not the owner's to decide.
     same(CLIENT, "SetOwner", ACTION_MANAGE_ALL),
     owned(CLIENT, "SetPermissions"),
+    // A log-in screen is nobody's own.
+    same(CLIENT, "SetGreeter", ACTION_MANAGE_ALL),
+    owned(CLIENT, "SetExpiry"),
     owned(AGENT, "ListApplications"),
     owned(STREAM, "Stop"),
     owned(STREAM, "RequestKeyframe"),

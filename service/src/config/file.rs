@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Every key is optional; unknown keys are mistakes, because a misspelt one would otherwise do nothing.
@@ -27,6 +28,7 @@ struct File {
     external: ExternalTable,
     video: VideoTable,
     desktop: DesktopTable,
+    sessions: SessionsTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +66,13 @@ struct VideoTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct DesktopTable {
     outputs: Option<OutputPolicy>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct SessionsTable {
+    hold_seconds: Option<HoldSeconds>,
+    streams_per_user: Option<StreamsPerUser>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +143,32 @@ impl TryFrom<i64> for Percent {
         percent
             .map(Self)
             .ok_or("expected a number from 0 to 100 (percent)")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct HoldSeconds(Duration);
+impl TryFrom<i64> for HoldSeconds {
+    type Error = &'static str;
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let seconds = u64::try_from(value).ok().filter(|seconds| *seconds <= 120);
+        seconds
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or("expected a number from 0 to 120 (seconds)")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct StreamsPerUser(u32);
+impl TryFrom<i64> for StreamsPerUser {
+    type Error = &'static str;
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let most = u32::try_from(value).ok();
+        most.filter(|most| (1..=32).contains(most))
+            .map(Self)
+            .ok_or("expected a number from 1 to 32 (streams)")
     }
 }
 
@@ -230,6 +265,14 @@ pub(super) fn apply(
         config.external.http_port = Some(port.get());
     }
     replace(&mut config.gamepad, file.gamepad.map(|choice| choice.0));
+    replace(
+        &mut config.hold,
+        file.sessions.hold_seconds.map(|seconds| seconds.0),
+    );
+    replace(
+        &mut config.streams_per_user,
+        file.sessions.streams_per_user.map(|most| most.0),
+    );
     replace(&mut config.discovery, file.discovery);
     replace(&mut config.perf, file.perf);
     replace(

@@ -33,7 +33,7 @@ const fn file_only(name: &'static str) -> Key {
     Key { name, effect }
 }
 
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 30] = [
     live("name"),
     restart("bind"),
     file_only("state-dir"),
@@ -62,6 +62,8 @@ pub const KEYS: [Key; 28] = [
     live("video.adaptive-bitrate"),
     live("video.pace-rate-mbit"),
     live("desktop.outputs"),
+    live("sessions.hold-seconds"),
+    live("sessions.streams-per-user"),
 ];
 
 /// Known, but for tests: not shown among the settings and not set over the bus.
@@ -133,6 +135,14 @@ pub fn values(config: &Config) -> BTreeMap<&'static str, Value> {
             Value::Number(config.pace_rate_mbit.into()),
         ),
         ("desktop.outputs", text(&config.outputs)),
+        (
+            "sessions.hold-seconds",
+            Value::Number(i64::try_from(config.hold.as_secs()).unwrap_or(i64::MAX)),
+        ),
+        (
+            "sessions.streams-per-user",
+            Value::Number(config.streams_per_user.into()),
+        ),
         ("ports.http", Value::Number(config.ports.http.into())),
         ("ports.https", Value::Number(config.ports.https.into())),
         ("ports.rtsp", Value::Number(config.ports.rtsp.into())),

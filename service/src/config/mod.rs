@@ -20,6 +20,7 @@ use crate::{cli::Cli, gamepads::Choice};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    time::Duration,
 };
 
 /// Where the configuration is looked for when `--config` is not given.
@@ -85,6 +86,10 @@ pub struct Config {
     pub pace_rate_mbit: u32,
     /// Which pad a client's controller becomes.
     pub gamepad: Choice,
+    /// How long a stream waits for a session when the one that it shows is gone; zero: it ends.
+    pub hold: Duration,
+    /// Streams that the clients of one account may have at a time.
+    pub streams_per_user: u32,
     /// Announce the host by mDNS.
     pub discovery: bool,
     /// Development mode: private bus, no polkit, no logind, callers of our own uid only.
@@ -149,6 +154,8 @@ impl Default for Config {
             external: External::default(),
             pace_rate_mbit: 800,
             gamepad: Choice::Auto,
+            hold: Duration::from_secs(15),
+            streams_per_user: 16,
             discovery: true,
             development: false,
         }

@@ -1,8 +1,8 @@
 //! What each client has running, with or without a stream.
-use super::{Launch, Launches, State};
+use super::{Launch, Launches, State, kept::Kept};
 use crate::{
     agents::AgentHandle,
-    ids::{ClientId, SessionId, StreamId},
+    ids::{ClientId, SessionId, StreamId, Uid},
 };
 use punktfunk_dbus::applications::DESKTOP;
 use tokio::time::Instant;
@@ -43,9 +43,10 @@ impl Launches {
     /// A new agent of a session takes over what was started under an older one of it: the clients and their apps. The
     /// desktop is there whenever an agent is.
     pub fn adopt(&self, agent: &AgentHandle) -> Vec<(ClientId, RunningApp)> {
-        let session = agent.info().session;
+        let info = agent.info();
+        let session = info.session;
         let mut state = self.lock();
-        let mut taken = Vec::new();
+        let mut taken = state.restore(agent, &session, info.uid);
         for (client, running) in &mut state.apps {
             if running.agent != *agent && running.agent.info().session == session {
                 running.agent = agent.clone();
@@ -82,11 +83,64 @@ impl Launches {
             .is_some_and(|running| running.stream == launch.stream)
         {
             state.apps.remove(&launch.client.id);
+            state.save();
         }
     }
 }
 
 impl State {
+    /// What the last service knew of this session's applications.
+    fn restore(
+        &mut self,
+        agent: &AgentHandle,
+        session: &SessionId,
+        user: Uid,
+    ) -> Vec<(ClientId, RunningApp)> {
+        let mut restored = Vec::new();
+        self.before.retain(|client, kept| {
+            if !kept.is_of(session, user) {
+                return true;
+            }
+            let running = RunningApp {
+                app: kept.app,
+                agent: agent.clone(),
+                stream: StreamId(0),
+                begun: true,
+            };
+            restored.push((client.clone(), running));
+            false
+        });
+        for (client, running) in &restored {
+            tracing::info!(%client, app = running.app, "the client can resume what it had running");
+            self.apps.insert(client.clone(), running.clone());
+        }
+        restored.retain(|(_, running)| running.app != DESKTOP);
+        restored
+    }
+
+    /// Keep what has changed for the next service.
+    pub(super) fn save(&mut self) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        let now = self.apps.iter().map(|(client, running)| {
+            let info = running.agent.info();
+            let kept = Kept {
+                app: running.app,
+                session: info.session.0,
+                user: info.uid.0,
+            };
+            (client.0.clone(), kept)
+        });
+        let waiting = self.before.iter();
+        let waiting = waiting.map(|(client, kept)| (client.0.clone(), kept.clone()));
+        let all: super::kept::All = now.chain(waiting).collect();
+        if all != self.saved {
+            super::kept::save(directory, &all);
+            self.saved = all;
+        }
+    }
+
     /// What the client has running once this launch is its latest.
     pub(super) fn now_running(&self, launch: &Launch) -> RunningApp {
         let before = self.apps.get(&launch.client.id);

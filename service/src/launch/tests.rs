@@ -48,6 +48,7 @@ fn request(client: &str, sealed: bool) -> LaunchRequest {
         paired_at: 0,
         last_seen: 0,
         permissions: Vec::new(),
+        terms: crate::store::Terms::default(),
     };
     let peer = IpAddr::from([10, 0, 0, 1]);
     LaunchRequest {
@@ -198,4 +199,45 @@ fn touch_is_asked_for_only_where_the_agent_can_pass_it_on() {
         ..info(&["h264"])
     };
     assert_eq!(flags(Some(&touch)), 1);
+}
+
+#[test]
+fn what_was_running_is_resumed_after_a_restart_once_its_session_is_back() {
+    let directory = std::env::temp_dir().join(format!("punktfunk-kept-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&directory).unwrap();
+    let launches = Launches::kept_in(&directory);
+    for (name, app) in [("desk", DESKTOP), ("game", 7), ("left", 8)] {
+        let request = LaunchRequest {
+            app,
+            ..request(name, true)
+        };
+        launches.create(request).unwrap();
+    }
+    launches.cancel(&ClientId("left".into()));
+    drop(launches);
+
+    let next = Launches::kept_in(&directory);
+    let running = |name: &str| next.running_app(&ClientId(name.into()));
+    assert_eq!(running("desk"), 0, "nobody has said so yet");
+    let agents = Agents::new();
+    let agent_of = |session: &str, uid| {
+        let info = AgentInfo {
+            session: SessionId(session.into()),
+            uid: Uid(uid),
+            ..info(&["h264"])
+        };
+        agents.admit(info, Arc::new(Nothing)).unwrap()
+    };
+    assert!(next.adopt(&agent_of("c1b", 2)).is_empty());
+    assert_eq!(running("game"), 0, "another user's session");
+    // The desktop is in any of its user's sessions, an application in its own.
+    assert!(next.adopt(&agent_of("c5", 1)).is_empty());
+    assert_eq!((running("desk"), running("game")), (DESKTOP, 0));
+    let asked = next.adopt(&agent_of("c1", 1));
+    assert_eq!(asked.len(), 1, "whether it still runs has to be asked");
+    assert_eq!((asked[0].1.app, asked[0].1.begun), (7, true));
+    assert_eq!((running("game"), running("left")), (7, 0));
+    std::fs::write(directory.join("running.json"), "{\"desk\":").unwrap();
+    drop(Launches::kept_in(&directory));
+    std::fs::remove_dir_all(directory).unwrap();
 }

@@ -1,5 +1,8 @@
 //! One attempt: what it is known by, what a person sees of it, and how it can end.
-use crate::ids::{ClientId, Uid};
+use crate::{
+    ids::{ClientId, Uid},
+    store::Terms,
+};
 use punktfunk_core::pairing::{self as protocol, Certificate};
 use std::net::IpAddr;
 use tokio::sync::oneshot;
@@ -84,5 +87,6 @@ pub struct Approval {
     pub(super) device: Device,
     pub(super) owner: Uid,
     pub(super) name: String,
+    pub(super) terms: Terms,
     pub(super) outcome: oneshot::Sender<Result<ClientId, PairingError>>,
 }

@@ -29,6 +29,7 @@ pub(super) enum Decision {
         pin: String,
         owner: Uid,
         name: Option<String>,
+        terms: crate::store::Terms,
         outcome: oneshot::Sender<Result<ClientId, PairingError>>,
     },
     Rejected,

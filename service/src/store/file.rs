@@ -1,5 +1,5 @@
 //! The store's file: JSON, versioned, replaced atomically, 0600.
-use super::{ClientRecord, Records, permissions};
+use super::{ClientRecord, Records, Terms, permissions};
 use crate::ids::{ClientId, Uid};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,8 +11,8 @@ use std::{
 };
 
 pub(super) const NAME: &str = "clients.json";
-/// Written today. Version 1 had one word for pointing and typing, and none for starting applications.
-const VERSION: u32 = 2;
+/// Written today. Version 1 had one word for pointing and typing, and none for starting applications; version 2 had no terms.
+const VERSION: u32 = 3;
 const FIRST_VERSION: u32 = 1;
 /// Far above what [`super::MAX_CLIENTS`] records need; anything larger is not ours.
 const MAX_BYTES: u64 = 16 << 20;
@@ -34,6 +34,8 @@ struct Entry {
     paired_at: u64,
     last_seen: u64,
     permissions: Vec<String>,
+    #[serde(default)]
+    terms: Terms,
 }
 
 /// No file = no records. A file that cannot be understood is set aside.
@@ -58,9 +60,9 @@ fn parse(bytes: &[u8]) -> Result<Records, String> {
         version: u32,
     }
     let Version { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if version != VERSION && version != FIRST_VERSION {
+    if !(FIRST_VERSION..=VERSION).contains(&version) {
         return Err(format!(
-            "version {version}, this program knows versions {FIRST_VERSION} and {VERSION}"
+            "version {version}, this program knows versions {FIRST_VERSION} to {VERSION}"
         ));
     }
     let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -82,6 +84,7 @@ fn parse(bytes: &[u8]) -> Result<Records, String> {
                 } else {
                     entry.permissions
                 },
+                terms: entry.terms,
             };
             Ok((id, record))
         })
@@ -127,6 +130,7 @@ pub(super) fn save(path: &Path, records: &Records) -> io::Result<()> {
                 paired_at: record.paired_at,
                 last_seen: record.last_seen,
                 permissions: record.permissions.clone(),
+                terms: record.terms.clone(),
             })
             .collect(),
     };

@@ -4,6 +4,7 @@
 //! state stays, on disk and in memory.
 mod file;
 mod permissions;
+mod terms;
 
 use crate::ids::{ClientId, Uid};
 use std::{
@@ -25,6 +26,7 @@ pub use permissions::{
     DEFAULT_PERMISSIONS, PERMISSION_AUDIO, PERMISSION_GAMEPAD, PERMISSION_KEYBOARD,
     PERMISSION_LAUNCH, PERMISSION_POINTER, PERMISSION_UNLOCK, PERMISSION_VIEW, PERMISSIONS,
 };
+pub use terms::Terms;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRecord {
@@ -39,12 +41,18 @@ pub struct ClientRecord {
     pub last_seen: u64,
     /// Words of [`PERMISSIONS`].
     pub permissions: Vec<String>,
+    pub terms: Terms,
 }
 
 impl ClientRecord {
     /// Whether the client was given this permission.
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.iter().any(|given| given == permission)
+    }
+
+    /// Whether the date until which it was paired has passed.
+    pub fn expired(&self) -> bool {
+        self.terms.expired(unix_now())
     }
 }
 
@@ -111,6 +119,17 @@ impl ClientStore {
         certificate_der: &[u8],
         owner: Uid,
     ) -> Result<ClientRecord, StoreError> {
+        self.add_on(name, certificate_der, owner, Terms::default())
+    }
+
+    /// As [`ClientStore::add`], on these terms.
+    pub fn add_on(
+        &self,
+        name: &str,
+        certificate_der: &[u8],
+        owner: Uid,
+        terms: Terms,
+    ) -> Result<ClientRecord, StoreError> {
         let now = unix_now();
         let record = ClientRecord {
             id: ClientId::of_certificate(certificate_der),
@@ -120,6 +139,7 @@ impl ClientStore {
             paired_at: now,
             last_seen: now,
             permissions: DEFAULT_PERMISSIONS.map(str::to_owned).to_vec(),
+            terms,
         };
         self.change(|records| {
             if records.len() >= MAX_CLIENTS && !records.contains_key(&record.id) {
@@ -141,6 +161,15 @@ impl ClientStore {
     /// Give the client to another account.
     pub fn set_owner(&self, id: &ClientId, owner: Uid) -> Result<(), StoreError> {
         self.change_one(id, |record| record.owner = owner)
+    }
+
+    /// Change for how long or where its pairing is good.
+    pub fn set_terms(
+        &self,
+        id: &ClientId,
+        edit: impl FnOnce(&mut Terms),
+    ) -> Result<(), StoreError> {
+        self.change_one(id, |record| edit(&mut record.terms))
     }
 
     /// Replace what the client may do, and answer it in today's words: duplicates are dropped, the old word `input` is
@@ -227,7 +256,7 @@ fn presentable(name: &str) -> String {
     }
 }
 
-fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())

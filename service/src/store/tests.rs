@@ -79,7 +79,7 @@ fn a_damaged_file_is_set_aside_and_the_store_starts_empty() {
 #[test]
 fn a_file_of_a_newer_version_is_kept_and_not_touched() {
     let scratch = Scratch::new();
-    let newer = br#"{"version":3,"clients":[],"shiny":true}"#;
+    let newer = br#"{"version":4,"clients":[],"shiny":true}"#;
     fs::write(scratch.file(), newer).unwrap();
     assert!(ClientStore::open(&scratch.0).unwrap().list().is_empty());
     assert_eq!(fs::read(&scratch.set_aside()[0]).unwrap(), newer);
@@ -162,6 +162,7 @@ fn the_store_is_bounded() {
                 paired_at: 0,
                 last_seen: 0,
                 permissions: Vec::new(),
+                terms: Terms::default(),
             },
         );
     }
@@ -211,6 +212,33 @@ fn a_file_of_the_first_version_keeps_its_clients_and_what_they_could_do() {
     let again = ClientStore::open(&scratch.0).unwrap();
     assert_eq!(may(&again, 1), expected[0].1);
     assert_eq!(may(&again, 2), "view");
+}
+
+#[test]
+fn terms_are_kept_and_a_file_without_them_means_none() {
+    let scratch = Scratch::new();
+    let store = ClientStore::open(&scratch.0).unwrap();
+    let guest = Terms {
+        greeter: true,
+        expires_at: 5,
+        one_time: true,
+        used: false,
+    };
+    let id = store
+        .add_on("guest", b"one", Uid(1), guest.clone())
+        .unwrap()
+        .id;
+    assert_eq!(store.get(&id).unwrap().terms, guest);
+    store.set_terms(&id, |terms| terms.used = true).unwrap();
+    let again = ClientStore::open(&scratch.0).unwrap().get(&id).unwrap();
+    assert!(again.terms.used && again.expired());
+    let second = r#"{"version":2,"clients":[{"name":"old","certificate":"01","owner":1,"paired_at":5,"last_seen":6,"permissions":["view"]}]}"#;
+    fs::write(scratch.file(), second).unwrap();
+    let old = ClientStore::open(&scratch.0).unwrap().list().remove(0);
+    assert_eq!(
+        (old.terms, old.permissions),
+        (Terms::default(), vec!["view".to_owned()])
+    );
 }
 
 #[test]

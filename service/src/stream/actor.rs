@@ -3,13 +3,16 @@ use super::{
     StopReason,
     link::{Happening, StreamLink},
     media::Command,
+    opening::Source,
     pads,
     registry::Registry,
+    statistics::add,
+    succession::{Event, Succession},
 };
 use crate::{agents::AgentHandle, ids::StreamId, logging::audit, net::udp::Expectation};
 use punktfunk_core::control::termination;
 use punktfunk_dbus::channel::message::SourceState;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc::UnboundedReceiver, oneshot},
     time::{Instant, sleep_until, timeout},
@@ -23,11 +26,13 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub(super) struct Actor {
     pub link: Arc<StreamLink>,
     pub registry: Arc<Registry>,
-    pub agent: AgentHandle,
     pub happenings: UnboundedReceiver<Happening>,
     pub media_finished: oneshot::Receiver<()>,
     /// Pings are looked for as long as these live.
     pub pings: [Expectation; 2],
+    pub succession: Succession,
+    /// Looked at out of turn and not served yet.
+    pub backlog: VecDeque<Happening>,
 }
 
 #[derive(Default)]
@@ -36,12 +41,15 @@ struct Seen {
     control: bool,
     frame: bool,
     source: Option<SourceState>,
+    /// No session is shown now.
+    held: bool,
 }
 
 impl Seen {
     fn state(&self) -> &'static str {
         match (self.video && self.control, self.frame, self.source) {
             (false, ..) => "waiting for the client",
+            (true, ..) if self.held => "held",
             (true, false, _) => "waiting for a picture",
             (true, true, Some(SourceState::Locked)) => "locked",
             (true, true, Some(SourceState::NoOutput)) => "no output",
@@ -66,11 +74,23 @@ impl Actor {
         let mut seen = Seen::default();
         let mut deadline = from_now(self.registry.patience);
         loop {
-            let happening = tokio::select! {
-                biased;
-                happening = self.happenings.recv() => happening,
-                () = self.agent.gone() => return self.last_word().unwrap_or(StopReason::AgentLost),
-                () = sleep_until(deadline), if !seen.frame => return late(&seen, stream, self.registry.patience),
+            let (agent, held) = (self.link.shown().latest().get(), self.succession.is_held());
+            let happening = if let Some(early) = self.backlog.pop_front() {
+                Some(early)
+            } else {
+                tokio::select! {
+                    biased;
+                    happening = self.happenings.recv() => happening,
+                    event = self.succession.event() => {
+                        if let Some(reason) = self.succeed(event, &mut seen) {
+                            return reason;
+                        }
+                        self.registry.set_state(stream, seen.state());
+                        continue;
+                    }
+                    () = agent.gone(), if !held => Some(Happening::SourceLost),
+                    () = sleep_until(deadline), if !seen.frame => return late(&seen, stream, self.registry.patience),
+                }
             };
             let was_ready = seen.video && seen.control;
             match happening {
@@ -89,8 +109,23 @@ impl Actor {
                 }
                 Some(Happening::ControlUp) => seen.control = true,
                 Some(Happening::FirstFrame) => {
-                    seen.frame = true;
-                    tracing::info!(%stream, "the first frame was sent");
+                    if !std::mem::replace(&mut seen.frame, true) {
+                        tracing::info!(%stream, "the first frame was sent");
+                    }
+                    if let Some(gap) = self.succession.first_frame() {
+                        tracing::info!(%stream, gap_ms = gap.as_millis(), "the client sees a session again");
+                    }
+                }
+                Some(Happening::SourceLost) => {
+                    if let Some(reason) = self.hold(&mut seen) {
+                        return reason;
+                    }
+                }
+                Some(Happening::Greeter(allowed)) => {
+                    self.succession.set_greeter(allowed);
+                    if !allowed && agent.info().greeter {
+                        return StopReason::Administrator;
+                    }
                 }
                 Some(Happening::Source(state, reason)) => {
                     tracing::info!(%stream, state = state.name(), reason, "the session's pictures");
@@ -105,11 +140,79 @@ impl Actor {
         }
     }
 
+    /// What is shown is gone: the client keeps its last picture until there is another, for a while.
+    fn hold(&mut self, seen: &mut Seen) -> Option<StopReason> {
+        let (stream, limit) = (self.link.id(), self.registry.settings.now().hold);
+        if self.succession.is_held() {
+            return None;
+        }
+        // What broke the contract, or failed for good, is not waited for.
+        if let Some(reason) = self.last_word() {
+            return Some(reason);
+        }
+        if limit.is_zero() {
+            return Some(StopReason::AgentLost);
+        }
+        tracing::info!(%stream, limit_s = limit.as_secs(), "the session's agent is gone; the stream waits for another");
+        self.succession.hold(limit);
+        self.link.shown().hold();
+        self.link.command(Command::NoFeed);
+        (seen.held, seen.source) = (true, None);
+        let why = "the session or its agent is gone; the stream waits for another of its user";
+        self.registry.set_source(stream, "none", why.into());
+        self.seek()
+    }
+
+    fn seek(&mut self) -> Option<StopReason> {
+        let stream = self.link.id();
+        let shown = self.link.shown().latest().get().info();
+        let lock_screen = self.link.lock_screen();
+        let bitrate_kbps = self.registry.bitrate_kbps(stream);
+        let changes = move |request: &mut punktfunk_dbus::open_stream::OpenStream| {
+            request.lock_screen = Some(lock_screen);
+            if let Some(kbps) = bitrate_kbps {
+                request.bitrate_kbps = kbps;
+            }
+        };
+        self.succession
+            .seek(&shown, &self.registry.settings.now(), changes)
+    }
+
+    /// The next step of a hand-over; a reason to end the stream instead.
+    fn succeed(&mut self, event: Event, seen: &mut Seen) -> Option<StopReason> {
+        match event {
+            Event::Look => self.seek(),
+            Event::TooLate => Some(self.succession.too_late()),
+            Event::Opened(agent, source) => {
+                self.show(agent, *source);
+                (seen.held, seen.source) = (false, None);
+                None
+            }
+        }
+    }
+
+    fn show(&mut self, agent: AgentHandle, source: Source) {
+        let (stream, info) = (self.link.id(), agent.info());
+        tracing::info!(
+            %stream, session = %info.session, greeter = info.greeter, source = %source.opened.source,
+            encoder = %source.opened.encoder, "the stream is handed over"
+        );
+        self.succession.handed_over();
+        // Input first: none of it that is meant for the old session may reach the new one.
+        self.link.shown().show(agent, source.endpoint);
+        self.link.command(Command::Feed(Box::new(source.feed)));
+        add(&self.link.statistics().hand_overs, 1);
+        let starting = SourceState::Starting.name();
+        self.registry.set_source(stream, starting, String::new());
+        self.registry.set_session(stream, &info.session);
+    }
+
     /// A better reason than "gone", if the media thread has just given one.
     fn last_word(&mut self) -> Option<StopReason> {
         while let Ok(happening) = self.happenings.try_recv() {
-            if let Happening::End(reason) = happening {
-                return Some(reason);
+            match happening {
+                Happening::End(reason) => return Some(reason),
+                other => self.backlog.push_back(other),
             }
         }
         None
@@ -155,7 +258,7 @@ fn late(seen: &Seen, stream: StreamId, patience: Duration) -> StopReason {
 fn termination_of(reason: &StopReason) -> Option<u32> {
     match reason {
         StopReason::ClientLeft | StopReason::ControlLost => None,
-        StopReason::AgentFailed(_) | StopReason::Violation(_) => {
+        StopReason::AgentFailed(_) | StopReason::HandOver(_) | StopReason::Violation(_) => {
             Some(termination::FRAME_CONVERSION)
         }
         _ => Some(termination::NORMAL),

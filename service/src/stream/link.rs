@@ -4,6 +4,7 @@ use super::{
     media::Command,
     permits::{InputKind, Permits},
     requests::Requests,
+    shown::Shown,
     statistics::{Statistics, add},
 };
 use crate::{
@@ -28,7 +29,12 @@ pub(super) enum Happening {
     VideoPing(SocketAddr),
     AudioPing(SocketAddr),
     ControlUp,
+    /// The first frame of the stream, or of the session that it was handed over to.
     FirstFrame,
+    /// The agent hung up.
+    SourceLost,
+    /// Whether the client may watch log-in screens was changed.
+    Greeter(bool),
     /// The agent's word on its pictures, and why.
     Source(SourceState, String),
     End(StopReason),
@@ -39,8 +45,8 @@ pub struct StreamLink {
     id: StreamId,
     statistics: Arc<Statistics>,
     permits: Permits,
-    /// Our end of the channel to the agent.
-    endpoint: Arc<Endpoint>,
+    /// The session, and our end of the channel to its agent.
+    shown: Arc<Shown>,
     commands: Sender<Command>,
     wake: Arc<Wake>,
     happenings: UnboundedSender<Happening>,
@@ -55,7 +61,7 @@ pub struct StreamLink {
 impl StreamLink {
     pub(super) fn new(
         id: StreamId,
-        endpoint: Arc<Endpoint>,
+        shown: Arc<Shown>,
         commands: Sender<Command>,
         wake: Arc<Wake>,
         happenings: UnboundedSender<Happening>,
@@ -66,7 +72,7 @@ impl StreamLink {
             id,
             statistics: Arc::default(),
             permits,
-            endpoint,
+            shown,
             commands,
             wake,
             happenings,
@@ -84,8 +90,18 @@ impl StreamLink {
         &self.statistics
     }
 
-    pub fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.endpoint
+    /// Where input goes, and the number of the session that this is: input that waits for another one is not for it.
+    pub fn endpoint(&self) -> (u64, Arc<Endpoint>) {
+        self.shown.endpoint()
+    }
+
+    /// May see the lock screen.
+    pub(super) fn lock_screen(&self) -> bool {
+        self.permits.lock_screen()
+    }
+
+    pub(super) fn shown(&self) -> &Arc<Shown> {
+        &self.shown
     }
 
     /// What may be pressed in the session now.
@@ -120,6 +136,11 @@ impl StreamLink {
 
     pub(super) fn may_hear(&self) -> bool {
         self.permits.audio()
+    }
+
+    /// Whether it may show a log-in screen from now on.
+    pub(super) fn set_greeter(&self, allowed: bool) {
+        self.happened(Happening::Greeter(allowed));
     }
 
     /// What is pressed with a permission that is taken away is let go by the control plane, within its next turn.

@@ -4,9 +4,11 @@
 //! counters and sockets live here; pictures and sound come from the agent through the stream channel and nowhere else.
 mod actor;
 mod adaptation;
+mod following;
 mod histogram;
 mod link;
 mod media;
+mod opening;
 mod pacing;
 mod pads;
 mod permits;
@@ -14,7 +16,9 @@ mod plan;
 mod recovery;
 mod registry;
 mod requests;
+mod shown;
 mod statistics;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -36,13 +40,14 @@ use adaptation::Adaptation;
 pub use histogram::Histogram;
 pub use link::StreamLink;
 use media::Media;
+use opening::Source;
 pub use pacing::{Pacer, Schedule};
 pub use permits::InputKind;
 use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
-use punktfunk_dbus::channel::{Consumer, Endpoint, Ring, message::SourceState, socket};
-use recovery::Recovery;
+use punktfunk_dbus::channel::message::SourceState;
 use registry::Registry;
+use shown::Shown;
 pub use statistics::{Stages, Statistics};
 use std::{
     collections::BTreeMap,
@@ -50,6 +55,7 @@ use std::{
     sync::{Arc, mpsc},
     time::Duration,
 };
+use succession::Succession;
 use tokio::{
     sync::{mpsc::unbounded_channel, oneshot, watch},
     time::timeout,
@@ -65,6 +71,7 @@ const REPLACE_LIMIT: Duration = Duration::from_secs(4);
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A negotiated stream, ready to be started (at ANNOUNCE).
+#[derive(Clone)]
 pub struct StreamSetup {
     pub launch: Arc<Launch>,
     pub params: StreamParams,
@@ -97,9 +104,12 @@ pub enum StopReason {
     ControlLost,
     AgentLost,
     AgentFailed(String),
+    /// The session that the stream was to go on with cannot.
+    HandOver(String),
     Violation(&'static str),
     Administrator,
     Unpaired,
+    Expired,
     Shutdown,
 }
 
@@ -114,6 +124,9 @@ impl fmt::Display for StopReason {
             Self::ControlLost => "the client went silent",
             Self::AgentLost => "the session's agent is gone",
             Self::AgentFailed(reason) => return write!(f, "the session's agent failed: {reason}"),
+            Self::HandOver(reason) => {
+                return write!(f, "the stream cannot go on in the next session: {reason}");
+            }
             Self::Violation(code) => {
                 return write!(
                     f,
@@ -122,6 +135,7 @@ impl fmt::Display for StopReason {
             }
             Self::Administrator => "stopped by an administrator or the user",
             Self::Unpaired => "the client was unpaired",
+            Self::Expired => "the client's pairing has expired",
             Self::Shutdown => "the service stops",
         };
         f.write_str(text)
@@ -134,6 +148,8 @@ pub struct StreamInfo {
     pub client: ClientId,
     pub client_name: String,
     pub user: Uid,
+    /// The session that is shown, or was last; empty for none of the user's.
+    pub session: String,
     pub width: u32,
     pub height: u32,
     pub fps: u32,
@@ -185,16 +201,14 @@ impl Streams {
         let (launch, params) = (&setup.launch, &setup.params);
         self.make_way(launch).await?;
 
-        let request = plan::request(&setup, config);
-        let bitrate_kbps = request.bitrate_kbps;
-        let ring = Ring::create(plan::geometry(params))?;
-        let (ours, theirs) = socket::pair()?;
         let packetizer = Packetizer::new(plan::packetizer(&setup, config))?;
+        let Source {
+            feed,
+            endpoint,
+            opened,
+        } = opening::open(&setup, config, &launch.agent, |_| {}).await?;
+        let bitrate_kbps = feed.video_kbps;
         let adaptation = plan::adaptation(&setup, config, bitrate_kbps);
-        let opened = launch
-            .agent
-            .open_stream(request, ring.agent_fd()?, theirs)
-            .await?;
         tracing::info!(
             stream = %launch.stream, client = %launch.client.name, source = %opened.source, encoder = %opened.encoder,
             width = params.width, height = params.height, fps = params.fps, codec = params.codec.name(), bitrate_kbps,
@@ -202,48 +216,45 @@ impl Streams {
         );
 
         let wake = Arc::new(Wake::new()?);
-        let endpoint = Arc::new(Endpoint::new(ours));
+        let shown = Arc::new(Shown::new(launch.agent.clone(), endpoint));
         let (commands, received) = mpsc::channel();
         let (happenings, happened) = unbounded_channel();
         let link = StreamLink::new(
             launch.stream,
-            Arc::clone(&endpoint),
+            Arc::clone(&shown),
             commands,
             Arc::clone(&wake),
             happenings,
             registry.control.outbox(params.hdr),
-            Permits::new(launch.agent.clone(), &launch.client.permissions),
+            Permits::new(shown, &launch.client.permissions),
         );
         let link = Arc::new(link);
         pads::attach(&registry.gamepads, &link, launch);
         let (finished, media_finished) = oneshot::channel();
-        let agent = launch.agent.clone();
         let media = Media {
-            consumer: Consumer::new(endpoint, plan::limits(params, ring.geometry())),
-            ring,
+            feed,
             packetizer,
             codec: params.codec,
             audio: AudioPacketizer::new(params.audio.packet_ms, plan::audio_seal(&setup)),
             link: Arc::clone(&link),
             commands: received,
             wake,
-            recovery: Recovery::new(plan::invalidates(params, &opened)),
             adaptation: Adaptation::new(adaptation),
             fps: params.fps,
             pace_rate_mbit: config.pace_rate_mbit,
             video_drop: config.video_drop,
             perf: config.perf,
-            on_violation: Box::new(move |violation| agent.violation(violation)),
         };
         media::spawn(media, finished)?;
         // From here on the actor answers for everything, whatever becomes of the caller.
         let actor = Actor {
             link: Arc::clone(&link),
             registry: Arc::clone(registry),
-            agent: launch.agent.clone(),
             happenings: happened,
             media_finished,
             pings: self.expect_pings(&setup, &link),
+            succession: Succession::new(&setup),
+            backlog: std::collections::VecDeque::new(),
         };
         let info = info(&setup, bitrate_kbps);
         let mode = format!(
@@ -288,6 +299,14 @@ impl Streams {
         }
         if self.0.len() >= MAX_STREAMS {
             let text = format!("this host serves {MAX_STREAMS} streams already");
+            return Err(StartError::Refused(text));
+        }
+        let owner = launch.client.owner;
+        let most = self.0.settings.now().streams_per_user;
+        if self.0.of_user(owner) >= usize::try_from(most).unwrap_or(usize::MAX) {
+            let text = format!(
+                "the clients of uid {owner} have {most} streams already (streams-per-user in the configuration)"
+            );
             return Err(StartError::Refused(text));
         }
         Ok(())
@@ -352,6 +371,14 @@ impl Streams {
         }
     }
 
+    /// Whether the client may watch log-in screens was changed: a stream of one ends when it may not.
+    pub fn set_greeter(&self, client: &ClientId, allowed: bool) {
+        let links = self.0.of_client(client).into_iter();
+        for link in links.filter_map(|id| self.0.link(id)) {
+            link.set_greeter(allowed);
+        }
+    }
+
     /// End every stream (clients are told) and wait for that, two seconds at most.
     pub async fn shutdown(&self) {
         let all = self.0.ids();
@@ -361,6 +388,11 @@ impl Streams {
         if timeout(SHUTDOWN_LIMIT, self.0.gone(&all)).await.is_err() {
             tracing::warn!("some streams did not end in time");
         }
+    }
+
+    /// The clients of streams that ended since the last time, some perhaps more than once.
+    pub fn take_ended(&self) -> Vec<ClientId> {
+        self.0.take_ended()
     }
 
     pub fn list(&self) -> Vec<StreamInfo> {
@@ -401,7 +433,8 @@ fn info(setup: &StreamSetup, bitrate_kbps: u32) -> StreamInfo {
         id: launch.stream,
         client: launch.client.id.clone(),
         client_name: launch.client.name.clone(),
-        user: launch.agent.info().uid,
+        user: launch.client.owner,
+        session: launch.agent.info().session.0,
         width: params.width,
         height: params.height,
         fps: params.fps,

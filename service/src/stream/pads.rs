@@ -1,7 +1,6 @@
 //! A stream and its client's gamepads.
-use super::{StopReason, StreamLink};
+use super::{StopReason, StreamLink, shown::Latest};
 use crate::{
-    agents::AgentHandle,
     gamepads::{Gamepads, PadClient},
     launch::Launch,
 };
@@ -11,7 +10,7 @@ use std::sync::{Arc, Weak};
 struct Client {
     /// Weak: pads outlive a paused stream, and must not keep it.
     link: Weak<StreamLink>,
-    agent: AgentHandle,
+    agent: Latest,
 }
 
 impl PadClient for Client {
@@ -20,7 +19,7 @@ impl PadClient for Client {
     }
 
     fn session_lives(&self) -> bool {
-        !self.agent.is_gone()
+        !self.agent.get().is_gone()
     }
 
     fn tell(&self, message: HostMessage) {
@@ -30,16 +29,17 @@ impl PadClient for Client {
     }
 }
 
-/// Give the stream its pads; those that its client left paused go on.
+/// Give the stream its pads; those that its client left paused go on. They belong to the client's owner, whichever session is
+/// shown: a log-in screen has no use for them.
 pub(super) fn attach(gamepads: &Gamepads, link: &Arc<StreamLink>, launch: &Launch) {
     let client = Client {
         link: Arc::downgrade(link),
-        agent: launch.agent.clone(),
+        agent: link.shown().latest().clone(),
     };
     let port = gamepads.attach(
         launch.stream,
         launch.client.id.clone(),
-        launch.agent.info().uid,
+        launch.client.owner,
         Arc::new(client),
     );
     // A fresh link has none.

@@ -1,5 +1,6 @@
 //! What the client of a running stream may do. Follows its permissions while it runs, and the session: nothing is pressed in
 //! one that another is in front of, and in a locked one only by those who may unlock it.
+use super::shown::Shown;
 use crate::{
     agents::AgentHandle,
     store::{
@@ -9,7 +10,10 @@ use crate::{
 };
 use punktfunk_core::input::InputEvent;
 use punktfunk_dbus::channel::message::Held;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Which permission an input event needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl InputKind {
 }
 
 pub(super) struct Permits {
-    agent: AgentHandle,
+    shown: Arc<Shown>,
     pointer: AtomicBool,
     keyboard: AtomicBool,
     gamepad: AtomicBool,
@@ -50,10 +54,10 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    pub(super) fn new(agent: AgentHandle, words: &[String]) -> Self {
+    pub(super) fn new(shown: Arc<Shown>, words: &[String]) -> Self {
         let no = || AtomicBool::new(false);
         let permits = Self {
-            agent,
+            shown,
             pointer: no(),
             keyboard: no(),
             gamepad: no(),
@@ -78,7 +82,10 @@ impl Permits {
 
     /// Pointer and keys; at the lock screen only with the permission for it.
     pub(super) fn input(&self) -> Held {
-        let open = self.agent.is_in_front() && (self.lock_screen() || !self.agent.is_locked());
+        let open = self
+            .shown
+            .agent()
+            .is_some_and(|agent| agent.is_in_front() && (self.lock_screen() || !agent.is_locked()));
         Held {
             pointer: open && self.pointer.load(Ordering::Acquire),
             keyboard: open && self.keyboard.load(Ordering::Acquire),
@@ -87,7 +94,8 @@ impl Permits {
 
     /// Gamepads; what they press is nothing that a lock screen needs.
     pub(super) fn gamepad(&self) -> bool {
-        self.gamepad.load(Ordering::Acquire) && self.agent.is_in_front() && !self.agent.is_locked()
+        let open = |agent: AgentHandle| agent.is_in_front() && !agent.is_locked();
+        self.gamepad.load(Ordering::Acquire) && self.shown.agent().is_some_and(open)
     }
 
     /// May see the lock screen, and press keys at it.

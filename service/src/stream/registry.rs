@@ -7,15 +7,18 @@ use super::{
 use crate::{
     config::Settings,
     gamepads::Gamepads,
-    ids::{ClientId, StreamId},
+    ids::{ClientId, SessionId, StreamId, Uid},
     net::{control::Control, udp::Pings},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::watch;
+
+/// More than may end before somebody looks.
+const MAX_ENDED: usize = 256;
 
 /// Everything that the streams share.
 pub(super) struct Registry {
@@ -26,6 +29,8 @@ pub(super) struct Registry {
     /// How long a client may take to show where its video goes, and then the agent to make a first frame.
     pub(super) patience: Duration,
     streams: Mutex<BTreeMap<StreamId, Entry>>,
+    /// Whose streams ended and nobody has asked yet; the oldest are forgotten beyond [`MAX_ENDED`].
+    ended: Mutex<VecDeque<ClientId>>,
     pub(super) changed: watch::Sender<u64>,
 }
 
@@ -49,6 +54,7 @@ impl Registry {
             control,
             gamepads,
             streams: Mutex::default(),
+            ended: Mutex::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -64,8 +70,20 @@ impl Registry {
     }
 
     pub(super) fn remove(&self, id: StreamId) {
-        self.streams().remove(&id);
+        let removed = self.streams().remove(&id);
+        if let Some(entry) = removed {
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if ended.len() >= MAX_ENDED {
+                ended.pop_front();
+            }
+            ended.push_back(entry.info.client);
+        }
         self.note_change();
+    }
+
+    pub(super) fn take_ended(&self) -> Vec<ClientId> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *ended).into()
     }
 
     pub(super) fn set_state(&self, id: StreamId, state: &'static str) {
@@ -93,6 +111,19 @@ impl Registry {
         }
     }
 
+    /// The stream shows this session now.
+    pub(super) fn set_session(&self, id: StreamId, session: &SessionId) {
+        if let Some(entry) = self.streams().get_mut(&id) {
+            entry.info.session.clone_from(&session.0);
+        }
+        self.note_change();
+    }
+
+    /// What the encoder is to aim for, as set last.
+    pub(super) fn bitrate_kbps(&self, id: StreamId) -> Option<u32> {
+        self.streams().get(&id).map(|entry| entry.info.bitrate_kbps)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.streams().len()
     }
@@ -105,6 +136,15 @@ impl Registry {
         let of_client =
             |(id, entry): (&StreamId, &Entry)| (entry.info.client == *client).then_some(*id);
         self.streams().iter().filter_map(of_client).collect()
+    }
+
+    /// How many streams the clients of this account have.
+    pub(super) fn of_user(&self, user: Uid) -> usize {
+        let streams = self.streams();
+        streams
+            .values()
+            .filter(|entry| entry.info.user == user)
+            .count()
     }
 
     pub(super) fn ids(&self) -> Vec<StreamId> {

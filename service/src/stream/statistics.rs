@@ -49,6 +49,8 @@ counters! {
     send_would_block,
     audio_packets_sent,
     audio_dropped,
+    /// Times that another session's pictures, or those of another agent of the same one, took over.
+    hand_overs,
     /// The client's requests for a key frame; those that another one or a key frame under way answered; those that had to
     /// wait for the rate of key frames.
     idr_requests,

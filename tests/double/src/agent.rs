@@ -55,6 +55,7 @@ impl AgentDouble {
             chroma_444: None,
             invalidates_refs: Some(offer.invalidates_refs),
             touch: None,
+            replaces: None,
         };
         let orders = offer.orders.clone();
         let object = Object {

@@ -274,7 +274,10 @@ impl Worker {
                         statistics.first_frame_index.get_or_insert(frame.index);
                         statistics.last_frame_index = frame.index;
                         statistics.first_frame.get_or_insert(frame.arrived);
-                        statistics.last_frame = Some(frame.arrived);
+                        if let Some(before) = statistics.last_frame.replace(frame.arrived) {
+                            let gap = (frame.arrived.duration_since(before), frame.index);
+                            statistics.longest_gap = statistics.longest_gap.max(Some(gap));
+                        }
                     });
                     if verdict.decode {
                         self.decoder.push(frame);

@@ -1,7 +1,7 @@
 //! The figures of the video plane, counted by the receiving thread and the decoder.
 
 use super::{counter::Counters, ledger::Ledger, mark::Marks};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Running totals; samples are kept whole because runs are short.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +61,8 @@ pub struct Statistics {
     pub first_packet: Option<Instant>,
     pub first_frame: Option<Instant>,
     pub last_frame: Option<Instant>,
+    /// The longest time between two frames, and what the first one after it was called.
+    pub longest_gap: Option<(Duration, u32)>,
 }
 
 /// `percent`-th percentile of the samples, 0 for none.

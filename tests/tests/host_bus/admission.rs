@@ -20,6 +20,7 @@ fn offer() -> AgentOffer {
         chroma_444: None,
         invalidates_refs: None,
         touch: None,
+        replaces: None,
     }
 }
 
@@ -190,6 +191,34 @@ async fn a_registration_ends_with_the_session() {
         1,
         "the other session's agent stays"
     );
+}
+
+#[tokio::test]
+async fn an_agent_that_says_what_it_leaves_has_moved() {
+    let rig = rig().await;
+    for session in ["c1", "c2", "c3"] {
+        rig.logind.add(session, Session::of(rig.own.0)).await;
+    }
+    let (agent, other) = (rig.bus.connect().await, rig.bus.connect().await);
+    register(&agent, "c1").await.unwrap();
+    register(&other, "c3").await.unwrap();
+    let leaving = |session: &str| AgentOffer {
+        replaces: Some(session.into()),
+        ..offer()
+    };
+    let handle = rig.host.agents.of_session(&SessionId("c1".into())).unwrap();
+    register_with(&agent, "c2", leaving("c1")).await.unwrap();
+    tokio::time::timeout(LIMIT, handle.gone()).await.unwrap();
+    // Not another agent's session.
+    register_with(&agent, "c2", leaving("c3")).await.unwrap();
+    let served: Vec<_> = rig
+        .host
+        .agents
+        .list()
+        .into_iter()
+        .map(|info| info.session.0)
+        .collect();
+    assert_eq!(served, ["c2", "c3"]);
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ fn value(signature: &str) -> Value<'static> {
     match signature {
         "u" => Value::from(1000u32),
         "s" => Value::from("1234"),
+        "b" => Value::from(true),
+        "t" => Value::from(5u64),
         "o" => Value::from(ObjectPath::try_from("/org/punktfunk/Agent1").unwrap()),
         "as" => Value::from(vec!["view".to_owned()]),
         "a{sv}" => Value::from(std::collections::HashMap::<String, Value<'_>>::new()),

@@ -1,4 +1,5 @@
 //! The command line.
+use crate::{age, lasting};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
@@ -119,6 +120,18 @@ pub struct PairArguments {
     /// What to call the device from now on
     #[arg(long, value_parser = client_name)]
     pub name: Option<String>,
+    /// The account that the device is to belong to, by name or uid; without it, one's own
+    #[arg(long, value_name = "ACCOUNT")]
+    pub owner: Option<String>,
+    /// How long the pairing is good: 90m, 8h, 3d, 2w
+    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    pub expires: Option<u64>,
+    /// Forget the device when its first stream has ended
+    #[arg(long)]
+    pub once: bool,
+    /// Let the device watch log-in screens and log in there
+    #[arg(long)]
+    pub greeter: bool,
     /// How long to wait for a device
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=300))]
     pub wait: u32,
@@ -156,13 +169,32 @@ pub enum ClientCommand {
         #[arg(value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Say whether a device may watch log-in screens and log in there
+    Greeter { id: String, allowed: Switch },
+    /// Say until when a pairing is good
+    Expires {
+        id: String,
+        /// From now on: 90m, 8h, 3d, 2w; or never
+        #[arg(value_name = "TIME", value_parser = lasting)]
+        until: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
 }
 
 impl ClientCommand {
     /// The client that is meant.
     pub fn id(&self) -> &str {
         match self {
-            Self::Remove { id } | Self::Owner { id, .. } | Self::Permissions { id, .. } => id,
+            Self::Remove { id }
+            | Self::Owner { id, .. }
+            | Self::Permissions { id, .. }
+            | Self::Greeter { id, .. }
+            | Self::Expires { id, .. } => id,
         }
     }
 }
@@ -195,6 +227,10 @@ pub fn pin(text: &str) -> Result<String, String> {
     four_digits
         .then(|| text.to_owned())
         .ok_or_else(|| "a PIN has four digits".into())
+}
+
+fn lasting(text: &str) -> Result<u64, String> {
+    lasting::until(text, age::now())
 }
 
 fn client_name(text: &str) -> Result<String, String> {

@@ -3,8 +3,9 @@ use crate::{
     age,
     authentication::TerminalAgent,
     bus::Bus,
-    cli::{ClientArguments, ClientCommand},
+    cli::{ClientArguments, ClientCommand, Switch},
     failure::Failure,
+    lasting,
     report::Report,
     snapshot::{Account, Client, Snapshot},
     table::{printable, table},
@@ -41,6 +42,22 @@ pub async fn run(bus: &Bus, arguments: &ClientArguments) -> Result<Report, Failu
             };
             Report::new(text, &json!({ "client": client.id, "permissions": words }))
         }
+        ClientCommand::Greeter { allowed, .. } => {
+            let allowed = *allowed == Switch::On;
+            proxy.set_greeter(allowed).await?;
+            let word = if allowed { "may" } else { "may not" };
+            let text = format!("{name} {word} watch log-in screens now.");
+            Report::new(text, &json!({ "client": client.id, "greeter": allowed }))
+        }
+        ClientCommand::Expires { until, .. } => {
+            let (until, now) = (*until, age::now());
+            proxy.set_expiry(until).await?;
+            let text = match until {
+                0 => format!("The pairing of {name} does not expire."),
+                until => format!("The pairing of {name} has {}.", lasting::left(until, now)),
+            };
+            Report::new(text, &json!({ "client": client.id, "expires_at": until }))
+        }
     }
 }
 
@@ -56,13 +73,38 @@ fn human(snapshot: &Snapshot, now: u64) -> String {
             age::ago(client.paired_at, now),
             age::ago(client.last_seen, now),
             client.permissions.join(", "),
+            terms(client, now),
         ]
     };
     let rows: Vec<_> = snapshot.clients.iter().map(row).collect();
     table(
-        ["ID", "NAME", "OWNER", "PAIRED", "LAST SEEN", "PERMISSIONS"],
+        [
+            "ID",
+            "NAME",
+            "OWNER",
+            "PAIRED",
+            "LAST SEEN",
+            "PERMISSIONS",
+            "TERMS",
+        ],
         &rows,
     )
+}
+
+/// What is special about the pairing.
+fn terms(client: &Client, now: u64) -> String {
+    let left = lasting::left(client.expires_at, now);
+    let words = [
+        (client.one_time, "one stream"),
+        (client.expires_at != 0, left.as_str()),
+        (client.greeter, "log-in screens"),
+    ];
+    let words: Vec<&str> = words
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, w)| *w)
+        .collect();
+    words.join(", ")
 }
 
 /// The one client with this id, this beginning of an id, or this name.
@@ -107,6 +149,9 @@ mod tests {
             paired_at: 0,
             last_seen: 0,
             permissions: Vec::new(),
+            greeter: false,
+            expires_at: 0,
+            one_time: false,
         }
     }
 

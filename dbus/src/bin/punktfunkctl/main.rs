@@ -10,6 +10,7 @@ mod clients;
 mod config;
 mod doctor;
 mod failure;
+mod lasting;
 mod logs;
 mod pair;
 mod report;

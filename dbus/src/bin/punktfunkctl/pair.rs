@@ -9,7 +9,7 @@ use crate::{
     cli::PairArguments,
     failure::{Failure, FailureKind},
     report::{Report, progress},
-    snapshot::{Pairing, Snapshot},
+    snapshot::{Account, Pairing, Snapshot},
     table::printable,
 };
 use choice::{Choice, choose};
@@ -48,6 +48,8 @@ pub async fn run(bus: &Bus, arguments: &PairArguments) -> Result<Report, Failure
 }
 
 async fn pair(bus: &Bus, arguments: &PairArguments, granted: u32) -> Result<Report, Failure> {
+    // Said before anybody types a PIN in vain.
+    let owner = arguments.owner.as_deref().map(Account::named).transpose()?;
     let window = Duration::from_secs(granted.into());
     let Some(device) = wait_for_device(bus, arguments, Instant::now() + window, granted).await?
     else {
@@ -62,6 +64,18 @@ async fn pair(bus: &Bus, arguments: &PairArguments, granted: u32) -> Result<Repo
     let mut options = HashMap::new();
     if let Some(name) = &arguments.name {
         options.insert("name", name.as_str().into());
+    }
+    if let Some(owner) = owner {
+        options.insert("owner", owner.uid.into());
+    }
+    if let Some(until) = arguments.expires {
+        options.insert("expires", until.into());
+    }
+    if arguments.once {
+        options.insert("once", true.into());
+    }
+    if arguments.greeter {
+        options.insert("greeter", true.into());
     }
     let pairing = bus.pairing(&device.path).await?;
     let accepted = tokio::time::timeout(COMPLETION, pairing.accept(&pin, options));

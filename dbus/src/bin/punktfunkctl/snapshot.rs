@@ -59,6 +59,12 @@ pub struct Client {
     pub paired_at: u64,
     pub last_seen: u64,
     pub permissions: Vec<String>,
+    /// May watch log-in screens.
+    pub greeter: bool,
+    /// Seconds since 1970; 0 = never.
+    pub expires_at: u64,
+    /// Forgotten after its first stream.
+    pub one_time: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -240,6 +246,9 @@ impl Client {
             paired_at: from.take("PairedAt")?,
             last_seen: from.take("LastSeen")?,
             permissions: from.take("Permissions")?,
+            greeter: from.take("Greeter")?,
+            expires_at: from.take("ExpiresAt")?,
+            one_time: from.take("OneTime")?,
         })
     }
 }

@@ -277,11 +277,16 @@ impl<T: ControlTransport> Plane<T> {
     }
 
     fn wait(&self) -> io::Result<()> {
+        let full: Vec<_> = self
+            .sessions
+            .iter()
+            .filter_map(Session::wants_to_write)
+            .collect();
         let mut fds = vec![
             PollFd::new(self.transport.socket(), PollFlags::POLLIN),
             PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
         ];
-        let writable = self.sessions.iter().filter_map(Session::wants_to_write);
+        let writable = full.iter().map(|endpoint| endpoint.as_fd());
         fds.extend(writable.map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
         let tick = (!self.sessions.is_empty()).then_some(TICK);
         let now = Instant::now();

@@ -14,10 +14,9 @@ use punktfunk_core::{
     enet::PeerId,
     input::{self, InputEvent},
 };
-use punktfunk_dbus::channel::message::Held;
+use punktfunk_dbus::channel::{Endpoint, message::Held};
 use std::{
     net::SocketAddr,
-    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -39,6 +38,8 @@ pub(super) struct Session {
     opener: Opener,
     sealer: Sealer,
     input: InputQueue,
+    /// The session that `input` and `holds` are about.
+    session: u64,
     /// What the client may hold down: it has sent such events since it last lost the permission for them.
     holds: Held,
     connection: Connection,
@@ -70,6 +71,7 @@ impl Session {
             sealer: Sealer::new(&stream.key, stream.iv, Role::Host)?,
             link: stream.link,
             input: InputQueue::default(),
+            session: 0,
             holds: Held::default(),
             connection: Connection::Awaited,
             motors: false,
@@ -207,6 +209,8 @@ impl Session {
     /// Hand an event to the session, if the client may.
     fn pass_on(&mut self, event: InputEvent, now: Instant) {
         self.let_go(now);
+        // Before the permission is looked at: what may be pressed in the next session must not reach the last one's.
+        let endpoint = self.endpoint();
         let statistics = self.link.statistics();
         let kind = InputKind::of(&event);
         if !self.link.may(kind) {
@@ -219,8 +223,17 @@ impl Session {
             InputKind::Keyboard => self.holds.keyboard = true,
             InputKind::Gamepad => {}
         }
-        let pushed = self.input.push(event, self.link.endpoint().as_ref(), now);
+        let pushed = self.input.push(event, endpoint.as_ref(), now);
         self.judge(pushed);
+    }
+
+    /// Where input goes now. What waits for, or is held down in, another session is not for this one.
+    fn endpoint(&mut self) -> Arc<Endpoint> {
+        let (session, endpoint) = self.link.endpoint();
+        if std::mem::replace(&mut self.session, session) != session {
+            self.input = InputQueue::default();
+        }
+        endpoint
     }
 
     /// Release what is pressed with a permission that the client has no longer, or behind a lock that has come down.
@@ -233,7 +246,8 @@ impl Session {
         if lost.any() {
             self.holds.pointer &= may.pointer;
             self.holds.keyboard &= may.keyboard;
-            let released = self.input.release(lost, self.link.endpoint().as_ref(), now);
+            let endpoint = self.endpoint();
+            let released = self.input.release(lost, endpoint.as_ref(), now);
             self.judge(released);
         }
     }
@@ -312,7 +326,8 @@ impl Session {
                 }
                 self.let_go(now);
                 if !self.input.is_empty() {
-                    let flushed = self.input.flush(self.link.endpoint().as_ref(), now);
+                    let endpoint = self.endpoint();
+                    let flushed = self.input.flush(endpoint.as_ref(), now);
                     self.judge(flushed);
                 }
                 self.empty_outbox(transport);
@@ -322,9 +337,9 @@ impl Session {
     }
 
     /// The agent's socket, while events wait for it.
-    pub(super) fn wants_to_write(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn wants_to_write(&self) -> Option<Arc<Endpoint>> {
         let waiting = !self.input.is_empty() && matches!(self.connection, Connection::Up { .. });
-        waiting.then(|| self.link.endpoint().as_fd())
+        waiting.then(|| self.link.endpoint().1)
     }
 
     fn judge(&self, outcome: Result<(), Stalled>) {

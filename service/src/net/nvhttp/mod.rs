@@ -171,7 +171,9 @@ async fn answer(
 ) -> Response<Full<Bytes>> {
     let xml = if request.method() == Method::GET {
         let query = Query::parse(request.uri().query().unwrap_or_default());
-        if let ("/appasset", Some(client)) = (request.uri().path(), caller.client(host)) {
+        if let ("/appasset", Some(client)) = (request.uri().path(), caller.client(host))
+            && !client.expired()
+        {
             match apps::asset(host, &client, &query).await {
                 Ok(png) => return picture(png),
                 Err(error) => return document(error),
@@ -222,6 +224,12 @@ async fn route(host: &Host, caller: &Caller, path: &str, query: &Query) -> Xml {
     let Some(client) = caller.client(host) else {
         return Xml::error(401, "This device is not paired with this host");
     };
+    if client.expired() {
+        return Xml::error(
+            401,
+            "The pairing of this device has expired; pair it again, or have its owner set another date (punktfunkctl clients)",
+        );
+    }
     match path {
         "/serverinfo" => serverinfo::for_client(host, caller, &client),
         "/pair" => pair::challenge(query),

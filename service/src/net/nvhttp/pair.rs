@@ -87,9 +87,9 @@ async fn first(host: &Host, key: AttemptKey, query: &Query) -> Result<Xml, Refus
 
 fn fourth(host: &Host, key: &AttemptKey, secret: &str) -> Result<Xml, Refusal> {
     host.pairings
-        .finish(key, secret, |name, certificate, owner| {
+        .finish(key, secret, |name, certificate, owner, terms| {
             let before = host.clients.by_certificate(certificate.der());
-            let client = host.clients.add(name, certificate.der(), owner)?;
+            let client = host.clients.add_on(name, certificate.der(), owner, terms)?;
             if before.is_some_and(|before| before.owner != owner) {
                 // What it watches belongs to another account.
                 host.launches.cancel(&client.id);

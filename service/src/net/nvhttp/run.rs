@@ -103,7 +103,7 @@ async fn check_app(host: &Host, client: &ClientRecord, app: u32) -> Result<(), X
         ));
     }
     // Waited for: only an agent knows what there is now.
-    if agent_of(host, client.owner).await.is_none() {
+    if agent_of(host, client).await.is_none() {
         return Err(no_agent(host, client.owner).await);
     }
     let catalogue = host.applications.of(&host.agents, client.owner).await;
@@ -167,7 +167,7 @@ async fn run(
         );
     }
     let sealed = policy != Encryption::Off && parameters.seals_rtsp;
-    let Some(agent) = agent_of(host, client.owner).await else {
+    let Some(agent) = agent_of(host, &client).await else {
         return no_agent(host, client.owner).await;
     };
     let (name, id) = (client.name.clone(), client.id.clone());
@@ -204,12 +204,12 @@ async fn run(
     }
 }
 
-/// The owner's agent, waited for: it may just be starting with the session.
-async fn agent_of(host: &Host, owner: Uid) -> Option<AgentHandle> {
+/// The agent that this client may watch, waited for: it may just be starting with the session.
+async fn agent_of(host: &Host, client: &ClientRecord) -> Option<AgentHandle> {
     let mut changes = host.agents.changes();
     let registered = async {
         loop {
-            if let Some(agent) = host.agents.for_owner(owner) {
+            if let Some(agent) = host.agents.for_client(client) {
                 return Some(agent);
             }
             changes.changed().await.ok()?;

@@ -30,10 +30,7 @@ pub(super) fn for_stranger(host: &Host, caller: &Caller) -> Xml {
 
 /// For a paired client: its own state only.
 pub(super) fn for_client(host: &Host, caller: &Caller, client: &ClientRecord) -> Xml {
-    let agent = host
-        .agents
-        .for_owner(client.owner)
-        .map(|agent| agent.info());
+    let agent = host.agents.for_client(client).map(|agent| agent.info());
     let app = host.launches.running_app(&client.id);
     let state = if app == 0 {
         "SUNSHINE_SERVER_FREE"

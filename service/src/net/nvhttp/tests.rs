@@ -4,7 +4,7 @@ use crate::{
     config::{Encryption, EncryptionPolicy},
     net::harness::{CLIENT_KEY, CLIENT_PEM, CLIENT_V1_PEM, OWNER, TestHost, exchange, http_get},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 const OTHER_KEY: &[u8] = include_bytes!("../../../../core/src/pairing/fixtures/host_key.pkcs8.der");
@@ -341,4 +341,64 @@ async fn malformed_http_is_answered_or_closed_and_the_host_goes_on() {
             .await
             .contains("status_code=\"200\"")
     );
+}
+
+/// Nothing here takes so long on a machine that works.
+const HANG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_client_whose_date_has_passed_is_refused_and_loses_what_it_runs() {
+    let host = TestHost::new().await;
+    let client = host.paired();
+    host.agent(&["h264"]);
+    let launched = host.get_tls(&launch_path("launch")).await;
+    assert_eq!(element(&launched, "gamesession"), "1");
+    let watch = tokio::spawn(crate::expiry::watch(Arc::clone(&host.host)));
+    let clients = &host.host.clients;
+    let expire = |at| clients.set_terms(&client.id, |terms| terms.expires_at = at);
+    expire(1).unwrap();
+    let ended = async {
+        while host.host.launches.running_app(&client.id) != 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(HANG, ended).await.expect("it runs on");
+    for path in ["/serverinfo", "/applist", "/launch"] {
+        let refused = host.get_tls(path).await;
+        assert!(
+            refused.contains("status_code=\"401\"") && refused.contains("expired"),
+            "{refused}"
+        );
+    }
+    expire(u64::MAX).unwrap();
+    let listed = host.get_tls("/applist").await;
+    assert!(listed.contains("status_code=\"200\""), "{listed}");
+    watch.abort();
+}
+
+#[tokio::test]
+async fn a_guest_whose_stream_was_cut_off_is_forgotten_by_the_next_service() {
+    let host = TestHost::new().await;
+    let guest = |used| crate::store::Terms {
+        one_time: true,
+        used,
+        ..crate::store::Terms::default()
+    };
+    let clients = &host.host.clients;
+    let add = |name: &str, used| {
+        let added = clients.add_on(name, name.as_bytes(), OWNER, guest(used));
+        added.unwrap().id
+    };
+    let (gone, kept) = (add("gone", true), add("kept", false));
+    let watch = tokio::spawn(crate::expiry::watch(Arc::clone(&host.host)));
+    let forgotten = async {
+        while clients.get(&gone).is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(HANG, forgotten)
+        .await
+        .expect("it is kept");
+    assert!(clients.get(&kept).is_some());
+    watch.abort();
 }

@@ -25,6 +25,7 @@ fn client(name: &str) -> ClientRecord {
         paired_at: 0,
         last_seen: 0,
         permissions: Vec::new(),
+        terms: crate::store::Terms::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What comes in: the agent's messages, commands, and the sockets that they bring.
 use super::{
-    Command, Over, VideoSender, kind, now_ns,
+    Command, Feed, Over, VideoSender, kind, now_ns,
     orders::{Message, Orders},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         StopReason,
         adaptation::{Adaptation, Totals},
         link::{Happening, StreamLink},
-        recovery::{Answer, Order, Recovery, Restart},
+        recovery::{Answer, Order, Restart},
         statistics::{Statistics, add},
     },
 };
@@ -19,7 +19,7 @@ use nix::{
     sys::time::{TimeSpec, TimeValLike},
 };
 use punktfunk_core::{audio::AudioPacketizer, control::HostMessage, video::FrameKind};
-use punktfunk_dbus::channel::{Consumer, FrameReady, ToAgent, ToService, consumer::Event};
+use punktfunk_dbus::channel::{FrameReady, Ring, ToAgent, ToService, Violation, consumer::Event};
 use std::{
     collections::VecDeque,
     os::fd::AsFd,
@@ -35,7 +35,10 @@ const TURN: usize = 64;
 
 /// The thread's ears. Waiting serves the agent, sound and commands; frames queue up for the sender.
 pub(super) struct Inlet {
-    consumer: Consumer,
+    /// Nothing while the stream waits for another session.
+    feed: Option<Feed>,
+    /// Nothing of the feed was sent yet.
+    first: bool,
     audio: AudioPacketizer,
     commands: Receiver<Command>,
     wake: Arc<Wake>,
@@ -47,23 +50,22 @@ pub(super) struct Inlet {
     needs_key_frame: bool,
     /// Announced and waiting for their turn; the ring bounds them.
     frames: VecDeque<FrameReady>,
-    recovery: Recovery,
     adaptation: Adaptation,
     orders: Orders,
 }
 
 impl Inlet {
     pub(super) fn new(
-        consumer: Consumer,
+        feed: Feed,
         audio: AudioPacketizer,
         commands: Receiver<Command>,
         wake: Arc<Wake>,
         link: Arc<StreamLink>,
-        recovery: Recovery,
         adaptation: Adaptation,
     ) -> Self {
         Self {
-            consumer,
+            feed: Some(feed),
+            first: true,
             audio,
             commands,
             wake,
@@ -73,7 +75,6 @@ impl Inlet {
             control_up: false,
             needs_key_frame: true,
             frames: VecDeque::new(),
-            recovery,
             adaptation,
             orders: Orders::default(),
         }
@@ -84,7 +85,8 @@ impl Inlet {
         while let Some(frame) = self.frames.pop_front() {
             let restart = restart(kind(frame.flags));
             let key = restart == Some(Restart::Key);
-            if self.recovery.announced(restart) {
+            let recovery = self.feed.as_mut().map(|feed| &mut feed.recovery);
+            if recovery.is_some_and(|recovery| recovery.announced(restart)) {
                 add(&self.link.statistics().rfi_unanswered, 1);
                 add(&self.link.statistics().rfi_by_idr, 1);
             }
@@ -99,6 +101,23 @@ impl Inlet {
             self.release(frame.slot)?;
         }
         Ok(None)
+    }
+
+    /// Where announced frames lie; none once their session is gone.
+    pub(super) fn ring(&self) -> Option<&Ring> {
+        self.feed.as_ref().map(|feed| &feed.ring)
+    }
+
+    /// Whether the frame that has just been sent is the first of its session.
+    pub(super) fn first_of_feed(&mut self) -> bool {
+        std::mem::take(&mut self.first)
+    }
+
+    /// Drop the agent for what it did.
+    pub(super) fn accuse(self, violation: Violation) {
+        if let Some(feed) = self.feed {
+            (feed.on_violation)(violation);
+        }
     }
 
     /// The client can receive video.
@@ -124,7 +143,7 @@ impl Inlet {
         }
         let kind = match kind(frame.flags) {
             // A client that waits would go on with this one, but it does not avoid what that client lost.
-            kind @ FrameKind::AfterInvalidation if !self.recovery.restarts(restart(kind)) => {
+            kind @ FrameKind::AfterInvalidation if !self.restarts(restart(kind)) => {
                 FrameKind::Predicted
             }
             kind => kind,
@@ -132,10 +151,17 @@ impl Inlet {
         Ok((kind, self.adaptation.percent()))
     }
 
+    fn restarts(&self, restart: Option<Restart>) -> bool {
+        let recovery = self.feed.as_ref().map(|feed| &feed.recovery);
+        recovery.is_some_and(|recovery| recovery.restarts(restart))
+    }
+
     /// It leaves, as `index`.
     pub(super) fn left(&mut self, frame: &FrameReady, kind: FrameKind, index: u32) {
         let sequence = u32::try_from(frame.seq & u64::from(u32::MAX)).unwrap_or(0);
-        self.recovery.sent(index, sequence, restart(kind), now_ns());
+        if let Some(feed) = &mut self.feed {
+            feed.recovery.sent(index, sequence, restart(kind), now_ns());
+        }
     }
 
     fn adapt(&mut self, now: u64) -> Result<(), Over> {
@@ -162,16 +188,23 @@ impl Inlet {
         } else {
             PollFlags::POLLIN | PollFlags::POLLOUT
         };
-        let waits = [until_ns, self.orders.stalled_ns(), self.recovery.due_ns()];
+        let due_ns = self.feed.as_ref().and_then(|feed| feed.recovery.due_ns());
+        let waits = [until_ns, self.orders.stalled_ns(), due_ns];
         let deadline_ns = waits.into_iter().flatten().min();
         let timeout = deadline_ns.map(|deadline| {
             let left = deadline.saturating_sub(now_ns());
             TimeSpec::nanoseconds(i64::try_from(left).unwrap_or(i64::MAX))
         });
-        let endpoint = Arc::clone(self.consumer.endpoint());
+        let endpoint = self
+            .feed
+            .as_ref()
+            .map(|feed| Arc::clone(feed.consumer.endpoint()));
         let wake = Arc::clone(&self.wake);
         let mut fds = [
-            PollFd::new(endpoint.as_fd(), channel),
+            match &endpoint {
+                Some(endpoint) => PollFd::new(endpoint.as_fd(), channel),
+                None => PollFd::new(wake.as_fd(), PollFlags::empty()),
+            },
             PollFd::new(wake.as_fd(), PollFlags::POLLIN),
         ];
         match ppoll(&mut fds, timeout, None) {
@@ -190,10 +223,43 @@ impl Inlet {
         if channel {
             self.listen()?;
         }
-        if let Some(order) = self.recovery.due(now_ns()) {
+        let order = self
+            .feed
+            .as_mut()
+            .and_then(|feed| feed.recovery.due(now_ns()));
+        if let Some(order) = order {
             self.order(order)?;
         }
-        self.orders.catch_up(&mut self.consumer)
+        match &mut self.feed {
+            Some(feed) => self.orders.catch_up(&mut feed.consumer),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing more comes from this session: the client keeps its last picture.
+    fn lost(&mut self) {
+        self.feed = None;
+        self.first = false;
+        self.needs_key_frame = true;
+        self.frames.clear();
+        self.orders.forget();
+    }
+
+    /// Another session's pictures and sound from here on, beginning with a key frame.
+    fn replace(&mut self, feed: Feed) -> Result<(), Over> {
+        // An agent that lives on frees its source and lets go of what is pressed.
+        self.farewell();
+        self.lost();
+        let (asked_kbps, kbps) = (feed.video_kbps, self.adaptation.video_kbps());
+        self.feed = Some(feed);
+        self.first = true;
+        // Whatever the client reported is about another session's pictures.
+        self.link.requests.take_key_frame();
+        self.link.requests.take_lost();
+        if kbps != asked_kbps {
+            self.tell(Message::Bitrate(kbps))?;
+        }
+        self.begin(false)
     }
 
     fn obey(&mut self) -> Result<(), Over> {
@@ -212,6 +278,11 @@ impl Inlet {
                 }
                 Ok(Command::Bitrate(kbps)) => self.set_bitrate(kbps)?,
                 Ok(Command::LockScreen(visible)) => self.tell(Message::LockScreen(visible))?,
+                Ok(Command::Feed(feed)) => self.replace(*feed)?,
+                Ok(Command::NoFeed) => {
+                    self.farewell();
+                    self.lost();
+                }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Err(Over::Stopped),
                 Err(TryRecvError::Empty) => break,
             }
@@ -223,16 +294,23 @@ impl Inlet {
     fn answer_requests(&mut self) -> Result<(), Over> {
         let link = Arc::clone(&self.link);
         let (key_frame, lost) = (link.requests.take_key_frame(), link.requests.take_lost());
-        if !self.ready() {
+        // Nor without a session: the next one begins with a key frame.
+        if !self.ready() || self.feed.is_none() {
             return Ok(());
         }
         let statistics = link.statistics();
         for (first, last) in lost {
-            let answer = self.recovery.references_lost(first, last, now_ns());
+            let Some(feed) = &mut self.feed else {
+                return Ok(());
+            };
+            let answer = feed.recovery.references_lost(first, last, now_ns());
             self.answer_lost(answer)?;
         }
         if key_frame {
-            match self.recovery.key_frame_wanted(now_ns()) {
+            let Some(feed) = &mut self.feed else {
+                return Ok(());
+            };
+            match feed.recovery.key_frame_wanted(now_ns()) {
                 Answer::Order(order) => self.order(order)?,
                 Answer::Coalesced => add(&statistics.idr_coalesced, 1),
                 Answer::Later => add(&statistics.idr_delayed, 1),
@@ -257,7 +335,10 @@ impl Inlet {
 
     /// Frame `index` did not leave, or not enough of it: answered before the client can say so.
     pub(super) fn unsent(&mut self, index: u32) -> Result<(), Over> {
-        let answer = self.recovery.unsent(index, now_ns());
+        let Some(feed) = &mut self.feed else {
+            return Ok(());
+        };
+        let answer = feed.recovery.unsent(index, now_ns());
         self.answer_lost(answer)
     }
 
@@ -271,8 +352,10 @@ impl Inlet {
     /// If the client has just become ready, the stream begins with a key frame.
     fn begin(&mut self, was_ready: bool) -> Result<(), Over> {
         if self.ready() && !was_ready {
-            let order = self.recovery.begin(now_ns());
-            self.order(order)?;
+            let order = self.feed.as_mut().map(|feed| feed.recovery.begin(now_ns()));
+            if let Some(order) = order {
+                self.order(order)?;
+            }
         }
         Ok(())
     }
@@ -289,10 +372,17 @@ impl Inlet {
 
     fn listen(&mut self) -> Result<(), Over> {
         for _ in 0..TURN {
-            match self.consumer.receive(now_ns()).map_err(Over::Violation)? {
+            let Some(feed) = &mut self.feed else {
+                return Ok(());
+            };
+            match feed.consumer.receive(now_ns()).map_err(Over::Violation)? {
                 Event::Message(message) => self.heard(message)?,
                 Event::Empty => return Ok(()),
-                Event::Closed => return Err(Over::Reason(StopReason::AgentLost)),
+                Event::Closed => {
+                    self.lost();
+                    self.link.happened(Happening::SourceLost);
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -366,15 +456,20 @@ impl Inlet {
     }
 
     fn tell(&mut self, message: Message) -> Result<(), Over> {
-        self.orders.tell(message, &mut self.consumer)
+        match &mut self.feed {
+            Some(feed) => self.orders.tell(message, &mut feed.consumer),
+            None => Ok(()),
+        }
     }
 
     /// The stream is over: nothing stays pressed, and the agent may free its source. If this does not fit any more, the
     /// closed channel says the same.
     pub(super) fn farewell(&self) {
-        let endpoint = self.consumer.endpoint();
-        let _ = endpoint.send_to_agent(&ToAgent::ReleaseAll);
-        let _ = endpoint.send_to_agent(&ToAgent::Stop);
+        if let Some(feed) = &self.feed {
+            let endpoint = feed.consumer.endpoint();
+            let _ = endpoint.send_to_agent(&ToAgent::ReleaseAll);
+            let _ = endpoint.send_to_agent(&ToAgent::Stop);
+        }
     }
 }
 

@@ -6,19 +6,21 @@
 //! A frame's bytes are copied once, from the ring to their places in the datagrams; headers, parity and seals are made around them, and
 //! the kernel takes runs of datagrams as they lie there. Nothing is allocated for a frame once the buffers have their size.
 mod channel;
+mod feed;
 mod orders;
 mod perf;
+mod profile;
 
 use super::{
     StopReason,
     adaptation::Adaptation,
     link::{Happening, StreamLink},
     pacing::Pacer,
-    recovery::Recovery,
     statistics::add,
 };
 use crate::net::video::{DropEvery, VideoSender};
 use channel::Inlet;
+pub(super) use feed::Feed;
 use nix::{
     sys::prctl,
     time::{ClockId, clock_gettime},
@@ -33,7 +35,7 @@ use punktfunk_core::{
     },
 };
 use punktfunk_dbus::channel::{
-    Consumer, FrameReady, Ring, Violation,
+    FrameReady, Ring, Violation,
     message::{FRAME_AFTER_INVALIDATION, FRAME_INTRA_REFRESH, FRAME_KEY, FRAME_REPEATED},
 };
 use std::{
@@ -61,27 +63,27 @@ pub(super) enum Command {
     Bitrate(u32),
     /// Whether the client may see the lock screen.
     LockScreen(bool),
+    /// The pictures and the sound of another session, from now on.
+    Feed(Box<Feed>),
+    /// Nothing comes from this session any more.
+    NoFeed,
     Stop,
 }
 
 /// What the thread begins with.
 pub(super) struct Media {
-    pub consumer: Consumer,
-    pub ring: Ring,
+    pub feed: Feed,
     pub packetizer: Packetizer,
     pub codec: Codec,
     pub audio: AudioPacketizer,
     pub link: Arc<StreamLink>,
     pub commands: Receiver<Command>,
     pub wake: Arc<Wake>,
-    pub recovery: Recovery,
     pub adaptation: Adaptation,
     pub fps: u32,
     pub pace_rate_mbit: u32,
     pub video_drop: u32,
     pub perf: bool,
-    /// Told when the agent breaks the channel's contract.
-    pub on_violation: Box<dyn FnOnce(Violation) + Send>,
 }
 
 /// Why the thread's work is over.
@@ -129,7 +131,7 @@ impl Work {
 impl Media {
     fn run(self) {
         let link = Arc::clone(&self.link);
-        let (mut work, on_violation) = self.begin();
+        let mut work = self.begin();
         let over = loop {
             if let Err(over) = work.turn() {
                 break over;
@@ -142,32 +144,30 @@ impl Media {
             Over::Violation(violation) => {
                 link.end(StopReason::Violation(violation.code()));
                 // Logs the code, drops the agent and holds its user off for a while.
-                on_violation(violation);
+                work.inlet.accuse(violation);
             }
         }
     }
 
-    pub(super) fn begin(self) -> (Work, Box<dyn FnOnce(Violation) + Send>) {
+    pub(super) fn begin(self) -> Work {
         let sender = FrameSender {
             packetizer: self.packetizer,
             unit: Vec::new(),
-            ring: self.ring,
             codec: self.codec,
+            profile: None,
             pacer: Pacer::new(self.fps, self.pace_rate_mbit, MAX_BURST),
             drop: DropEvery::new(self.video_drop),
             perf: Perf::new(self.perf, now_ns()),
-            first: true,
         };
         let inlet = Inlet::new(
-            self.consumer,
+            self.feed,
             self.audio,
             self.commands,
             self.wake,
             self.link,
-            self.recovery,
             self.adaptation,
         );
-        (Work { sender, inlet }, self.on_violation)
+        Work { sender, inlet }
     }
 }
 
@@ -176,12 +176,12 @@ struct FrameSender {
     packetizer: Packetizer,
     /// The front of the access unit, or where that does not tell enough the whole.
     unit: Vec<u8>,
-    ring: Ring,
     codec: Codec,
+    /// Of the first key frame: what the client's decoder was made for.
+    profile: Option<u8>,
     pacer: Pacer,
     drop: DropEvery,
     perf: Perf,
-    first: bool,
 }
 
 impl FrameSender {
@@ -204,7 +204,13 @@ impl FrameSender {
         };
         let (kind, percent) = inlet.leaving(&frame)?;
         let room = self.packetizer.first_packet_room();
-        let front = front(&mut self.unit, &self.ring, self.codec, room, &frame)?;
+        let Some(ring) = inlet.ring() else {
+            return Ok(());
+        };
+        let front = front(&mut self.unit, ring, self.codec, room, &frame)?;
+        if frame.flags & FRAME_KEY != 0 {
+            same_profile(&mut self.profile, self.codec, front.bytes)?;
+        }
         let arranged = front.arranged;
         let kind = arranged.kind(kind);
         self.packetizer.set_fec_percent(percent);
@@ -218,7 +224,7 @@ impl FrameSender {
         };
         let statistics = Arc::clone(&inlet.link);
         let statistics = statistics.statistics();
-        let (ring, mut at) = (&self.ring, front.read);
+        let mut at = front.read;
         let made = self.packetizer.packetize_reading(&unit, |places| {
             let from = at;
             at = places
@@ -243,6 +249,8 @@ impl FrameSender {
             add(&statistics.rearranged, 1);
         }
         inlet.left(&frame, kind, datagrams.frame_index);
+        // Asked now: the next session's may be on their way before this one has left.
+        let first = inlet.first_of_feed();
         match kind {
             FrameKind::Idr => add(&statistics.keyframes, 1),
             FrameKind::AfterInvalidation => add(&statistics.recovery_frames, 1),
@@ -308,16 +316,32 @@ impl FrameSender {
             last_ns,
         };
         self.perf.frame(&statistics.stages, &times, count);
-        if std::mem::take(&mut self.first) {
+        if first {
             inlet.link.happened(Happening::FirstFrame);
         }
         Ok(())
     }
 }
 
+/// The client's decoder was made for the first picture; another session's encoder has to be of the same kind.
+fn same_profile(profile: &mut Option<u8>, codec: Codec, unit: &[u8]) -> Result<(), Over> {
+    let Some(now) = profile::of(codec, unit) else {
+        return Ok(());
+    };
+    match *profile.get_or_insert(now) {
+        first if first == now => Ok(()),
+        first => Err(Over::Reason(StopReason::HandOver(format!(
+            "its encoder makes {} of profile {now}, the stream began with profile {first}",
+            codec.name()
+        )))),
+    }
+}
+
 /// The beginning of a frame, in sending order.
 struct Front<'a> {
     arranged: Arranged<'a>,
+    /// As it was read.
+    bytes: &'a [u8],
     /// Bytes read so far, and those that follow the last piece and were not read.
     read: usize,
     unread: usize,
@@ -344,11 +368,13 @@ fn front<'a>(
     if told.map_err(unusable)?.is_none() {
         read(unit, front, len).map_err(unreadable)?;
     }
+    let unit: &[u8] = unit;
     let read = unit.len();
     let arranged = access_unit::arrange_front(codec, unit, len, key, room).map_err(unusable)?;
     Ok(Front {
         // A whole unit tells all there is.
         arranged: arranged.ok_or(unusable(AccessUnitError::NoPicture))?,
+        bytes: unit,
         read,
         unread: len.saturating_sub(read),
     })

@@ -24,6 +24,11 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// Nobody is there to be told any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.unsent.is_empty()
     }

@@ -1,6 +1,6 @@
 //! An agent in the same process: it does what the test says, word by word.
 use crate::{
-    agents::{AgentHandle, AgentInfo, Agents, Opening, StreamSource},
+    agents::{AgentError, AgentHandle, AgentInfo, Agents, Opening, StreamSource},
     ids::{SessionId, Uid},
 };
 use nix::poll::{PollFd, PollFlags, poll};
@@ -33,11 +33,12 @@ type Opened = (OpenStream, OwnedFd, OwnedFd);
 
 impl StreamSource for Source {
     fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
-        self.0
-            .lock()
-            .unwrap()
-            .send((options, ring, channel))
-            .unwrap();
+        let opened = self.0.lock().unwrap().send((options, ring, channel));
+        if opened.is_err() {
+            // The test wants no more of it.
+            let refused = AgentError::Refused("it is dying".into());
+            return Box::pin(std::future::ready(Err(refused)));
+        }
         Box::pin(std::future::ready(Ok(OpenedStream {
             encoder: "fake".into(),
             source: "fake".into(),
@@ -52,10 +53,22 @@ pub fn register(
     uid: u32,
     invalidates_refs: bool,
 ) -> (AgentHandle, Receiver<Opened>) {
+    register_as(agents, uid, &format!("c{uid}"), |info| {
+        info.invalidates_refs = invalidates_refs;
+    })
+}
+
+/// Register an agent for a session of this user.
+pub fn register_as(
+    agents: &Agents,
+    uid: u32,
+    session: &str,
+    edit: impl FnOnce(&mut AgentInfo),
+) -> (AgentHandle, Receiver<Opened>) {
     let (opened, receiver) = mpsc::channel();
-    let info = AgentInfo {
+    let mut info = AgentInfo {
         touch: false,
-        session: SessionId(format!("c{uid}")),
+        session: SessionId(session.to_owned()),
         uid: Uid(uid),
         seat: String::new(),
         active: true,
@@ -64,11 +77,13 @@ pub fn register(
         codecs: vec!["h264".into()],
         hdr: punktfunk_core::sdp::Codecs::NONE,
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
-        invalidates_refs,
+        invalidates_refs: false,
         locked: false,
         greeter: false,
         version: "1".into(),
     };
+    edit(&mut info);
+    let invalidates_refs = info.invalidates_refs;
     let handle = agents
         .admit(info, Arc::new(Source(Mutex::new(opened), invalidates_refs)))
         .unwrap();

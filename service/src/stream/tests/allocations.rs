@@ -5,10 +5,11 @@ use crate::{
     stream::{
         adaptation::Adaptation,
         link::StreamLink,
-        media::{Command, Media},
+        media::{Command, Feed, Media},
         permits::Permits,
         plan,
         recovery::Recovery,
+        shown::Shown,
     },
 };
 use punktfunk_core::{audio::AudioPacketizer, video::Packetizer};
@@ -33,35 +34,39 @@ fn a_frame_allocates_nothing_once_the_buffers_have_their_size() {
 
     let wake = Arc::new(Wake::new().unwrap());
     let endpoint = Arc::new(Endpoint::new(ours));
+    let shown = Arc::new(Shown::new(handle, Arc::clone(&endpoint)));
     let (commands, received) = mpsc::channel();
     let (happenings, _happened) = tokio::sync::mpsc::unbounded_channel();
     let link = Arc::new(StreamLink::new(
         setup.launch.stream,
-        Arc::clone(&endpoint),
+        Arc::clone(&shown),
         commands.clone(),
         Arc::clone(&wake),
         happenings,
         rig.streams.0.control.outbox(false),
-        Permits::new(handle, &setup.launch.client.permissions),
+        Permits::new(shown, &setup.launch.client.permissions),
     ));
     let media = Media {
-        consumer: Consumer::new(endpoint, plan::limits(&setup.params, ring.geometry())),
-        ring,
+        feed: Feed {
+            consumer: Consumer::new(endpoint, plan::limits(&setup.params, ring.geometry())),
+            ring,
+            recovery: Recovery::new(false),
+            video_kbps: request.bitrate_kbps,
+            on_violation: Box::new(|violation| panic!("{violation}")),
+        },
         packetizer: Packetizer::new(plan::packetizer(&setup, &config)).unwrap(),
         codec: setup.params.codec,
         audio: AudioPacketizer::new(5, None),
         link: Arc::clone(&link),
         commands: received,
         wake: Arc::clone(&wake),
-        recovery: Recovery::new(false),
         adaptation: Adaptation::new(plan::adaptation(&setup, &config, request.bitrate_kbps)),
         fps: setup.params.fps,
         pace_rate_mbit: 0,
         video_drop: 0,
         perf: false,
-        on_violation: Box::new(|violation| panic!("{violation}")),
     };
-    let (mut work, _) = media.begin();
+    let mut work = media.begin();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(client.local_addr().unwrap()).unwrap();

@@ -172,3 +172,18 @@ fn an_agent_that_never_makes_a_frame_is_given_up_and_the_client_told() {
     let (_agent, mut client) = rig.start_connected(1);
     assert_eq!(client.hear(), told(termination::FRAME_CONVERSION));
 }
+
+#[test]
+fn one_account_cannot_take_all_streams() {
+    let rig = Rig::with(|config| config.streams_per_user = 1);
+    let (_agent, _client) = rig.start(1);
+    let mut second = setup(2, rig.agents.for_owner(Uid(1001)).unwrap(), |_| {});
+    let mut launch = Arc::into_inner(second.launch).unwrap();
+    launch.client.owner = Uid(1001);
+    second.launch = Arc::new(launch);
+    let refused = rig.runtime.block_on(rig.streams.start(second));
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("streams-per-user"), "{text}");
+    // Another account's are not counted.
+    let _other = rig.start(3);
+}

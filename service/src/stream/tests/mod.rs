@@ -4,6 +4,7 @@ mod agent;
 mod allocations;
 mod client;
 mod control;
+mod handover;
 mod host_messages;
 mod life;
 mod line;
@@ -52,6 +53,7 @@ fn config(edit: impl FnOnce(&mut Config)) -> Arc<Config> {
         ports,
         bind: Ipv6Addr::UNSPECIFIED.into(),
         fec_percent: 20,
+        hold: Duration::ZERO,
         ..Config::default()
     };
     edit(&mut config);
@@ -186,6 +188,7 @@ fn setup(
         permissions: crate::store::DEFAULT_PERMISSIONS
             .map(str::to_owned)
             .to_vec(),
+        terms: crate::store::Terms::default(),
     };
     let launch = Launch {
         stream: StreamId(number.into()),
