@@ -148,21 +148,27 @@ impl Authority {
         } else {
             rule.others
         };
-        self.permit(caller, action).await
+        let method = format!("{interface}.{member}");
+        self.permit(caller, action, &method, owner).await
     }
 
-    /// The caller has this action, whatever it is needed for.
+    /// The caller has this action, which `method` needs beyond its own rule.
     ///
     /// # Errors
     /// As [`Authority::require`].
-    pub async fn permit(&self, caller: &Caller, action: &str) -> fdo::Result<()> {
+    pub async fn permit(
+        &self,
+        caller: &Caller,
+        action: &str,
+        method: &str,
+        owner: Option<Uid>,
+    ) -> fdo::Result<()> {
         let Way::Polkit(polkit) = &self.way else {
             return Ok(());
         };
-        let method = format!("{interface}.{member}");
         let verdict = polkit.check(&caller.name, action, caller.interactive).await;
         if verdict == Verdict::Authorised {
-            audit::authorised(caller, action, &method, owner);
+            audit::authorised(caller, action, method, owner);
             return Ok(());
         }
         let error = match verdict {
@@ -179,7 +185,7 @@ impl Authority {
         audit::refused(
             caller,
             action,
-            &method,
+            method,
             error.description().unwrap_or_default(),
         );
         Err(error)

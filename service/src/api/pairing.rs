@@ -23,7 +23,10 @@ pub(super) async fn call(call: &Call<'_>, pairing: &WaitingPairing) -> Result<Me
             if owner != caller.uid || terms.greeter {
                 // Hands out what is another account's, or nobody's.
                 let authority = &call.context.authority;
-                authority.permit(caller, ACTION_MANAGE_ALL).await?;
+                let method = "org.punktfunk.Host1.Pairing.Accept";
+                authority
+                    .permit(caller, ACTION_MANAGE_ALL, method, Some(owner))
+                    .await?;
             }
             if owner != caller.uid {
                 must_exist(owner.0).await?;
