@@ -78,6 +78,8 @@ pub struct Video {
     pub host_latency_ms: Spread,
     /// Capture to the last needed packet, by the time stamps; only with host and client on one machine.
     pub capture_to_received_ms: Option<Spread>,
+    /// The same by the marks of the source, without trust in any stamp of the host's.
+    pub made_to_received_ms: Option<Spread>,
     /// Deviation of arrival intervals from time stamp intervals.
     pub arrival_jitter_ms: Spread,
     /// First packet on our socket to decoded picture.
@@ -202,6 +204,8 @@ impl Report {
                 capture_to_received_ms: options
                     .same_machine
                     .then(|| Spread::of(&s.stamp_to_complete_us, 0.001)),
+                made_to_received_ms: (options.same_machine && s.marks.read > 0)
+                    .then(|| Spread::of(&s.made_to_complete_us, 0.001)),
                 arrival_jitter_ms: Spread::of(&s.jitter_us, 0.001),
                 receive_to_decoded_ms: Spread::of(&s.receive_to_decoded_us, 0.001),
                 counters: s.counters.clone(),
@@ -306,6 +310,9 @@ impl fmt::Display for Report {
         writeln!(f, "host        {}", spread(&v.host_latency_ms))?;
         if let Some(received) = &v.capture_to_received_ms {
             writeln!(f, "received    {}", spread(received))?;
+        }
+        if let Some(made) = &v.made_to_received_ms {
+            writeln!(f, "by marks    {}", spread(made))?;
         }
         writeln!(f, "arrival     {}", spread(&v.arrival_jitter_ms))?;
         writeln!(f, "decoding    {}", spread(&v.receive_to_decoded_ms))?;

@@ -5,7 +5,7 @@ use super::{
     view::{Seen, Shown},
 };
 use crate::{
-    pipeline::{Next, Pictures},
+    pipeline::{Next, OrdersHandle, Pictures, announce},
     source::{Painter, Picture, PictureSlot},
 };
 use std::{borrow::Cow, sync::Arc};
@@ -34,6 +34,8 @@ pub struct Scene {
     lost: bool,
     /// The next picture of the session is the first of another source.
     cut: bool,
+    /// Who is told of each picture that comes.
+    orders: Option<OrdersHandle>,
     /// Pictures of earlier sources, and painted ones.
     before: u64,
     scaled: u64,
@@ -56,6 +58,7 @@ impl Scene {
             },
             lost: false,
             cut: false,
+            orders: None,
             before: 0,
             scaled: 0,
         }
@@ -69,6 +72,9 @@ impl Scene {
         self.before += self.slot.state().captured;
         self.slot = arrival.slot;
         self.painter = arrival.painter;
+        if let Some(orders) = &self.orders {
+            announce(&self.slot, orders);
+        }
         self.lost = false;
         self.cut = self.seen.ever;
         self.seen.since_ns = now_ns;
@@ -165,6 +171,11 @@ impl Pictures for Scene {
                 Ok(self.show(new))
             }
         }
+    }
+
+    fn announce_to(&mut self, orders: &OrdersHandle) {
+        self.orders = Some(orders.clone());
+        announce(&self.slot, orders);
     }
 
     fn skip(&mut self) {

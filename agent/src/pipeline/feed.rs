@@ -1,5 +1,6 @@
 //! One way to ask for the next picture, whichever kind of source it comes from.
 
+use super::OrdersHandle;
 use crate::source::{Painter, Picture, PictureSlot, Source};
 use std::{borrow::Cow, sync::Arc};
 
@@ -22,8 +23,17 @@ pub trait Pictures: Send {
     /// The picture has been used: its buffer may go back to the capture thread.
     fn done(&mut self) {}
 
+    /// Tell `orders` of each picture that comes on its own from now on.
+    fn announce_to(&mut self, _orders: &OrdersHandle) {}
+
     /// A tick passes without a picture: a painted sequence shows the gap.
     fn skip(&mut self);
+}
+
+/// Tell `orders` of each picture that comes into `slot`.
+pub fn announce(slot: &PictureSlot, orders: &OrdersHandle) {
+    let orders = orders.clone();
+    slot.listen(move || orders.arrived());
 }
 
 /// The pictures of one source.
@@ -120,6 +130,12 @@ impl Pictures for Feed {
                     ),
                 }
             }
+        }
+    }
+
+    fn announce_to(&mut self, orders: &OrdersHandle) {
+        if let Self::Captured { slot, .. } = self {
+            announce(slot, orders);
         }
     }
 

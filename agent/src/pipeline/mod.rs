@@ -10,7 +10,7 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-pub use feed::{Feed, Next, Pictures};
+pub use feed::{Feed, Next, Pictures, announce};
 pub use orders::{Orders, OrdersHandle, Wake};
 
 use crate::{
@@ -99,6 +99,8 @@ pub struct Pipeline {
     started_ns: u64,
     bitrate_kbps: u32,
     last_pts_ns: Option<u64>,
+    /// When the picture came that the next tick shows.
+    arrived_ns: Option<u64>,
     /// Access units in a row that were too large; the rate is halved that often.
     too_large: u32,
     /// Number of the next picture submitted.
@@ -123,6 +125,7 @@ impl Pipeline {
             started_ns: now_ns,
             bitrate_kbps,
             last_pts_ns: None,
+            arrived_ns: None,
             too_large: 0,
             next_picture: 0,
             references: References::default(),
@@ -150,8 +153,14 @@ impl Pipeline {
         self.cadence.deadline_ns()
     }
 
+    /// From when on the next tick is served if its picture is there, and until when it waits for one.
+    pub fn window_ns(&self) -> (u64, u64) {
+        (self.cadence.earliest_ns(), self.cadence.latest_ns())
+    }
+
     /// What the peer asked for since the last tick.
     pub fn obey(&mut self, orders: &Orders) -> Result<(), PipelineError> {
+        self.arrived_ns = orders.arrived_ns;
         if let Some(kbps) = orders.bitrate_kbps {
             self.bitrate_kbps = kbps;
             self.encoder.set_bitrate(kbps >> self.too_large)?;
@@ -198,6 +207,9 @@ impl Pipeline {
                     picture: self.next_picture,
                     after_invalidation: false,
                 };
+                if let Some(arrived_ns) = self.arrived_ns.take() {
+                    self.cadence.follow(arrived_ns);
+                }
                 let result = self.encoder.submit(picture, tag);
                 let refused = match (&result, &picture.dmabuf) {
                     (Err(EncodeError::Import(why)), Some(dmabuf)) => {
@@ -224,6 +236,7 @@ impl Pipeline {
                     picture: self.next_picture,
                     after_invalidation: false,
                 };
+                self.cadence.rest();
                 self.encoder.submit_again(tag)?;
                 self.totals.repeated += 1;
             }
@@ -286,7 +299,7 @@ fn later(last: &mut Option<u64>, wanted_ns: u64) -> u64 {
     pts
 }
 
-/// Serve ticks at their deadlines until the orders say stop, or `until` says so after a tick.
+/// Serve ticks at their deadlines, or as their pictures come, until the orders say stop, or `until` says so after a tick.
 ///
 /// # Errors
 /// As for [`Pipeline::tick`]; what the encoder holds back is not drained then.
@@ -296,8 +309,10 @@ pub fn run(
     sink: &mut dyn Sink,
     mut until: impl FnMut(&Totals) -> bool,
 ) -> Result<(), PipelineError> {
+    pipeline.feed.announce_to(orders);
     loop {
-        match orders.wait_until(pipeline.deadline_ns()) {
+        let (earliest_ns, latest_ns) = pipeline.window_ns();
+        match orders.wait(earliest_ns, latest_ns) {
             Wake::Stop => return Ok(()),
             Wake::Tick(orders) => pipeline.obey(&orders)?,
         }

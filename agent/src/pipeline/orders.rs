@@ -13,12 +13,14 @@ pub struct Orders {
     /// First and last picture that must not be referred to.
     pub invalidate: Option<(u32, u32)>,
     pub bitrate_kbps: Option<u32>,
+    /// When the newest picture came that nobody has taken yet (CLOCK_MONOTONIC).
+    pub arrived_ns: Option<u64>,
 }
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// The deadline has come; the orders are handed over.
+    /// The deadline has come, or a picture; the orders are handed over.
     Tick(Orders),
     Stop,
 }
@@ -83,14 +85,29 @@ impl OrdersHandle {
         self.state().stop
     }
 
+    /// A picture has come.
+    pub fn arrived(&self) {
+        self.state().orders.arrived_ns = Some(clock::now_ns());
+        self.shared.1.notify_all();
+    }
+
     /// Sleep until a moment of CLOCK_MONOTONIC, or until stopped.
     pub fn wait_until(&self, deadline_ns: u64) -> Wake {
+        self.wait(deadline_ns, deadline_ns)
+    }
+
+    /// As [`Self::wait_until`], or until a picture is there and it is `earliest_ns`.
+    pub fn wait(&self, earliest_ns: u64, latest_ns: u64) -> Wake {
         let mut state = self.state();
         loop {
             if state.stop {
                 return Wake::Stop;
             }
-            let left = deadline_ns.saturating_sub(clock::now_ns());
+            let until_ns = match state.orders.arrived_ns {
+                Some(_) => earliest_ns.min(latest_ns),
+                None => latest_ns,
+            };
+            let left = until_ns.saturating_sub(clock::now_ns());
             if left == 0 {
                 return Wake::Tick(std::mem::take(&mut state.orders));
             }

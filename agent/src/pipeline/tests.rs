@@ -195,6 +195,26 @@ fn a_source_that_dies_or_stays_silent_ends_the_pipeline_with_a_reason() {
 }
 
 #[test]
+fn a_picture_that_comes_ends_the_wait_once_its_tick_may_be_served() {
+    let orders = OrdersHandle::default();
+    let slot = PictureSlot::default();
+    announce(&slot, &orders);
+    let waiting = orders.clone();
+    let thread = std::thread::spawn(move || waiting.wait(0, u64::MAX));
+    slot.put(Picture::default());
+    let Wake::Tick(first) = thread.join().unwrap() else {
+        panic!("not stopped")
+    };
+    assert!(first.arrived_ns.is_some());
+    // It counts once; and too early it ends nothing.
+    assert_eq!(orders.wait(0, 0), Wake::Tick(Orders::default()));
+    slot.put(Picture::default());
+    let soon = crate::clock::now_ns() + 5_000_000;
+    assert!(matches!(orders.wait(soon, u64::MAX), Wake::Tick(_)));
+    assert!(crate::clock::now_ns() >= soon);
+}
+
+#[test]
 fn stopping_ends_a_wait_at_once() {
     let orders = OrdersHandle::default();
     let waiting = orders.clone();

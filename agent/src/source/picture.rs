@@ -4,7 +4,7 @@
 
 use super::Dmabuf;
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -32,7 +32,11 @@ pub struct Picture {
 pub struct PictureSlot {
     inner: Mutex<SlotState>,
     arrived: Condvar,
+    listener: Mutex<Option<Listener>>,
 }
+
+/// Told of each picture that comes, on the capture thread: it must not block.
+type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// What a slot holds.
 #[derive(Default)]
@@ -68,9 +72,25 @@ impl PictureSlot {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Have `listener` told of each picture that comes, and at once of one that waits. It takes the place of an earlier one.
+    pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
+        *self.listener() = Some(Arc::new(listener));
+        if self.state().newest.is_some() {
+            self.notify();
+        }
+    }
+
     /// Wake whoever waits for a picture.
     pub fn notify(&self) {
         self.arrived.notify_all();
+        let listener = self.listener().clone();
+        if let Some(listener) = listener {
+            listener();
+        }
     }
 
     /// Hand in the newest picture; one that was still waiting is replaced and its buffer kept for [`Self::buffer`].
@@ -168,6 +188,21 @@ mod tests {
         assert!(slot.take().is_none());
         let state = slot.state();
         assert_eq!((state.captured, state.replaced), (2, 1));
+    }
+
+    #[test]
+    fn the_latest_listener_is_told_of_pictures_and_of_one_that_waits() {
+        use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+        let counts = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+        let slot = PictureSlot::default();
+        slot.put(picture(1));
+        for count in counts.clone() {
+            slot.listen(move || {
+                count.fetch_add(1, Relaxed);
+            });
+        }
+        slot.put(picture(2));
+        assert_eq!(counts.map(|count| count.load(Relaxed)), [1, 2]);
     }
 
     #[test]

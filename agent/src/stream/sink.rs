@@ -8,7 +8,7 @@ use crate::{
 };
 use punktfunk_dbus::channel::{
     FrameReady, ToService,
-    message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED},
+    message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED, LARGE_FRAME},
 };
 use std::sync::{
     Arc,
@@ -46,6 +46,13 @@ impl Sink for RingSink {
         let Some(slot) = self.shared.slots().announce() else {
             return Ok(Delivered::Lost);
         };
+        // The service wakes up while the slot is written. That its socket is full or gone the announcement will tell.
+        if unit.data.len() >= LARGE_FRAME {
+            let _ = self
+                .shared
+                .endpoint
+                .send_to_service(&ToService::FrameComing);
+        }
         if !self.ring.write(slot, unit.data) {
             return Err(format!("slot {slot} is outside of the ring"));
         }

@@ -8,7 +8,7 @@ use super::message::{
 use punktfunk_core::control::HdrMetadata;
 
 /// The version of this layout; both sides come from one package, so there is only one.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 const FRAME_READY: u16 = 1;
 const AUDIO: u16 = 2;
@@ -16,6 +16,7 @@ const STATE: u16 = 3;
 const FAILED: u16 = 4;
 const STATS: u16 = 5;
 const HDR: u16 = 6;
+const FRAME_COMING: u16 = 7;
 const SLOT_FREE: u16 = 0x101;
 const IDR: u16 = 0x102;
 const INVALIDATE_REFS: u16 = 0x103;
@@ -166,6 +167,7 @@ impl ToService {
                 out.put_u64s([frame.pts_ns, frame.capture_ns, frame.encoded_ns])?;
                 Ok(out)
             }
+            Self::FrameComing => Ok(Datagram::new(FRAME_COMING)),
             Self::Audio { seq, opus } => {
                 if opus.is_empty() || opus.len() > MAX_AUDIO {
                     return Err(EncodeError::AudioLength);
@@ -232,6 +234,7 @@ impl ToService {
                 };
                 reader.end(Self::FrameReady(frame))
             }
+            FRAME_COMING => reader.end(Self::FrameComing),
             AUDIO => {
                 let seq = reader.u64()?;
                 match reader.rest() {

@@ -4,7 +4,7 @@ use crate::{
     codec::Codec,
     filler,
     recording::{Mode, Recording},
-    stream::{Pictures, Unit, Wanted},
+    stream::{Pictures, Unit, Wanted, now_ns},
     tag,
 };
 use punktfunk_dbus::{
@@ -100,7 +100,7 @@ impl Pictures for Player {
         self.at += 1;
         self.counter += 1;
         let mut bytes = if self.settings.tags {
-            tag::tagged(codec, &unit.bytes, self.stream, self.counter)
+            tag::tagged(codec, &unit.bytes, self.stream, self.counter, now_ns())
         } else {
             unit.bytes.clone()
         };

@@ -257,6 +257,9 @@ impl Worker {
                         statistics.frames_complete += 1;
                         statistics.stamp_to_complete_us.push(age);
                         statistics.marks.note(mark);
+                        let made = mark.map(|mark| monotonic_ns().saturating_sub(mark.made_ns));
+                        let made_us = made.map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX));
+                        statistics.made_to_complete_us.extend(made_us);
                         statistics.key_frames += u64::from(verdict.key);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);
@@ -290,9 +293,13 @@ impl Worker {
 
 /// How long ago a 90 kHz time stamp was, if it was taken from this machine's monotonic clock.
 fn age_us(timestamp: u32) -> u32 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
-        now.tv_sec() as u128 * 1_000_000_000 + now.tv_nsec() as u128
-    });
-    let ticks = (now * 9 / 100_000) as u32;
+    let ticks = (u128::from(monotonic_ns()) * 9 / 100_000) as u32;
     u32::try_from(u64::from(ticks.wrapping_sub(timestamp)) * 100 / 9).unwrap_or(u32::MAX)
+}
+
+fn monotonic_ns() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    now.map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+    })
 }

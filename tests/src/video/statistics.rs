@@ -50,6 +50,8 @@ pub struct Statistics {
     /// From the time stamp of a frame to the arrival of its last needed packet, in µs; means something only when both
     /// ends read one monotonic clock.
     pub stamp_to_complete_us: Vec<u32>,
+    /// From the making of a frame, as its own mark tells it, to the arrival of its last needed packet, in µs; as above.
+    pub made_to_complete_us: Vec<u32>,
     /// From the first packet of a frame on the socket to the decoded picture, in µs.
     pub receive_to_decoded_us: Vec<u32>,
     pub counters: Counters,

@@ -52,7 +52,15 @@ fn to_service() -> impl Strategy<Value = ToService> {
         enabled,
         metadata: HdrMetadata::from_words(words),
     });
-    prop_oneof![frame, audio, state, failed, stats, hdr]
+    prop_oneof![
+        frame,
+        audio,
+        state,
+        failed,
+        stats,
+        hdr,
+        Just(ToService::FrameComing)
+    ]
 }
 
 fn input() -> impl Strategy<Value = ToAgent> {
@@ -156,7 +164,7 @@ fn an_audio_packet_that_fits_no_message_is_refused_before_it_is_sent() {
         assert_eq!(message.encode().err(), Some(EncodeError::AudioLength));
     }
     // Nor is an empty one taken: what can be read can be written.
-    let empty = [2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let empty = [3, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ToService::decode(&empty), Err(DecodeError::Length));
 }
 

@@ -86,8 +86,8 @@ fn raw_bytes_that_are_no_message_have_their_own_violations() {
         (&[], Violation::Malformed(DecodeError::Length)),
         (&[1], Violation::Malformed(DecodeError::Length)),
         (&[9, 0, 1, 0], Violation::Version(9)),
-        (&[2, 0, 99, 0], Violation::Kind(99)),
-        (&[2, 0, 4, 0, 0xff], Violation::Text),
+        (&[3, 0, 99, 0], Violation::Kind(99)),
+        (&[3, 0, 4, 0, 0xff], Violation::Text),
         (&[0; MAX_MESSAGE + 1], Violation::Oversize),
     ];
     for (bytes, violation) in cases {
@@ -309,4 +309,36 @@ fn a_slot_is_read_to_several_places_and_never_beyond_its_end() {
     assert!(read(1, usize::MAX, &mut two).is_err());
     assert!(read(GEOMETRY.slots, 0, &mut two).is_err());
     assert!(ring.read_into(1, 4096, &mut []).is_ok());
+}
+
+#[test]
+fn frames_that_are_announced_and_never_come_hold_the_reader_up_for_its_own_limit_and_exhaust_the_rate()
+ {
+    let (mut consumer, agent) = channel();
+    let ticks = std::cell::Cell::new(0u64);
+    // A clock that moves when it is looked at.
+    let clock = || {
+        ticks.set(ticks.get() + 1000);
+        SECOND + ticks.get()
+    };
+    say(&agent, &ToService::FrameComing);
+    let heard = consumer.receive_soon(clock, SECOND + 10_000);
+    assert_eq!(heard, Ok(Event::Message(ToService::FrameComing)));
+    assert_eq!(
+        consumer.receive_soon(clock, SECOND + 10_000),
+        Ok(Event::Empty)
+    );
+    assert_eq!(ticks.get(), 10_000);
+    // What is there is heard without a look at the limit.
+    say(&agent, &ToService::FrameReady(frame(0, 0)));
+    let heard = consumer.receive_soon(clock, 0);
+    assert!(
+        matches!(heard, Ok(Event::Message(ToService::FrameReady(_)))),
+        "{heard:?}"
+    );
+    let refused = (0..200).find_map(|_| {
+        say(&agent, &ToService::FrameComing);
+        consumer.receive(SECOND).err()
+    });
+    assert_eq!(refused, Some(Violation::FrameRate));
 }
