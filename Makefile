@@ -4,7 +4,8 @@
 #   make run       keep a host running for a real Moonlight client
 #   make check     everything: formatting, lints, unit and whole-system tests, real systemd, polkit and desktops
 #   make check-desktops   the desktop rigs that take minutes each: KWin in a virtual machine
-#   make bench     speed, as ratios against named references
+#   make bench     speed, as ratios against named references, and which aims are met; BENCH=fec for some rows alone
+#   make bench-streams   cost, latency and evenness of 1 to 16 streams
 #   make install   into DESTDIR (default /) with PREFIX (default /usr); make uninstall takes it away again
 #   make deb       target/deb/punktfunk_VERSION_ARCH.deb
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ SECONDS_ ?= 10
 PREFIX ?= /usr
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: build demo run check check-desktops test lint bench install uninstall deb packages clean
+.PHONY: build demo run check check-desktops test lint bench bench-streams install uninstall deb packages clean
 
 build: packages
 	cargo build --release --locked -p punktfunk-service -p punktfunk-agent -p punktfunk-dbus -p punktfunk-tests --bins
@@ -40,7 +41,13 @@ check-desktops:
 	@scripts/check-desktops.sh
 
 bench: packages
-	cargo bench --locked -p punktfunk-tests
+	@scripts/packages.sh bench
+	cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir target/bench -- $(BENCH)
+
+bench-streams: packages
+	@scripts/packages.sh check
+	cargo build --release --locked -p punktfunk-service --bins
+	cargo test --release --locked -p punktfunk-tests --test bench_streams -- --ignored --nocapture
 
 install:
 	@scripts/install.sh "$(DESTDIR)" "$(PREFIX)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh GROUP...: install the Debian packages of each group that are missing. Groups: build, demo, desktop, ffmpeg, check, deb.
+# packages.sh GROUP...: install the Debian packages of each group that are missing. Groups: build, demo, desktop, ffmpeg, check, deb, bench.
 # As root directly, else through sudo. Nothing is touched when everything is there.
 set -eu
 build="gcc g++ libc6-dev make pkg-config cmake nasm clang libclang-dev libpipewire-0.3-dev libspa-0.2-dev libxkbcommon-dev"
@@ -20,7 +20,8 @@ for group in "$@"; do
     ffmpeg) wanted="$wanted $ffmpeg";;
     check) wanted="$wanted $check";;
     deb) wanted="$wanted $deb";;
-    *) echo "packages.sh: no group '$group' (build, demo, desktop, ffmpeg, check, deb)" >&2; exit 2;;
+    bench) wanted="$wanted libisal-dev libssl-dev";;
+    *) echo "packages.sh: no group '$group' (build, demo, desktop, ffmpeg, check, deb, bench)" >&2; exit 2;;
   esac
 done
 

@@ -38,6 +38,7 @@ impl Clock {
 pub struct Table {
     filters: Vec<String>,
     group: String,
+    aims: Vec<(String, f64, f64)>,
 }
 
 impl Table {
@@ -54,6 +55,7 @@ impl Table {
         Self {
             filters,
             group: String::new(),
+            aims: Vec::new(),
         }
     }
 
@@ -63,7 +65,7 @@ impl Table {
     }
 
     /// Measures `work` and `reference` in turns and prints their medians per call, and how many times as long the work
-    /// takes as the reference.
+    /// takes as the reference. Gives that ratio and the work's median, if the row is wanted.
     pub fn row(
         &mut self,
         clock: Clock,
@@ -71,9 +73,9 @@ impl Table {
         mut work: impl FnMut(),
         reference_name: &str,
         mut reference: impl FnMut(),
-    ) {
+    ) -> Option<(f64, Duration)> {
         if !self.wants(what) {
-            return;
+            return None;
         }
         let times = |work: &mut dyn FnMut()| {
             let once = clock.measure(work, 1).max(Duration::from_nanos(20));
@@ -93,11 +95,17 @@ impl Table {
         let a = turns[TURNS / 2].0;
         turns.sort_by_key(|turn| turn.1);
         let b = turns[TURNS / 2].1;
-        self.line(what, a, reference_name, b);
+        Some((self.line(what, a, reference_name, b), a))
     }
 
-    /// Prints a row that was measured elsewhere.
-    pub fn line(&mut self, what: &str, a: Duration, reference_name: &str, b: Duration) {
+    /// An aim for something that was measured.
+    pub fn aim(&mut self, what: &str, at_most: f64, got: Option<f64>) {
+        self.aims
+            .extend(got.map(|got| (what.to_owned(), at_most, got)));
+    }
+
+    /// Prints a row that was measured elsewhere, and gives its ratio.
+    pub fn line(&mut self, what: &str, a: Duration, reference_name: &str, b: Duration) -> f64 {
         let group = what.split(' ').next().unwrap_or(what);
         if group != self.group {
             self.group = group.to_owned();
@@ -109,6 +117,7 @@ impl Table {
             show(a),
             show(b)
         );
+        ratio
     }
 
     /// Ends the table.
@@ -116,6 +125,13 @@ impl Table {
         println!(
             "\nratio = median / median of the reference; below 1 is faster. CPU time unless the row says wall."
         );
+        if !self.aims.is_empty() {
+            println!("\n{:<76} {:>9} {:>9}", "aim", "at most", "measured");
+        }
+        for (what, at_most, got) in &self.aims {
+            let met = if got <= at_most { "met" } else { "short of it" };
+            println!("{what:<76} {at_most:>9.2} {got:>9.2}   {met}");
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! The hand-over of a frame from agent to service: the service's copy and its checks alone, then the whole way between
-//! two threads that sleep in between, as they do between two frames.
+//! The service's part of the hand-over of a frame from the agent: its copy and its checks alone.
 //!
 //! The producer here writes with `pwrite` where the agent writes to its mapping: a little slower, and no `unsafe`.
 use super::ratio::{Clock, Table};
@@ -10,7 +9,9 @@ use nix::{
 };
 use punktfunk_dbus::channel::{
     Consumer, Endpoint, Event, Geometry, Limits, Producer, Received, Ring, ToAgent, ToService,
-    message::MAX_MESSAGE, producer::Written, socket,
+    message::{LARGE_FRAME, MAX_MESSAGE},
+    producer::Written,
+    socket,
 };
 use std::{
     fs::File,
@@ -20,11 +21,10 @@ use std::{
         unix::fs::FileExt,
     },
     sync::Arc,
-    thread,
     time::Duration,
 };
 
-const FRAME: usize = 100 << 10;
+pub const FRAME: usize = 100 << 10;
 const GEOMETRY: Geometry = Geometry {
     slots: 3,
     slot_size: 1 << 20,
@@ -35,17 +35,13 @@ const LIMITS: Limits = Limits {
     max_frame_rate: u32::MAX,
     max_audio_bytes: 1400,
 };
-/// Frames of one hand-over run, and the time between two: as at 240 fps, so that both threads sleep in between.
-const FRAMES: usize = 250;
-const INTERVAL: Duration = Duration::from_micros(4167);
 
 pub fn run(table: &mut Table) {
     read(table);
     announce(table);
-    hand_over(table);
 }
 
-fn now_ns() -> u64 {
+pub fn now_ns() -> u64 {
     let now = ClockId::CLOCK_MONOTONIC.now().expect("the kernel has it");
     Duration::from(now).as_nanos() as u64
 }
@@ -56,7 +52,7 @@ fn wait(fd: impl AsFd) {
 }
 
 /// An agent, as far as the ring is concerned.
-struct Agent {
+pub struct Agent {
     endpoint: Endpoint,
     memory: File,
     producer: Producer,
@@ -64,7 +60,7 @@ struct Agent {
 
 impl Agent {
     /// Both ends of a new stream.
-    fn and_service() -> (Self, Ring, Consumer) {
+    pub fn and_service() -> (Self, Ring, Consumer) {
         let ring = Ring::create(GEOMETRY).expect("a ring");
         let (service, agent) = socket::pair().expect("a pair");
         let agent = Self {
@@ -77,7 +73,7 @@ impl Agent {
     }
 
     /// Write a frame and announce it, once a slot is free.
-    fn hand_over(&mut self, frame: &[u8]) {
+    pub fn hand_over(&mut self, frame: &[u8]) {
         let began_ns = now_ns();
         let slot = loop {
             self.hear();
@@ -87,6 +83,10 @@ impl Agent {
             }
         };
         let at = GEOMETRY.offset(slot.slot()).expect("a slot of the ring");
+        if frame.len() >= LARGE_FRAME {
+            let coming = self.endpoint.send_to_service(&ToService::FrameComing);
+            assert!(coming.expect("the service is there"));
+        }
         self.memory.write_all_at(frame, at).expect("pwrite");
         let written = Written {
             len: frame.len() as u32,
@@ -114,10 +114,15 @@ impl Agent {
     }
 }
 
-/// Take one announced frame and give its slot back; answers when the agent began with it.
-fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> u64 {
+/// Take one announced frame and give its slot back, as the media thread does; answers when the agent began with it.
+pub fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> u64 {
+    let mut soon_ns = 0;
     loop {
-        match consumer.receive(now_ns()).expect("no violation") {
+        match consumer
+            .receive_soon(now_ns, soon_ns)
+            .expect("no violation")
+        {
+            Event::Message(ToService::FrameComing) => soon_ns = now_ns() + 150_000,
             Event::Message(ToService::FrameReady(frame)) => {
                 ring.read(frame.slot, frame.len, into).expect("pread");
                 assert_eq!(consumer.release(frame.slot), Ok(true));
@@ -176,70 +181,7 @@ fn announce(table: &mut Table) {
     );
 }
 
-/// One way, from the first byte written to the last byte copied out by the other thread. Wall time, medians.
-fn hand_over(table: &mut Table) {
-    let what = "ring hand-over 100 KiB (wall, one way)";
-    if !table.wants(what) {
-        return;
-    }
-    let mut ours = through_the_ring();
-    let mut plain = through_the_socket();
-    ours.sort_unstable();
-    plain.sort_unstable();
-    let median = |sorted: &[u64]| Duration::from_nanos(sorted[sorted.len() / 2]);
-    table.line(what, median(&ours), "SEQPACKET, 1 datagram", median(&plain));
-    let high = |sorted: &[u64]| Duration::from_nanos(sorted[sorted.len() * 95 / 100]);
-    table.line(
-        "ring hand-over 100 KiB, 95 of 100 (wall)",
-        high(&ours),
-        "SEQPACKET, 1 datagram",
-        high(&plain),
-    );
-}
-
-fn through_the_ring() -> Vec<u64> {
-    let (mut agent, ring, mut consumer) = Agent::and_service();
-    let producer = thread::spawn(move || {
-        let frame = vec![7; FRAME];
-        for _ in 0..FRAMES {
-            agent.hand_over(&frame);
-            thread::sleep(INTERVAL);
-        }
-    });
-    let mut into = Vec::new();
-    let latencies = (0..FRAMES).map(|_| {
-        let began_ns = take(&ring, &mut consumer, &mut into);
-        now_ns() - began_ns
-    });
-    let latencies = latencies.collect();
-    producer.join().expect("the producer");
-    latencies
-}
-
-fn plain_pair() -> (OwnedFd, OwnedFd) {
+pub fn plain_pair() -> (OwnedFd, OwnedFd) {
     let flags = SockFlag::SOCK_CLOEXEC;
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).expect("a pair")
-}
-
-/// The whole frame as one datagram, its time in front: what a socket alone can do.
-fn through_the_socket() -> Vec<u64> {
-    let (service, agent) = plain_pair();
-    let producer = thread::spawn(move || {
-        let mut frame = vec![7; FRAME];
-        for _ in 0..FRAMES {
-            frame[..8].copy_from_slice(&now_ns().to_le_bytes());
-            send(agent.as_raw_fd(), &frame, MsgFlags::empty()).expect("send");
-            thread::sleep(INTERVAL);
-        }
-    });
-    let mut into = vec![0; FRAME];
-    let latencies = (0..FRAMES).map(|_| {
-        let len = recv(service.as_raw_fd(), &mut into, MsgFlags::empty()).expect("recv");
-        assert_eq!(len, FRAME);
-        let began: [u8; 8] = into[..8].try_into().expect("eight bytes");
-        now_ns() - u64::from_le_bytes(began)
-    });
-    let latencies = latencies.collect();
-    producer.join().expect("the producer");
-    latencies
 }
