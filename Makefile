@@ -47,7 +47,7 @@ bench: packages
 bench-streams: packages
 	@scripts/packages.sh check
 	cargo build --release --locked -p punktfunk-service --bins
-	cargo test --release --locked -p punktfunk-tests --test bench_streams -- --ignored --nocapture
+	cargo bench --locked -p punktfunk-tests --bench streams
 
 install:
 	@scripts/install.sh "$(DESTDIR)" "$(PREFIX)"

@@ -4,6 +4,7 @@
 //! clients receive in this process and decode nothing. CPU and memory are those of the service alone. `PUNKTFUNK_BENCH_STREAMS`: how
 //! many (default "1 2 4 8 16"); `PUNKTFUNK_BENCH_SECONDS`: for how long each (default 20).
 
+#[path = "../tests/fixture/mod.rs"]
 mod fixture;
 
 use fixture::{
@@ -123,9 +124,7 @@ fn beginnings(host: &Host, times: usize) -> (f64, f64) {
     (median(launched), median(resumed))
 }
 
-#[test]
-#[ignore = "a bench: make bench-streams"]
-fn streams() {
+fn main() {
     let seconds = setting("PUNKTFUNK_BENCH_SECONDS", "20")
         .parse()
         .expect("seconds");
