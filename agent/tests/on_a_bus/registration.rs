@@ -209,6 +209,38 @@ impl User {
         let path = ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/session/x");
         (self.0.lock().unwrap().clone(), path.into())
     }
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn sessions(&self) -> Vec<(String, OwnedObjectPath)> {
+        vec![self.display()]
+    }
+}
+
+/// Whichever session that is.
+struct Session;
+
+#[zbus::interface(name = "org.freedesktop.login1.Session")]
+impl Session {
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        "active"
+    }
+    #[zbus(property, name = "Type")]
+    fn kind(&self) -> &str {
+        "wayland"
+    }
+    #[zbus(property)]
+    fn class(&self) -> &str {
+        "user"
+    }
+    #[zbus(property)]
+    fn active(&self) -> bool {
+        true
+    }
+    #[zbus(property)]
+    fn seat(&self) -> (String, OwnedObjectPath) {
+        let path = ObjectPath::from_static_str_unchecked("/org/freedesktop/login1/seat/seat0");
+        ("seat0".to_owned(), path.into())
+    }
 }
 
 #[tokio::test]
@@ -219,6 +251,10 @@ async fn after_a_new_login_the_new_session_is_offered() {
     let server = logind.object_server();
     let manager = "/org/freedesktop/login1";
     server.at(manager, Logind).await.unwrap();
+    server
+        .at("/org/freedesktop/login1/session/x", Session)
+        .await
+        .unwrap();
     server
         .at(
             "/org/freedesktop/login1/user/self",
