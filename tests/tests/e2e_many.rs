@@ -237,7 +237,9 @@ fn eight_streams_of_one_address_come_and_go_and_none_notices_another() {
     // The one that was killed and the one that cannot be reached are given up.
     host.await_streams(0);
     let log = host.service_log();
-    let silent = log.matches("the stream ends: the client went silent").count();
+    let silent = log
+        .matches("the stream ends: the client went silent")
+        .count();
     assert!(silent >= usize::from(far.is_some()), "{log}");
     assert_eq!(
         agent.orders().look(|seen| seen.opened),

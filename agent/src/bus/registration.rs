@@ -15,7 +15,10 @@ use crate::{
     notices::Notices,
 };
 use anyhow::{anyhow, bail};
-use futures_util::{FutureExt, StreamExt, future::FusedFuture};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Fuse, FusedFuture},
+};
 use punktfunk_dbus::{
     names::{AGENT_PATH, BUS_NAME},
     open_stream::AgentOffer,
@@ -131,6 +134,7 @@ async fn serve(
             &served,
             life
         ));
+        let mut asking = pin!(Fuse::terminated());
         // until there is a reason to register anew
         loop {
             tokio::select! {
@@ -148,8 +152,15 @@ async fn serve(
                         served.replace(None);
                         break;
                     }
-                    // not asked while there is none yet: whoever looks for one looks again by itself
-                    if now.is_some() && session::best(&connection, args).await.is_some_and(|best| Some(best) != now) {
+                    // Not asked while there is none yet: whoever looks for one looks again by itself. And not awaited here:
+                    // what is polled beside it may hold what the answer needs.
+                    if now.is_some() {
+                        asking.set(session::best(&connection, args).fuse());
+                    }
+                }
+                best = &mut asking, if !asking.is_terminated() => {
+                    let now = offered.borrow().clone();
+                    if best.is_some() && best != now {
                         tracing::info!(left = now, "another session of this user is the one to offer");
                         break;
                     }
