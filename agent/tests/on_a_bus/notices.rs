@@ -349,9 +349,14 @@ async fn an_agent_that_ends_leaves_nothing_shown_not_even_what_it_was_just_showi
     let mut desk = Desk::start(false).await;
     desk.watch("2", me()).await;
     let (indicator, ..) = desk.shown().await;
-    while desk.gate.available_permits() == 1000 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let taken = async {
+        while desk.gate.available_permits() == 1000 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, taken)
+        .await
+        .expect("the server was asked");
     // The server takes its time with the next one, and the agent is told to end meanwhile.
     let held = desk.gate.forget_permits(1000);
     desk.knock().await;

@@ -79,7 +79,7 @@ impl Rig {
         for event in events {
             client.say(&ClientMessage::Input(&event.encode()));
         }
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.figure(1, "input_refused") < refused {
             assert!(Instant::now() < end, "not refused: {events:?}");
             std::thread::sleep(Duration::from_millis(2));
