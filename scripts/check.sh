@@ -5,6 +5,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
+# Once from nothing and never again: what a second build would start from takes as much disk as everything else, and time.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+need=12 have=$(($(df --output=avail -k . | tail -1) / 1048576))
+[ -d target ] || [ "$have" -ge $need ] || echo "note: $have GB are free here; a first run needs about $need (compiled programs and tests, root filesystems of the rigs)"
+
 step "packages" scripts/packages.sh build check
 step "formatting" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings

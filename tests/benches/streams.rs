@@ -53,19 +53,27 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Options of one client, which is paired.
-fn viewer(host: &Host) -> (punktfunk_tests::Client, Options) {
-    let client = host.client();
-    let wanted = mode(Codec::H264, 1920, 1080, FPS);
-    let options = Options {
-        same_machine: true,
-        ..wishing(host, &client, wanted)
-    };
-    (client, options)
+/// Paired clients with their wishes; as many as were needed so far, because the host takes only so many pairings a minute.
+#[derive(Default)]
+struct Viewers(Vec<(punktfunk_tests::Client, Options)>);
+
+impl Viewers {
+    fn first(&mut self, count: usize, host: &Host) -> &[(punktfunk_tests::Client, Options)] {
+        while self.0.len() < count {
+            let client = host.client();
+            let wanted = mode(Codec::H264, 1920, 1080, FPS);
+            let options = Options {
+                same_machine: true,
+                ..wishing(host, &client, wanted)
+            };
+            self.0.push((client, options));
+        }
+        &self.0[..count]
+    }
 }
 
-fn many(host: &mut Host, count: usize, seconds: u64) {
-    let viewers: Vec<_> = (0..count).map(|_| viewer(host)).collect();
+fn many(host: &mut Host, viewers: &mut Viewers, count: usize, seconds: u64) {
+    let viewers = viewers.first(count, host);
     let running: Vec<Running> = viewers
         .iter()
         .map(|(client, options)| {
@@ -84,7 +92,7 @@ fn many(host: &mut Host, count: usize, seconds: u64) {
         .into_iter()
         .map(|running| running.finish(Ending::Disconnect).expect("report"))
         .collect();
-    for (client, _) in &viewers {
+    for (client, _) in viewers {
         client.cancel().expect("cancel");
     }
     host.await_streams(0);
@@ -106,13 +114,13 @@ fn many(host: &mut Host, count: usize, seconds: u64) {
 }
 
 /// Launch to the first frame, and the same for a resumed stream, in milliseconds.
-fn beginnings(host: &Host, times: usize) -> (f64, f64) {
+fn beginnings(host: &Host, viewers: &mut Viewers, times: usize) -> (f64, f64) {
     let (mut launched, mut resumed) = (Vec::new(), Vec::new());
+    let (client, options) = &viewers.first(1, host)[0];
     for _ in 0..times {
-        let (client, options) = viewer(host);
         for (resume, into) in [(false, &mut launched), (true, &mut resumed)] {
             let began = Instant::now();
-            let running = client.stream(&options, resume).expect("stream");
+            let running = client.stream(options, resume).expect("stream");
             assert!(running.wait_frames(1, SOON), "no frame");
             let first = running.shared.snapshot().first_frame.expect("a frame");
             into.push(first.duration_since(began).as_secs_f64() * 1000.0);
@@ -137,7 +145,8 @@ fn main() {
     };
     let _agent = replaying(&host, "a", &[played], settings);
     host.await_agents(1);
-    let (launch, resume) = beginnings(&host, 7);
+    let mut viewers = Viewers::default();
+    let (launch, resume) = beginnings(&host, &mut viewers, 7);
     println!(
         "launch to first frame {launch:.0} ms, resume to first frame {resume:.0} ms (medians of 7)"
     );
@@ -159,7 +168,12 @@ fn main() {
         "unseen"
     );
     for count in counts.split_ascii_whitespace() {
-        many(&mut host, count.parse().expect("a number"), seconds);
+        many(
+            &mut host,
+            &mut viewers,
+            count.parse().expect("a number"),
+            seconds,
+        );
     }
     println!(
         "p50, p99: from the making of a frame to its last needed packet at the client, by the frame's own mark; jitter: p99 of the \

@@ -22,36 +22,70 @@ pub fn cauchy(data: usize, parity: usize) -> Vec<u8> {
         .collect()
 }
 
+/// For each point z of a Cauchy code with `parity` rows the logarithm of the product of z + x over all rows x, without its zero.
+pub fn cauchy_rows(parity: usize) -> Vec<u8> {
+    let rows = 0..u8::try_from(parity).unwrap_or(u8::MAX);
+    (0..=u8::MAX)
+        .map(|z| rows.clone().map(|x| log(x ^ z)).sum::<usize>() % ORDER)
+        .map(|sum| u8::try_from(sum).unwrap_or(0))
+        .collect()
+}
+
 /// The matrix that makes the missing data shards of a Cauchy code from the data shards that are here and the parity
-/// shards in use, in that order.
+/// shards in use, in that order. `rows` is [`cauchy_rows`] of `parity`.
 ///
 /// With x for parity rows and y for data columns the code's coefficients are 1 / (x + y). Where P(z) is the product of
 /// z + y over the missing y, and Q(z) that of z + x over the used x, both without their zero at z itself, the
 /// coefficient of shard z for the missing shard y is `Q(y) / P(y) * P(z) / Q(z) / (y + z)`: Lagrange's interpolation for
-/// quotients. Solving the equations would take a hundred times as long.
-pub fn cauchy_repair(losses: Losses<'_>, parity: usize, out: &mut [u8]) {
+/// quotients. Solving the equations would take a hundred times as long. What it costs is looking up logarithms: each is looked up
+/// once, and where most rows are used, those that are not are taken from the product of all.
+pub fn cauchy_repair(losses: Losses<'_>, parity: usize, rows: &[u8], out: &mut [u8]) {
     let base = u8::try_from(parity).unwrap_or(u8::MAX);
     let data = |place: &u8| place.saturating_add(base);
     let mut y_missing = [0; ORDER];
     let mut y_scale = [0; ORDER];
+    let mut y_logs = [0; ORDER];
+    let mut unused = [0; ORDER];
     let missing = losses.missing.len().min(ORDER);
-    let (y_missing, y_scale) = (
+    let (y_missing, y_scale, y_logs) = (
         y_missing.get_mut(..missing).unwrap_or_default(),
         y_scale.get_mut(..missing).unwrap_or_default(),
+        y_logs.get_mut(..missing).unwrap_or_default(),
     );
     for (y, place) in y_missing.iter_mut().zip(losses.missing) {
         *y = data(place);
     }
-    // The logarithm of P(z) / Q(z). log(0) reads as 0, which leaves the zero at z itself out.
-    let quotient = |z: u8| {
+    let by_all = losses.used.len() > parity / 2;
+    let others = (0..base).filter(|row| by_all && !losses.used.contains(row));
+    let mut others_len = 0usize;
+    for (slot, row) in unused.iter_mut().zip(others) {
+        *slot = row;
+        others_len = others_len.saturating_add(1);
+    }
+    let unused = unused.get(..others_len).unwrap_or_default();
+    // The logarithms of P(z) / Q(z), and of each y + z. log(0) reads as 0, which leaves the zero at z itself out.
+    let quotient = |z: u8, y_logs: &mut [u16]| {
+        let mut of_missing = 0usize;
+        for (log_y, y) in y_logs.iter_mut().zip(&*y_missing) {
+            let log = log(y ^ z);
+            *log_y = u16::try_from(log).unwrap_or(0);
+            of_missing = of_missing.wrapping_add(log);
+        }
         let sum = |points: &[u8]| -> usize { points.iter().map(|x| log(x ^ z)).sum() };
-        let all = sum(y_missing)
-            .wrapping_add(losses.used.len().wrapping_mul(ORDER))
-            .wrapping_sub(sum(losses.used));
-        all % ORDER
+        // Whatever is taken away is added as a multiple of the order first.
+        let (added, taken) = if by_all {
+            let all = rows.get(usize::from(z)).map_or(0, |sum| usize::from(*sum));
+            (sum(unused), all)
+        } else {
+            (0, sum(losses.used))
+        };
+        let room = losses.used.len().saturating_add(1).wrapping_mul(ORDER);
+        let all = of_missing.wrapping_add(added).wrapping_add(room);
+        all.wrapping_sub(taken) % ORDER
     };
     for (scale, y) in y_scale.iter_mut().zip(&*y_missing) {
-        *scale = ORDER.saturating_sub(quotient(*y));
+        let inverse = ORDER.saturating_sub(quotient(*y, y_logs));
+        *scale = u16::try_from(inverse).unwrap_or(0);
     }
     let inputs = losses
         .here
@@ -59,9 +93,12 @@ pub fn cauchy_repair(losses: Losses<'_>, parity: usize, out: &mut [u8]) {
         .map(data)
         .chain(losses.used.iter().copied());
     for (z, column) in inputs.zip(out.chunks_exact_mut(missing.max(1))) {
-        let scale = quotient(z).saturating_add(ORDER);
-        for ((out, y), y_scale) in column.iter_mut().zip(&*y_missing).zip(&*y_scale) {
-            *out = exp(scale.wrapping_add(*y_scale).wrapping_sub(log(y ^ z)));
+        let scale = quotient(z, y_logs).saturating_add(ORDER);
+        let scale = u16::try_from(scale).unwrap_or(0);
+        for ((out, y_log), y_scale) in column.iter_mut().zip(&*y_logs).zip(&*y_scale) {
+            *out = exp(usize::from(
+                scale.wrapping_add(*y_scale).wrapping_sub(*y_log),
+            ));
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Code {
     parity: usize,
     /// For each data shard `parity` coefficients.
     matrix: Vec<u8>,
+    /// What the repair knows of all rows, see [`matrix::cauchy_rows`].
+    rows: Vec<u8>,
     family: Family,
     kernel: Kernel,
 }
@@ -111,6 +113,7 @@ impl Code {
             data,
             parity,
             matrix: matrix::cauchy(data, parity),
+            rows: matrix::cauchy_rows(parity),
             family: Family::Cauchy,
             kernel: Kernel::best(),
         })
@@ -122,6 +125,7 @@ impl Code {
             data: 4,
             parity: 2,
             matrix: vec![0x77, 0xc7, 0x40, 0xa7, 0x38, 0x0d, 0x0e, 0x6c],
+            rows: Vec::new(),
             family: Family::Audio,
             kernel: Kernel::best(),
         }
@@ -232,7 +236,7 @@ impl Code {
             out.resize(count.saturating_mul(self.data), 0);
             match self.family {
                 Family::Cauchy => {
-                    matrix::cauchy_repair(losses, self.parity, out);
+                    matrix::cauchy_repair(losses, self.parity, &self.rows, out);
                     true
                 }
                 Family::Audio => matrix::small_repair(&self.matrix, self.parity, losses, out),

@@ -37,9 +37,6 @@ const AUDIO_BURST: u32 = 300;
 const STATUS_RATE: u32 = 20;
 const STATUS_BURST: u32 = 60;
 
-/// Pauses between two looks of [`Consumer::receive_soon`], about a tenth of a microsecond.
-const SPINS: u32 = 8;
-
 /// The service's end of one stream channel.
 pub struct Consumer {
     endpoint: Arc<Endpoint>,
@@ -113,9 +110,8 @@ impl Consumer {
         loop {
             let now = now_ns();
             match self.receive(now)? {
-                Event::Empty if now < until_ns => {
-                    (0..SPINS).for_each(|_| std::hint::spin_loop());
-                }
+                // The kernel likes to wake a reader on the writer's own processor: spinning there would keep the writer from writing.
+                Event::Empty if now < until_ns => std::thread::yield_now(),
                 event => return Ok(event),
             }
         }

@@ -34,8 +34,10 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// How often silence, farewells and waiting input are looked at while there is a stream.
-const TICK: Duration = Duration::from_millis(20);
+/// How often silence, farewells and what a client may still hold down are looked at while there is a stream.
+const TICK: Duration = Duration::from_millis(100);
+/// The same while input waits for its agent.
+const WAITING_TICK: Duration = Duration::from_millis(20);
 /// Events handled before commands and timers get their turn.
 const TURN: usize = 1024;
 
@@ -288,7 +290,8 @@ impl<T: ControlTransport> Plane<T> {
         ];
         let writable = full.iter().map(|endpoint| endpoint.as_fd());
         fds.extend(writable.map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
-        let tick = (!self.sessions.is_empty()).then_some(TICK);
+        let pace = if full.is_empty() { TICK } else { WAITING_TICK };
+        let tick = (!self.sessions.is_empty()).then_some(pace);
         let now = Instant::now();
         let due = self.transport.deadline();
         let due = due.map(|due| due.saturating_duration_since(now));
