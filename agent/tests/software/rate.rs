@@ -1,0 +1,197 @@
+//! The rate as a network sees it: sizes of access units, one after another. The encoder has no clock and one thread, so that
+//! the same pictures make the same sizes everywhere.
+
+use openh264::{decoder::Decoder, formats::YUVSource};
+use punktfunk_agent::{
+    convert::{Converter, Planes},
+    encode::{Encoder, EncoderSettings, Kind, Tag},
+    source::{self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside},
+};
+
+const FPS: u32 = 60;
+
+/// An encoder with pictures in front of it.
+struct Stream {
+    encoder: Box<dyn Encoder>,
+    painter: Box<dyn Painter>,
+    picture: Picture,
+    settings: EncoderSettings,
+    submitted: u32,
+}
+
+/// What came out for one picture.
+struct Unit {
+    data: Vec<u8>,
+    key: bool,
+}
+
+impl Stream {
+    fn open(pattern: &str, (width, height): (u32, u32), kbps: u32) -> Self {
+        let settings = EncoderSettings {
+            width,
+            height,
+            fps: FPS,
+            bitrate_kbps: kbps,
+            ..EncoderSettings::default()
+        };
+        let request = SourceRequest {
+            width,
+            height,
+            fps: FPS,
+            cursor: false,
+            importable: Importable::NOTHING,
+            inside: Inside::Whatever,
+            outputs: Outputs::Extend,
+        };
+        let mut source = source::open(pattern, &request).unwrap();
+        Self {
+            encoder: Kind::OpenH264.open("h264", &settings).unwrap(),
+            painter: source.painter().unwrap(),
+            picture: Picture::default(),
+            settings,
+            submitted: 0,
+        }
+    }
+
+    fn tag(&mut self) -> Tag {
+        let picture = self.submitted;
+        self.submitted += 1;
+        Tag {
+            picture,
+            pts_ns: u64::from(picture) * 16_666_667,
+            ..Tag::default()
+        }
+    }
+
+    fn unit(&mut self) -> Unit {
+        let unit = self.encoder.poll().unwrap().expect("an access unit");
+        let (data, key) = (unit.data.to_vec(), unit.key);
+        Unit { data, key }
+    }
+
+    fn next(&mut self) -> Unit {
+        let tag = self.tag();
+        self.painter.paint(&mut self.picture, tag.pts_ns);
+        self.encoder.submit(&self.picture, tag).unwrap();
+        self.unit()
+    }
+
+    /// A desktop that shows nothing yet.
+    fn blank(&mut self) -> Unit {
+        let tag = self.tag();
+        let (width, height) = (self.settings.width, self.settings.height);
+        let picture = Picture {
+            width,
+            height,
+            stride: width as usize * 4,
+            data: vec![40; width as usize * height as usize * 4],
+            ..Picture::default()
+        };
+        self.encoder.submit(&picture, tag).unwrap();
+        self.unit()
+    }
+
+    /// The last picture once more: a screen on which nothing moves.
+    fn still(&mut self) -> Unit {
+        let tag = self.tag();
+        self.encoder.submit_again(tag).unwrap();
+        self.unit()
+    }
+
+    /// Bytes of one picture at this rate.
+    fn budget(&self, kbps: u32) -> f64 {
+        f64::from(kbps) * 125.0 / f64::from(self.settings.fps)
+    }
+}
+
+/// The peak signal-to-noise ratio of luma, in dB.
+fn psnr(stream: &Stream, decoded: &[u8], stride: usize) -> f64 {
+    let (width, height) = (
+        stream.settings.width as usize,
+        stream.settings.height as usize,
+    );
+    let mut planes = Planes::new(width, height);
+    Converter::new(width, height, stream.settings.colour)
+        .convert(&stream.picture, &mut planes)
+        .unwrap();
+    let lines = planes.y.chunks_exact(width).zip(decoded.chunks(stride));
+    let squares: u64 = lines
+        .flat_map(|(ours, theirs)| ours.iter().zip(theirs))
+        .map(|(ours, theirs)| u64::from(ours.abs_diff(*theirs)).pow(2))
+        .sum();
+    10.0 * (255.0 * 255.0 * (width * height) as f64 / squares.max(1) as f64).log10()
+}
+
+#[test]
+fn only_key_frames_exceed_their_budget_and_those_are_bounded() {
+    for (size, kbps, wanted_db) in [((1280, 720), 8000, 31.0), ((1920, 1080), 20_000, 38.0)] {
+        let mut stream = Stream::open("synthetic", size, kbps);
+        let mut decoder = Decoder::new().unwrap();
+        let budget = stream.budget(kbps);
+        for number in 0..90 {
+            if number == 45 {
+                stream.encoder.request_keyframe();
+            }
+            let unit = stream.next();
+            assert_eq!(unit.key, number % 45 == 0, "picture {number}");
+            let used = unit.data.len() as f64 / budget;
+            let most = if unit.key { 14.0 } else { 1.5 };
+            assert!(used <= most, "picture {number} of {size:?}: {used:.2}");
+            let decoded = decoder.decode(&unit.data).unwrap().expect("a picture");
+            if number == 44 {
+                let quality = psnr(&stream, decoded.y(), decoded.strides().0);
+                println!("{size:?}: {quality:.1} dB");
+                assert!(quality >= wanted_db, "{size:?}: {quality:.1} dB");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_key_frame_of_a_desktop_that_was_blank_before_is_bounded_as_well() {
+    let mut stream = Stream::open("synthetic", (1920, 1080), 20_000);
+    assert!(stream.blank().key);
+    for _ in 0..10 {
+        let unit = stream.blank();
+        assert!(!unit.key && unit.data.len() < 2000, "{}", unit.data.len());
+    }
+    stream.encoder.request_keyframe();
+    let unit = stream.next();
+    let used = unit.data.len() as f64 / stream.budget(20_000);
+    println!("{used:.1} pictures' worth");
+    assert!(unit.key && used < 16.0, "{used:.1}");
+}
+
+#[test]
+fn a_still_screen_costs_little_once_it_is_sharp() {
+    let mut stream = Stream::open("synthetic", (1280, 720), 8000);
+    for _ in 0..30 {
+        stream.next();
+    }
+    let budget = stream.budget(8000);
+    let sizes: Vec<usize> = (0..120).map(|_| stream.still().data.len()).collect();
+    let most = sizes[60..].iter().copied().max().unwrap() as f64;
+    println!("{:.0} bytes a picture, {:.0} are allowed", most, budget);
+    assert!(most < budget / 10.0, "{most} of {budget}");
+}
+
+#[test]
+fn a_new_rate_shows_within_two_pictures() {
+    for (from, to) in [(12_000, 4000), (4000, 12_000)] {
+        let mut stream = Stream::open("synthetic", (1280, 720), from);
+        let mean = |sizes: &[f64]| sizes.iter().sum::<f64>() / sizes.len() as f64;
+        let before: Vec<f64> = (0..90).map(|_| stream.next().data.len() as f64).collect();
+        let before = mean(&before[74..]);
+        stream.encoder.set_bitrate(to).unwrap();
+        let after: Vec<Unit> = (0..32).map(|_| stream.next()).collect();
+        assert!(after.iter().all(|unit| !unit.key), "no key frame for it");
+        let after: Vec<f64> = after.iter().map(|unit| unit.data.len() as f64).collect();
+        let (second, later) = (after[1] / before, mean(&after[8..]) / stream.budget(to));
+        println!("{from} to {to} kbit/s: the second picture has {second:.2} of those before");
+        match to < from {
+            true => assert!(second < 0.6, "{second}"),
+            false => assert!(second > 1.3, "{second}"),
+        }
+        assert!((0.75..1.25).contains(&later), "{later} of the new budget");
+    }
+}
