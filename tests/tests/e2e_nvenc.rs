@@ -2,29 +2,21 @@
 
 mod fixture;
 
-use fixture::{Host, Setup, replay::pictures};
+use fixture::{Host, card};
 use nvenc_double::rig::{Libraries, Rig};
 use punktfunk_agent_double::Codec;
 use punktfunk_dbus::proxies::StreamProxy;
-use punktfunk_tests::{Ending, Options, impairment::Impairment, video::VideoCodec};
+use punktfunk_tests::{Client, Ending, Options, video::VideoCodec};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
-const FIXED: &str = "[video]\nadaptive-parity = false\nadaptive-bitrate = false";
 
 /// A host whose agent finds this driver.
 fn host(rig: &Rig, knobs: &[(&'static str, &str)]) -> Host {
-    let mut setup = Setup::default().configured(FIXED);
-    for (name, value) in rig.environment() {
-        setup = setup.agent_with(name, value);
-    }
-    for (name, value) in knobs {
-        setup = setup.agent_with(name, value);
-    }
-    setup.start()
+    card::host(rig.environment(), knobs)
 }
 
-fn options(host: &Host, client: &punktfunk_tests::Client, codec: VideoCodec) -> Options {
+fn options(host: &Host, client: &Client, codec: VideoCodec) -> Options {
     Options {
         codec,
         width: 640,
@@ -64,41 +56,15 @@ fn every_codec_of_the_card_goes_the_whole_way() {
         0x9_0101,
         "H.264, HEVC with and without 4:4:4, AV1"
     );
-    for (codec, format) in [
+    // the double's pictures have more than their size at the edges of HEVC and AV1, and are whole all the same
+    let codecs = [
         (VideoCodec::H264, Codec::H264),
         (VideoCodec::Hevc, Codec::Hevc),
         (VideoCodec::Av1, Codec::Av1),
-    ] {
-        let file = host.directory().join(format.name());
-        let options = Options {
-            write_stream: Some(file.clone()),
-            ..options(&host, &client, codec)
-        };
-        let running = client.stream(&options, false).expect("stream");
-        let all = running.wait_frames(60, SOON);
-        let report = running.finish(Ending::Disconnect).expect("report");
-        assert!(all && report.breaches.is_empty(), "{format}\n{report}");
-        assert_eq!(
-            (report.video.frames_lost, report.video.decode_failures),
-            (0, 0),
-            "{report}"
-        );
-        if codec == VideoCodec::H264 {
-            let counters = &report.video.counters;
-            assert!(
-                counters.unreadable == 0 && counters.backwards == 0,
-                "{counters:?}"
-            );
-        }
-        // the double's pictures have more than their size at the edges of HEVC and AV1, and are whole all the same
-        assert_eq!(
-            pictures(format, &file),
-            report.video.frames_received,
-            "{format}"
-        );
-        client.cancel().expect("cancel");
-        host.await_streams(0);
-    }
+    ];
+    card::goes_the_whole_way(&host, &client, &codecs, |codec| {
+        options(&host, &client, codec)
+    });
     assert_clean(&rig, host);
 }
 
@@ -107,38 +73,8 @@ fn a_client_that_lost_frames_goes_on_by_invalidation_where_the_report_comes_in_t
     let rig = Rig::new(Libraries::Both);
     let host = host(&rig, &[]);
     let client = host.client();
-    let options = Options {
-        reference_invalidation: true,
-        impairment: Impairment {
-            burst_packets: 20,
-            burst_every: 300,
-            seed: 8,
-            ..Impairment::default()
-        },
-        ..options(&host, &client, VideoCodec::H264)
-    };
-    let running = client.stream(&options, false).expect("stream");
-    assert!(running.negotiated.offer.reference_invalidation);
-    assert!(
-        running.shared.wait(SOON, |seen| seen.recovery_frames >= 4),
-        "{:?}\n{}",
-        running.shared.snapshot().recovered_after,
-        host.service_log()
-    );
-    let shared = running.shared.clone();
-    let report = running.finish(Ending::Disconnect).expect("report");
-    client.cancel().expect("cancel");
-    host.await_streams(0);
-    let seen = shared.snapshot();
-    assert!(report.breaches.is_empty(), "{report}");
-    assert_eq!(
-        (
-            seen.decode_failures,
-            seen.counters.unreadable,
-            seen.counters.backwards
-        ),
-        (0, 0, 0)
-    );
+    let options = options(&host, &client, VideoCodec::H264);
+    let seen = card::recovers_by_invalidation(&host, &client, (20, 300), options);
     // The books: what was invalidated is never referred to again, and the pictures that follow are no key frames.
     let pictures = rig.pictures();
     let session = pictures.last().expect("pictures").session;
