@@ -8,6 +8,7 @@ mod codec;
 #[cfg(feature = "ffmpeg")]
 pub mod ffmpeg;
 mod level;
+mod lost;
 pub mod nvenc;
 mod openh264;
 pub mod selection;

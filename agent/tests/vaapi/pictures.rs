@@ -1,7 +1,7 @@
 //! The test pattern through an encoder of the card, and what ffmpeg makes of it.
 
 use punktfunk_agent::{
-    encode::{Choice, Encoder, EncoderSettings, Kind, Tag},
+    encode::{Choice, EncodeError, Encoder, EncoderSettings, Kind, Tag},
     source::{
         self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside,
         synthetic::counter,
@@ -54,14 +54,41 @@ impl Pictures {
 
     /// The next picture's access unit, and whether it is a key frame; `None` where none came out.
     pub fn next(&mut self) -> Option<(Vec<u8>, bool)> {
+        self.next_as(Clone::clone).unwrap()
+    }
+
+    /// As [`Self::next`], with the picture handed over in another form.
+    pub fn next_as(
+        &mut self,
+        form: impl FnOnce(&Picture) -> Picture,
+    ) -> Result<Option<(Vec<u8>, bool)>, EncodeError> {
+        let tag = self.tag();
+        self.painter.paint(&mut self.picture, tag.pts_ns);
+        self.encoder.submit(&form(&self.picture), tag)?;
+        Ok(self.unit(tag))
+    }
+
+    /// The last picture once more.
+    pub fn again(&mut self) -> Option<(Vec<u8>, bool)> {
+        let tag = Tag {
+            repeated: true,
+            ..self.tag()
+        };
+        self.encoder.submit_again(tag).unwrap();
+        self.unit(tag)
+    }
+
+    fn tag(&mut self) -> Tag {
         let tag = Tag {
             picture: self.number,
             pts_ns: u64::from(self.number) * 16_666_667,
             ..Tag::default()
         };
         self.number += 1;
-        self.painter.paint(&mut self.picture, tag.pts_ns);
-        self.encoder.submit(&self.picture, tag).unwrap();
+        tag
+    }
+
+    fn unit(&mut self, tag: Tag) -> Option<(Vec<u8>, bool)> {
         let unit = self.encoder.poll().unwrap()?;
         assert_eq!(unit.tag, tag);
         Some((unit.data.to_vec(), unit.key))

@@ -115,6 +115,9 @@ pub extern "C" fn vaQueryVendorString(_: abi::Display) -> *const c_char {
 
 fn profiles() -> Vec<c_int> {
     let mut all = vec![0];
+    if !knobs::set("NO_PROCESSING") {
+        all.push(abi::PROFILE_NONE);
+    }
     if knobs::has_codec("h264") {
         all.extend(match knobs::profile().as_deref() {
             Some("baseline") => vec![abi::PROFILE_H264_CONSTRAINED_BASELINE],
@@ -133,8 +136,11 @@ fn profiles() -> Vec<c_int> {
     all
 }
 
-/// Decoding, and where there is one the encoder.
+/// Decoding, and where there is one the encoder; conversion without a profile.
 fn entries(profile: c_int) -> Vec<c_int> {
+    if profile == abi::PROFILE_NONE {
+        return vec![abi::ENTRY_VIDEO_PROC];
+    }
     let mut all = vec![1];
     if profile != 0 && !knobs::set("NO_ENCODER") {
         all.push(match knobs::set("LOW_POWER") {
@@ -146,7 +152,7 @@ fn entries(profile: c_int) -> Vec<c_int> {
 }
 
 /// Whether a configuration of these two can be made.
-pub fn encodes(profile: c_int, entry: c_int) -> Result<(), c_int> {
+pub fn takes(profile: c_int, entry: c_int) -> Result<(), c_int> {
     if !profiles().contains(&profile) {
         return Err(UNSUPPORTED_PROFILE);
     }
@@ -237,7 +243,7 @@ pub unsafe extern "C" fn vaGetConfigAttributes(
     count: c_int,
 ) -> abi::Status {
     let asked = state().ready(display.addr()).and_then(|()| {
-        encodes(profile, entry)?;
+        takes(profile, entry)?;
         match attribs.is_null() || count < 0 {
             true => Err(misuse(
                 INVALID_PARAMETER,

@@ -11,6 +11,10 @@
 //! | `VAAPI_DOUBLE_NO_PACKED=1` | the driver writes all headers itself (H.264 alone then) |
 //! | `VAAPI_DOUBLE_BOTH=1` | HEVC without P pictures: B pictures with the same references twice |
 //! | `VAAPI_DOUBLE_NO_DERIVE=1` | surfaces do not show their memory |
+//! | `VAAPI_DOUBLE_NO_PROCESSING=1` | the card converts nothing |
+//! | `VAAPI_DOUBLE_NO_IMPORT=1` | it converts surfaces of its own alone |
+//! | `VAAPI_DOUBLE_NO_EXPORT=1` | it does not tell how its surfaces are laid out |
+//! | `VAAPI_DOUBLE_REFUSE_IMPORT=1` | each import is refused |
 //! | `VAAPI_DOUBLE_REFUSE_RATE=1` | each change of the rate is refused |
 //! | `VAAPI_DOUBLE_LOSE=30` | each context loses its device after so many pictures |
 //! | `VAAPI_DOUBLE_LOSSES=1` | how many contexts do so, without it all |

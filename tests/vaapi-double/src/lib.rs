@@ -23,14 +23,17 @@ mod images;
 mod knobs;
 mod objects;
 mod pictures;
+mod processing;
 pub mod rig;
 mod state;
 mod stream;
+mod surfaces;
 
 /// libva's numbers for what went wrong.
 mod status {
     pub const SUCCESS: i32 = 0;
     pub const OPERATION_FAILED: i32 = 1;
+    pub const ALLOCATION_FAILED: i32 = 2;
     pub const INVALID_DISPLAY: i32 = 3;
     pub const INVALID_CONFIG: i32 = 4;
     pub const INVALID_CONTEXT: i32 = 5;
@@ -45,4 +48,5 @@ mod status {
     pub const INVALID_PARAMETER: i32 = 0x12;
     pub const RESOLUTION_NOT_SUPPORTED: i32 = 0x13;
     pub const INVALID_IMAGE_FORMAT: i32 = 0x16;
+    pub const UNSUPPORTED_MEMORY_TYPE: i32 = 0x24;
 }

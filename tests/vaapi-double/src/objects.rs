@@ -1,13 +1,13 @@
-//! Configurations, surfaces, contexts and buffers: made and let go of.
+//! Configurations, contexts and buffers: made and let go of.
 
 use crate::{
-    abi::{self, CodedSegment, ConfigAttrib, Id, Plain, SurfaceAttrib},
-    display::{MAX_SIDE, encodes},
+    abi::{self, CodedSegment, ConfigAttrib, Id, Plain},
+    display::{MAX_SIDE, takes},
     knobs,
-    state::{Buffer, Config, Context, Surface, code, misuse, state},
+    state::{Buffer, Config, Context, code, misuse, state},
     status::{
         ATTR_NOT_SUPPORTED, INVALID_BUFFER, INVALID_CONFIG, INVALID_CONTEXT, INVALID_PARAMETER,
-        INVALID_SURFACE, MAX_NUM_EXCEEDED, RESOLUTION_NOT_SUPPORTED, UNSUPPORTED_RT_FORMAT,
+        RESOLUTION_NOT_SUPPORTED, UNSUPPORTED_RT_FORMAT,
     },
     stream::Stream,
 };
@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Write through a pointer that the caller must have set.
-unsafe fn put<T>(target: *mut T, value: T) -> Result<(), i32> {
+pub unsafe fn put<T>(target: *mut T, value: T) -> Result<(), i32> {
     if target.is_null() {
         return Err(misuse(
             INVALID_PARAMETER,
@@ -31,7 +31,7 @@ unsafe fn put<T>(target: *mut T, value: T) -> Result<(), i32> {
 }
 
 /// What the caller says lies there.
-unsafe fn list<'a, T>(from: *const T, count: usize) -> &'a [T] {
+pub unsafe fn list<'a, T>(from: *const T, count: usize) -> &'a [T] {
     if from.is_null() || count == 0 {
         return &[];
     }
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn vaCreateConfig(
     let display = display.addr();
     code((|| {
         state.ready(display)?;
-        encodes(profile, entry)?;
+        takes(profile, entry)?;
         // SAFETY: the caller's contract.
         let attribs = unsafe { list(attribs, usize::try_from(count).unwrap_or(0)) };
         let of = |kind| {
@@ -60,13 +60,19 @@ pub unsafe extern "C" fn vaCreateConfig(
             all.find(|attrib| attrib.kind == kind)
                 .map(|attrib| attrib.value)
         };
-        if of(abi::ATTRIB_RT_FORMAT) != Some(abi::RT_FORMAT_YUV420) {
+        if profile == abi::PROFILE_NONE {
+            if !attribs.is_empty() {
+                misuse(
+                    ATTR_NOT_SUPPORTED,
+                    "a conversion with an encoder's attributes",
+                );
+            }
+        } else if of(abi::ATTRIB_RT_FORMAT) != Some(abi::RT_FORMAT_YUV420) {
             return Err(misuse(
                 UNSUPPORTED_RT_FORMAT,
                 "a configuration of another format",
             ));
-        }
-        if of(abi::ATTRIB_RATE_CONTROL) != Some(abi::RC_CBR) {
+        } else if of(abi::ATTRIB_RATE_CONTROL) != Some(abi::RC_CBR) {
             return Err(misuse(
                 ATTR_NOT_SUPPORTED,
                 "a configuration without constant rate",
@@ -112,86 +118,6 @@ pub extern "C" fn vaDestroyConfig(display: abi::Display, config: Id) -> abi::Sta
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn vaCreateSurfaces(
-    display: abi::Display,
-    format: c_uint,
-    width: c_uint,
-    height: c_uint,
-    surfaces: *mut Id,
-    count: c_uint,
-    attribs: *mut SurfaceAttrib,
-    attrib_count: c_uint,
-) -> abi::Status {
-    let mut state = state();
-    let display = display.addr();
-    code((|| {
-        state.ready(display)?;
-        if format != abi::RT_FORMAT_YUV420 || width == 0 || height == 0 || surfaces.is_null() {
-            return Err(misuse(UNSUPPORTED_RT_FORMAT, "surfaces of a wrong kind"));
-        }
-        // SAFETY: the caller's contract.
-        for attrib in unsafe { list(attribs, attrib_count as usize) } {
-            let nv12 = attrib.kind == abi::SURFACE_ATTRIB_PIXEL_FORMAT
-                && attrib.flags == abi::SURFACE_ATTRIB_SETTABLE
-                && attrib.value.kind == abi::VALUE_INTEGER
-                && attrib.value.integer.value as u32 == abi::FOURCC_NV12;
-            if !nv12 {
-                return Err(misuse(ATTR_NOT_SUPPORTED, "a wrong attribute of surfaces"));
-            }
-        }
-        if state.surfaces.len() + count as usize > 4096 {
-            return Err(MAX_NUM_EXCEEDED);
-        }
-        for place in 0..count as usize {
-            let number = state.number();
-            let (width, height) = (width as usize, height as usize);
-            let made = Surface {
-                display,
-                width,
-                height,
-                bytes: vec![0; width * height * 3 / 2],
-                decoded: None,
-            };
-            state.surfaces.insert(number, made);
-            // SAFETY: the caller's contract: room for so many.
-            unsafe { put(surfaces.add(place), number)? };
-        }
-        state.write();
-        Ok(())
-    })())
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn vaDestroySurfaces(
-    display: abi::Display,
-    surfaces: *mut Id,
-    count: c_int,
-) -> abi::Status {
-    let mut state = state();
-    code((|| {
-        state.known(display.addr())?;
-        // SAFETY: the caller's contract.
-        for id in unsafe { list(surfaces, usize::try_from(count).unwrap_or(0)) } {
-            if state
-                .contexts
-                .values()
-                .any(|found| found.targets.contains(id))
-            {
-                misuse(
-                    INVALID_SURFACE,
-                    "a surface was let go of before its context",
-                );
-            }
-            if state.surfaces.remove(id).is_none() {
-                return Err(misuse(INVALID_SURFACE, "a surface that does not exist"));
-            }
-        }
-        state.write();
-        Ok(())
-    })())
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn vaCreateContext(
     display: abi::Display,
     config: Id,
@@ -223,7 +149,8 @@ pub unsafe extern "C" fn vaCreateContext(
         let fits = |id: &Id| {
             let found = state.surfaces.get(id);
             found.is_some_and(|found| {
-                found.display == display && (found.width, found.height) == (width, height)
+                (found.display, found.fourcc) == (display, abi::FOURCC_NV12)
+                    && (found.width, found.height) == (width, height)
             })
         };
         if flags != abi::PROGRESSIVE || !targets.iter().all(fits) {
@@ -235,7 +162,9 @@ pub unsafe extern "C" fn vaCreateContext(
         let number = state.number();
         // SAFETY: the caller's contract.
         unsafe { put(context, number)? };
-        state.contexts_opened += 1;
+        if profile != abi::PROFILE_NONE {
+            state.contexts_opened += 1;
+        }
         let made = Context {
             display,
             config,

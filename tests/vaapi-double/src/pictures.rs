@@ -104,13 +104,21 @@ pub extern "C" fn vaEndPicture(display: abi::Display, context: Id) -> abi::Statu
         };
         let rendered = std::mem::take(&mut found.rendered);
         let (size, config) = ((found.width, found.height), found.config);
-        let mut stream = std::mem::take(&mut found.stream);
-        let packed = state.configs.get(&config).map_or(0, |config| config.packed);
         let buffers: Vec<(i32, Vec<u8>)> = rendered
             .iter()
             .filter_map(|id| state.buffers.get(id))
             .map(|buffer| (buffer.kind, buffer.bytes.clone()))
             .collect();
+        let config = state.configs.get(&config);
+        let (profile, packed) = config.map_or((0, 0), |config| (config.profile, config.packed));
+        if profile == abi::PROFILE_NONE {
+            let converted = state.convert(&buffers, input);
+            state.write();
+            return converted;
+        }
+        let found = state.contexts.get_mut(&context);
+        let mut stream =
+            found.map_or_else(Default::default, |found| std::mem::take(&mut found.stream));
         let pixels = state.surfaces.get(&input).map(|found| found.bytes.clone());
         let source = Source {
             size,
@@ -153,15 +161,16 @@ pub extern "C" fn vaEndPicture(display: abi::Display, context: Id) -> abi::Statu
 
 #[unsafe(no_mangle)]
 pub extern "C" fn vaSyncSurface(display: abi::Display, surface: Id) -> abi::Status {
-    let state = state();
+    let mut state = state();
     code((|| {
         state.ready(display.addr())?;
-        match state.surfaces.contains_key(&surface) {
-            true => Ok(()),
-            false => Err(misuse(
-                INVALID_SURFACE,
-                "waiting for a surface that does not exist",
-            )),
+        let found = state
+            .surfaces
+            .get_mut(&surface)
+            .ok_or_else(|| misuse(INVALID_SURFACE, "waiting for a surface that does not exist"))?;
+        if std::mem::take(&mut found.unfinished) {
+            state.write();
         }
+        Ok(())
     })())
 }

@@ -5,6 +5,7 @@ use crate::{
     books,
     status::{INVALID_DISPLAY, OPERATION_FAILED},
     stream::{Decoded, Stream},
+    surfaces::External,
 };
 use std::{
     collections::HashMap,
@@ -24,12 +25,17 @@ pub struct Config {
     pub packed: u32,
 }
 
-/// NV12, lines without padding.
+/// Lines without padding.
 pub struct Surface {
     pub display: usize,
     pub width: usize,
     pub height: usize,
+    pub fourcc: u32,
+    /// None where it is another program's memory.
     pub bytes: Vec<u8>,
+    pub external: Option<External>,
+    /// A conversion into it that nobody has waited for.
+    pub unfinished: bool,
     /// What was reconstructed in it last.
     pub decoded: Option<Decoded>,
 }
@@ -73,7 +79,10 @@ pub struct State {
     pub contexts: HashMap<Id, Context>,
     pub buffers: HashMap<Id, Buffer>,
     pub images: HashMap<Id, Image>,
+    /// For encoding.
     pub contexts_opened: usize,
+    /// Buffers of other programs so far.
+    pub imports: usize,
     /// Attempts to open a display that still have to fail after a loss.
     pub away: u64,
 }
@@ -121,6 +130,10 @@ impl State {
         }
     }
 
+    fn count(&self, of: impl Fn(&Surface) -> bool) -> usize {
+        self.surfaces.values().filter(|surface| of(surface)).count()
+    }
+
     /// The counts into the books.
     pub fn write(&self) {
         books::counts(&[
@@ -129,6 +142,9 @@ impl State {
             ("contexts", self.contexts.len()),
             ("contexts_opened", self.contexts_opened),
             ("surfaces", self.surfaces.len()),
+            ("imports", self.imports),
+            ("imported", self.count(|surface| surface.external.is_some())),
+            ("unfinished", self.count(|surface| surface.unfinished)),
             ("buffers", self.buffers.len()),
             ("images", self.images.len()),
             (

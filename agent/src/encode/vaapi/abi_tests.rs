@@ -5,15 +5,20 @@ use std::{
     fmt::Write,
     mem::{align_of, offset_of, size_of},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// What C says of expressions, in their order.
 fn said_by_the_header(expressions: &[String]) -> Vec<u64> {
-    let directory = std::env::temp_dir().join(format!("punktfunk-vaapi-{}", std::process::id()));
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let unique = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("punktfunk-vaapi-{}-{unique}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&directory).unwrap();
     let (source, program) = (directory.join("layout.c"), directory.join("layout"));
     let mut text = String::from(
         "#include <stddef.h>\n#include <stdio.h>\n#include <va/va.h>\n#include <va/va_enc_h264.h>\n#include <va/va_enc_hevc.h>\n\
+         #include <va/va_vpp.h>\n#include <va/va_drmcommon.h>\n\
          int main(void) {\n",
     );
     for expression in expressions {
@@ -60,6 +65,15 @@ impl Comparison {
         );
         self.add(expression, u64::from(ours));
     }
+
+    #[track_caller]
+    fn holds(self) {
+        let theirs = said_by_the_header(&self.expressions);
+        assert_eq!(theirs.len(), self.ours.len());
+        for ((expression, ours), theirs) in self.expressions.iter().zip(&self.ours).zip(&theirs) {
+            assert_eq!(ours, theirs, "{expression}");
+        }
+    }
 }
 
 macro_rules! same {
@@ -73,11 +87,13 @@ macro_rules! same {
     };
 }
 
+mod processing;
+
 #[test]
 fn every_structure_lies_as_in_the_header() {
     let mut all = Comparison::default();
     same!(all, abi::ConfigAttrib, "VAConfigAttrib": value = "value");
-    same!(all, abi::SurfaceAttrib, "VASurfaceAttrib": flags = "flags", value = "value", value.integer = "value.value.i");
+    same!(all, abi::SurfaceAttrib, "VASurfaceAttrib": flags = "flags", value = "value", value.of = "value.value.i");
     same!(all, abi::ImageFormat, "VAImageFormat": fourcc = "fourcc", bits_per_pixel = "bits_per_pixel", masks = "red_mask");
     same!(all, abi::Image, "VAImage": format = "format", buf = "buf", width = "width", height = "height",
         data_size = "data_size", num_planes = "num_planes", pitches = "pitches", offsets = "offsets",
@@ -427,9 +443,5 @@ fn every_structure_lies_as_in_the_header() {
     ] {
         all.add(name.to_owned(), u64::from(ours));
     }
-    let theirs = said_by_the_header(&all.expressions);
-    assert_eq!(theirs.len(), all.ours.len());
-    for ((expression, ours), theirs) in all.expressions.iter().zip(&all.ours).zip(&theirs) {
-        assert_eq!(ours, theirs, "{expression}");
-    }
+    all.holds();
 }

@@ -10,7 +10,7 @@ pub enum VaapiError {
          intel-media-va-driver or mesa-va-drivers)"
     )]
     NoLibrary(String),
-    #[error("libva lacks {0}; install libva 2.0 or newer")]
+    #[error("libva lacks {0}; install libva 2.1 or newer")]
     MissingEntry(&'static str),
     #[error(
         "there is no render node (/dev/dri/renderD*): this machine has no graphics card with a kernel driver, or the \

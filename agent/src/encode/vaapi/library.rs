@@ -42,6 +42,8 @@ functions! {
     create_config: abi::CreateConfig, va, "vaCreateConfig";
     destroy_config: abi::OnId, va, "vaDestroyConfig";
     create_surfaces: abi::CreateSurfaces, va, "vaCreateSurfaces";
+    surface_attributes: abi::QuerySurfaceAttributes, va, "vaQuerySurfaceAttributes";
+    export_surface: abi::ExportSurface, va, "vaExportSurfaceHandle";
     destroy_surfaces: abi::DestroySurfaces, va, "vaDestroySurfaces";
     create_context: abi::CreateContext, va, "vaCreateContext";
     destroy_context: abi::OnId, va, "vaDestroyContext";

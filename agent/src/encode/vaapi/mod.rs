@@ -19,6 +19,7 @@ mod display;
 mod error;
 mod h264;
 mod hevc;
+mod import;
 mod library;
 mod plan;
 mod references;
@@ -28,24 +29,17 @@ mod surface;
 pub use capabilities::{Capabilities, Device};
 pub use error::VaapiError;
 
-use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag};
+use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag, lost::Lost};
 use crate::{
     convert::{Converter, Layout},
-    source::Picture,
+    source::{Dmabuf, DmabufFormat, Picture},
 };
 use plan::Plan;
 use references::References;
 use session::Session;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub const NAME: &str = "vaapi";
-
-/// How long a lost device may take to come back, and how often it is looked for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_millis(250);
 
 /// The card that was found; a failure is not kept.
 static DEVICE: Mutex<Option<Arc<Device>>> = Mutex::new(None);
@@ -64,11 +58,22 @@ pub fn device() -> Result<Arc<Device>, VaapiError> {
     Ok(device)
 }
 
-/// A device that was lost.
-struct Lost {
-    since: Instant,
-    next_try: Instant,
-    reason: VaapiError,
+/// Where the last picture was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    None,
+    Memory,
+    /// Its buffer is the compositor's again: with the device it is gone.
+    Card,
+}
+
+/// What has to be taken to the card before it encodes.
+#[derive(Clone, Copy)]
+enum Bring<'a> {
+    /// It is there.
+    Nothing,
+    Converted,
+    Imported(&'a Dmabuf),
 }
 
 pub struct Vaapi {
@@ -77,10 +82,14 @@ pub struct Vaapi {
     converter: Converter,
     /// The last picture as converted: NV12, lines without padding.
     converted: Vec<u8>,
-    filled: bool,
+    last: Last,
+    /// The session's surface holds the last picture.
+    loaded: bool,
+    /// What the card imports.
+    importable: Vec<DmabufFormat>,
     /// `None` until a lost device is back.
     session: Option<Session>,
-    lost: Option<Lost>,
+    lost: Lost,
     references: References,
     keyframe_wanted: bool,
     output: Vec<u8>,
@@ -109,46 +118,58 @@ impl Vaapi {
         Ok(Self {
             converter: Converter::new(width, height, settings.colour),
             converted: vec![0; width * height * 3 / 2],
-            filled: false,
+            last: Last::None,
+            loaded: false,
+            importable: session.importable(),
             references: References::new(plan.references),
             device,
             plan,
             session: Some(session),
-            lost: None,
+            lost: Lost::default(),
             keyframe_wanted: false,
             output: Vec::new(),
             ready: None,
         })
     }
 
-    /// Encode what was converted last; `fresh`: it was converted just now.
-    fn encode(&mut self, tag: Tag, fresh: bool) -> Result<(), EncodeError> {
-        let mut upload = fresh;
+    /// Encode the last picture.
+    fn encode(&mut self, tag: Tag, bring: Bring<'_>) -> Result<(), EncodeError> {
         // the second time with a device that was opened anew
-        for _ in 0..2 {
-            if self.session.is_none() {
-                if !self.reopen()? {
-                    return Ok(());
-                }
-                upload = true;
+        for again in [false, true] {
+            if self.session.is_none() && !self.reopen()? {
+                return Ok(());
             }
+            let bring = match (bring, self.last) {
+                (Bring::Nothing, Last::Memory) if !self.loaded => Bring::Converted,
+                // what was imported went with the device: the next picture brings the screen back
+                (Bring::Nothing, _) if !self.loaded => return Ok(()),
+                (bring, _) => bring,
+            };
             let Some(session) = &mut self.session else {
                 return Ok(());
             };
-            let next = self.references.next(self.keyframe_wanted);
-            let uploaded = match upload {
-                true => session.upload(&self.converted),
-                false => Ok(()),
+            self.loaded &= matches!(bring, Bring::Nothing);
+            let brought = match bring {
+                Bring::Nothing => Ok(()),
+                Bring::Converted => session.upload(&self.converted),
+                Bring::Imported(picture) => session.import(picture),
             };
-            let result = uploaded.and_then(|()| session.encode(&next, &mut self.output));
+            if let (Err(error), Bring::Imported(_)) = (&brought, bring)
+                && (again || !error.lost_device())
+            {
+                return Err(EncodeError::Import(error.to_string()));
+            }
+            let next = self.references.next(self.keyframe_wanted);
+            let result = brought.and_then(|()| session.encode(&next, &mut self.output));
             match result {
                 Ok(()) => {
+                    self.loaded = true;
                     self.keyframe_wanted = false;
                     self.references.encoded(tag.picture, &next);
                     self.ready = (!self.output.is_empty()).then_some((tag, next.key()));
                     return Ok(());
                 }
-                Err(error) if error.lost_device() => self.lose(error),
+                Err(error) if error.lost_device() => self.lose(&error),
                 Err(error) => return Err(failed("encode a picture")(error)),
             }
         }
@@ -156,50 +177,25 @@ impl Vaapi {
     }
 
     /// The device is gone: let go of everything that was made on it.
-    fn lose(&mut self, reason: VaapiError) {
-        tracing::warn!("the encoder's device is lost and opened anew: {reason}");
+    fn lose(&mut self, reason: &VaapiError) {
         self.session = None;
-        let now = Instant::now();
-        let since = self.lost.as_ref().map_or(now, |lost| lost.since);
-        self.lost = Some(Lost {
-            since,
-            next_try: now,
-            reason,
-        });
+        self.loaded = false;
+        self.lost.gone(reason);
     }
 
     /// Open the device anew, if it is time to try. False: it is not there yet.
     fn reopen(&mut self) -> Result<bool, EncodeError> {
-        let now = Instant::now();
-        if self.lost.as_ref().is_some_and(|lost| now < lost.next_try) {
+        if !self.lost.due() {
             return Ok(false);
         }
         match Session::open(&self.device.node, self.plan.clone()) {
             Ok(session) => {
                 self.session = Some(session);
                 self.references = References::new(self.plan.references);
-                if self.lost.take().is_some() {
-                    tracing::info!("the encoder is back");
-                }
+                self.lost.back();
                 Ok(true)
             }
-            Err(error) => {
-                let lost = self.lost.get_or_insert(Lost {
-                    since: now,
-                    next_try: now,
-                    reason: error.clone(),
-                });
-                if now.duration_since(lost.since) > PATIENCE {
-                    let why = format!("{}; it did not come back: {error}", lost.reason);
-                    return Err(EncodeError::Backend {
-                        encoder: NAME,
-                        what: "open the device anew",
-                        why,
-                    });
-                }
-                lost.next_try = now + RETRY;
-                Ok(false)
-            }
+            Err(error) => self.lost.still_away(NAME, &error).map(|()| false),
         }
     }
 }
@@ -209,16 +205,25 @@ impl Encoder for Vaapi {
         NAME
     }
 
+    fn importable(&self) -> Vec<DmabufFormat> {
+        self.importable.clone()
+    }
+
     fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        if let Some(dmabuf) = &picture.dmabuf {
+            self.encode(tag, Bring::Imported(dmabuf))?;
+            self.last = Last::Card;
+            return Ok(());
+        }
         self.converter
             .convert_into(picture, Layout::Nv12, &mut self.converted)?;
-        self.filled = true;
-        self.encode(tag, true)
+        self.last = Last::Memory;
+        self.encode(tag, Bring::Converted)
     }
 
     fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
-        if self.filled {
-            self.encode(tag, false)?;
+        if self.last != Last::None {
+            self.encode(tag, Bring::Nothing)?;
         }
         Ok(())
     }

@@ -9,11 +9,15 @@ use super::{
     display::Display,
     error::VaapiError,
     h264, hevc,
+    import::{self, Importer},
     plan::Plan,
     references::Next,
     surface::{self, Nv12},
 };
-use crate::encode::Codec;
+use crate::{
+    encode::Codec,
+    source::{Dmabuf, DmabufFormat},
+};
 use std::{path::Path, ptr, slice};
 
 /// The largest access unit that is taken from the driver, in bytes: more than any ring slot holds.
@@ -35,6 +39,8 @@ pub struct Session {
     /// For reconstruction: one more than there are references.
     surfaces: Vec<Id>,
     coded: Id,
+    /// From the first picture in the memory of the GPU on.
+    importer: Option<Importer>,
     display: Display,
 }
 
@@ -55,6 +61,7 @@ impl Session {
             input: Vec::new(),
             surfaces: Vec::new(),
             coded: abi::INVALID_ID,
+            importer: None,
             display: Display::open(node)?,
             plan,
         };
@@ -126,6 +133,24 @@ impl Session {
             bytes,
         };
         surface::upload(&self.display, self.input[0], self.plan.coded(), picture)
+    }
+
+    /// What [`Self::import`] takes, best first.
+    pub fn importable(&self) -> Vec<DmabufFormat> {
+        import::formats(&self.display, self.plan.colour)
+    }
+
+    /// Convert a picture that is on the card.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn import(&mut self, picture: &Dmabuf) -> Result<(), VaapiError> {
+        let (display, target) = (&self.display, self.input[0]);
+        let importer = match &mut self.importer {
+            Some(importer) => importer,
+            none => none.insert(Importer::create(display, self.plan.coded(), target)?),
+        };
+        importer.convert(display, &self.plan, picture, target)
     }
 
     /// Encode the picture on the card; `unit` becomes its access unit.
@@ -290,6 +315,9 @@ fn hand_over<'a>(
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(importer) = &mut self.importer {
+            importer.close(&self.display);
+        }
         let (library, raw) = (&self.display.library, self.display.raw());
         // SAFETY: made by create, each destroyed once, the last one made first; nothing is under way.
         unsafe {

@@ -1,7 +1,7 @@
 //! Surfaces of the card, and the way of a picture into one.
 
 use super::{
-    abi::{self, Id, Image, ImageFormat, Plain, SurfaceAttrib},
+    abi::{self, Id, Image, ImageFormat, Plain, PrimeDescriptor, SurfaceAttrib},
     display::Display,
     error::VaapiError,
 };
@@ -19,34 +19,79 @@ pub struct Nv12<'a> {
 ///
 /// # Errors
 /// What the driver says.
-pub fn create(
+pub fn create(display: &Display, size: (u32, u32), count: usize) -> Result<Vec<Id>, VaapiError> {
+    create_of(
+        display,
+        (abi::RT_FORMAT_YUV420, abi::FOURCC_NV12),
+        size,
+        count,
+    )
+}
+
+/// Surfaces of one size, of a kind of format and a format of that kind.
+///
+/// # Errors
+/// What the driver says.
+pub fn create_of(
     display: &Display,
-    (width, height): (u32, u32),
+    (kind, fourcc): (u32, u32),
+    size: (u32, u32),
     count: usize,
 ) -> Result<Vec<Id>, VaapiError> {
+    let mut attribs = [SurfaceAttrib::number(
+        abi::SURFACE_ATTRIB_PIXEL_FORMAT,
+        fourcc as i32,
+    )];
+    create_with(display, kind, size, count, &mut attribs)
+}
+
+/// A surface that is the memory of another's buffer; its files stay the caller's.
+///
+/// # Errors
+/// What the driver says.
+pub fn import(
+    display: &Display,
+    kind: u32,
+    described: &mut PrimeDescriptor,
+) -> Result<Id, VaapiError> {
+    let size = (described.width, described.height);
+    let mut attribs = [
+        SurfaceAttrib::number(
+            abi::SURFACE_ATTRIB_MEMORY_TYPE,
+            abi::MEMORY_DRM_PRIME_2 as i32,
+        ),
+        SurfaceAttrib::address(
+            abi::SURFACE_ATTRIB_EXTERNAL,
+            ptr::from_mut(described).cast(),
+        ),
+    ];
+    let surfaces = create_with(display, kind, size, 1, &mut attribs)?;
+    surfaces.first().copied().ok_or_else(|| VaapiError::Stream {
+        what: "made no surface",
+        driver: display.driver.clone(),
+    })
+}
+
+fn create_with(
+    display: &Display,
+    kind: u32,
+    (width, height): (u32, u32),
+    count: usize,
+    attribs: &mut [SurfaceAttrib],
+) -> Result<Vec<Id>, VaapiError> {
     let mut surfaces = vec![abi::INVALID_ID; count];
-    let mut attrib = SurfaceAttrib {
-        kind: abi::SURFACE_ATTRIB_PIXEL_FORMAT,
-        flags: abi::SURFACE_ATTRIB_SETTABLE,
-        value: abi::GenericValue {
-            kind: abi::VALUE_INTEGER,
-            integer: abi::AlignedInteger {
-                value: abi::FOURCC_NV12 as i32,
-                rest: 0,
-            },
-        },
-    };
-    // SAFETY: room for as many surfaces as the call is told; one attribute, read only.
+    // SAFETY: room for as many surfaces as the call is told; as many attributes as it is told, read only, and what one of
+    // them points to is alive.
     let status = unsafe {
         (display.library.create_surfaces)(
             display.raw(),
-            abi::RT_FORMAT_YUV420,
+            kind,
             width,
             height,
             surfaces.as_mut_ptr(),
             count as u32,
-            &raw mut attrib,
-            1,
+            attribs.as_mut_ptr(),
+            attribs.len() as u32,
         )
     };
     display.check("making surfaces", status)?;

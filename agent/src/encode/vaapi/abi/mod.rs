@@ -7,10 +7,12 @@
 mod encode;
 mod h264;
 mod hevc;
+mod processing;
 
 pub use encode::*;
 pub use h264::*;
 pub use hevc::*;
+pub use processing::*;
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -81,6 +83,7 @@ pub struct ConfigAttrib {
     pub value: u32,
 }
 
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct SurfaceAttrib {
     pub kind: c_int,
@@ -88,18 +91,57 @@ pub struct SurfaceAttrib {
     pub value: GenericValue,
 }
 
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct GenericValue {
     pub kind: c_int,
-    /// The union's integer; its other half lies behind it.
-    pub integer: AlignedInteger,
+    pub of: GenericUnion,
 }
 
-/// The union of an `int` and pointers, used for the `int`.
-#[repr(C, align(8))]
-pub struct AlignedInteger {
-    pub value: i32,
-    pub rest: u32,
+/// Which one it is, is said beside it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub union GenericUnion {
+    pub integer: i32,
+    pub pointer: *mut c_void,
+}
+
+impl SurfaceAttrib {
+    /// To be set: a number.
+    pub fn number(kind: c_int, integer: i32) -> Self {
+        Self::set(kind, VALUE_INTEGER, GenericUnion { integer })
+    }
+
+    /// To be set: the address of what outlives the call.
+    pub fn address(kind: c_int, pointer: *mut c_void) -> Self {
+        Self::set(kind, VALUE_POINTER, GenericUnion { pointer })
+    }
+
+    fn set(kind: c_int, of_kind: c_int, of: GenericUnion) -> Self {
+        Self {
+            kind,
+            flags: SURFACE_ATTRIB_SETTABLE,
+            value: GenericValue { kind: of_kind, of },
+        }
+    }
+
+    /// The number that it holds, if it is one.
+    pub fn integer(&self) -> Option<i32> {
+        match self.value.kind {
+            // SAFETY: the kind says that it is the integer; any bits are one.
+            VALUE_INTEGER => Some(unsafe { self.value.of.integer }),
+            _ => None,
+        }
+    }
+
+    /// The address that it holds, if it is one.
+    pub fn pointer(&self) -> Option<*mut c_void> {
+        match self.value.kind {
+            // SAFETY: the kind says that it is the pointer, which is not followed here.
+            VALUE_POINTER => Some(unsafe { self.value.of.pointer }),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -130,7 +172,7 @@ pub struct Image {
     pub reserved: [u32; 4],
 }
 
-plain!(ImageFormat, Image);
+plain!(ImageFormat, Image, SurfaceAttrib);
 
 pub type GetDisplayDrm = unsafe extern "C" fn(c_int) -> Display;
 pub type MessageCallback = Option<unsafe extern "C" fn(*mut c_void, *const c_char)>;
