@@ -6,7 +6,12 @@ use crate::{
     client::Options,
     control::{End, State},
     streaming::Negotiated,
-    video::{self, counter::Counters, mark::Marks, statistics::percentile},
+    video::{
+        self,
+        counter::Counters,
+        mark::Marks,
+        statistics::{NotableFrame, percentile},
+    },
 };
 use serde::Serialize;
 use std::fmt;
@@ -71,6 +76,8 @@ pub struct Video {
     /// The longest time between two frames, and the index of the frame that ended it.
     pub longest_gap_ms: f64,
     pub after_longest_gap: u32,
+    /// Key frames, and the frames that let the client wait for 100 ms or more.
+    pub notable_frames: Vec<NotableFrame>,
     pub seconds: f64,
     pub megabits_per_second: f64,
     pub frames_per_second: f64,
@@ -197,6 +204,7 @@ impl Report {
                     .longest_gap
                     .map_or(0.0, |(gap, _)| gap.as_secs_f64() * 1e3),
                 after_longest_gap: s.longest_gap.map_or(0, |(_, index)| index),
+                notable_frames: s.notable_frames.clone(),
                 seconds,
                 megabits_per_second: rate(s.bytes as f64 * 8.0 / 1e6),
                 frames_per_second: rate(s.frames_complete.saturating_sub(1) as f64),

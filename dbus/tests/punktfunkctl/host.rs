@@ -311,6 +311,10 @@ impl FakeStream {
     fn user(&self) -> u32 {
         0
     }
+    #[zbus(property)]
+    fn session(&self) -> &str {
+        "c7"
+    }
     #[zbus(property(emits_changed_signal = "const"))]
     fn width(&self) -> u32 {
         1280

@@ -53,6 +53,7 @@ async fn lists_say_what_the_host_says_and_steer_no_terminal() {
         (0, &600.into())
     );
     assert_eq!(streams[0]["client"], "ab12");
+    assert_eq!(streams[0]["session"], "c7");
     assert_eq!(
         (&streams[0]["source"], &streams[0]["source_reason"]),
         (

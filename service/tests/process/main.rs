@@ -2,4 +2,5 @@
 mod daemon;
 mod messages;
 mod privileges;
+mod state;
 mod supervision;

@@ -274,13 +274,7 @@ impl Worker {
                         if frame.latency > 0 {
                             statistics.host_latency.push(frame.latency);
                         }
-                        statistics.first_frame_index.get_or_insert(frame.index);
-                        statistics.last_frame_index = frame.index;
-                        statistics.first_frame.get_or_insert(frame.arrived);
-                        if let Some(before) = statistics.last_frame.replace(frame.arrived) {
-                            let gap = (frame.arrived.duration_since(before), frame.index);
-                            statistics.longest_gap = statistics.longest_gap.max(Some(gap));
-                        }
+                        statistics.arrived(frame.index, verdict.key, frame.arrived);
                     });
                     if verdict.decode {
                         self.decoder.push(frame);

@@ -1,6 +1,7 @@
 //! The figures of the video plane, counted by the receiving thread and the decoder.
 
 use super::{counter::Counters, ledger::Ledger, mark::Marks};
+use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// Running totals; samples are kept whole because runs are short.
@@ -65,6 +66,42 @@ pub struct Statistics {
     pub last_frame: Option<Instant>,
     /// The longest time between two frames, and what the first one after it was called.
     pub longest_gap: Option<(Duration, u32)>,
+    /// Key frames, and the first thousand that let us wait, see [`NotableFrame`].
+    pub notable_frames: Vec<NotableFrame>,
+}
+
+/// A key frame, or one that came [`LONG`] or more after the frame before.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NotableFrame {
+    pub index: u32,
+    pub key: bool,
+    /// How long after the frame before; 0 for the first.
+    pub after_ms: f64,
+}
+
+/// What counts as waiting for a frame.
+const LONG: Duration = Duration::from_millis(100);
+/// Late frames to be written down, key frames apart.
+const LATE: usize = 1000;
+
+impl Statistics {
+    /// A whole frame has come.
+    pub(super) fn arrived(&mut self, index: u32, key: bool, at: Instant) {
+        self.first_frame_index.get_or_insert(index);
+        self.last_frame_index = index;
+        self.first_frame.get_or_insert(at);
+        let before = self.last_frame.replace(at);
+        let gap = before.map(|before| at.duration_since(before));
+        self.longest_gap = self.longest_gap.max(gap.map(|gap| (gap, index)));
+        let gap = gap.unwrap_or_default();
+        if key || gap >= LONG && self.notable_frames.len() < LATE {
+            self.notable_frames.push(NotableFrame {
+                index,
+                key,
+                after_ms: gap.as_secs_f64() * 1e3,
+            });
+        }
+    }
 }
 
 /// `percent`-th percentile of the samples, 0 for none.
@@ -80,6 +117,28 @@ pub fn percentile<T: Ord + Copy + Default>(samples: &[T], percent: usize) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_and_a_key_frame_are_written_down() {
+        let (mut statistics, start) = (Statistics::default(), Instant::now());
+        for (index, key, at) in [
+            (1, true, 0),
+            (2, false, 16),
+            (3, false, 516),
+            (4, false, 532),
+            (5, true, 548),
+        ] {
+            statistics.arrived(index, key, start + Duration::from_millis(at));
+        }
+        let seen = (statistics.notable_frames.iter())
+            .map(|frame| (frame.index, frame.key, frame.after_ms.round() as u32));
+        let expected = [(1, true, 0), (3, false, 500), (5, true, 16)];
+        assert_eq!(seen.collect::<Vec<_>>(), expected);
+        assert_eq!(
+            statistics.longest_gap,
+            Some((Duration::from_millis(500), 3))
+        );
+    }
 
     #[test]
     fn percentiles_of_few_samples_stay_inside() {

@@ -87,6 +87,8 @@ pub struct Stream {
     /// The client's name, where the caller may see it.
     pub client_name: Option<String>,
     pub user: Account,
+    /// The login manager's id of the session that is shown, or was last.
+    pub session: String,
     pub width: u32,
     pub height: u32,
     pub fps: u32,
@@ -275,6 +277,7 @@ impl Stream {
             client: last_part(&from.take("Client")?),
             client_name: None,
             user: Account::of(from.take("User")?),
+            session: from.take("Session")?,
             width: from.take("Width")?,
             height: from.take("Height")?,
             fps: from.take("Fps")?,

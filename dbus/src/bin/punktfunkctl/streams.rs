@@ -93,6 +93,7 @@ pub fn human(snapshot: &Snapshot) -> String {
             stream.id.clone(),
             stream.watcher().to_owned(),
             stream.user.to_string(),
+            stream.session.clone(),
             format!("{}x{}@{}", stream.width, stream.height, stream.fps),
             stream.codec.clone(),
             rate(stream),
@@ -106,7 +107,8 @@ pub fn human(snapshot: &Snapshot) -> String {
     let rows: Vec<_> = snapshot.streams.iter().map(row).collect();
     table(
         [
-            "ID", "CLIENT", "USER", "MODE", "CODEC", "BITRATE", "STATE", "LOSS", "FRAMES",
+            "ID", "CLIENT", "USER", "SESSION", "MODE", "CODEC", "BITRATE", "STATE", "LOSS",
+            "FRAMES",
         ],
         &rows,
     )
