@@ -1,5 +1,5 @@
 //! The TOML file: its keys, and what each accepts. Mistakes are reported with line and key by the parser.
-use super::{Config, ConfigError, Encryption, OUTPUT_POLICIES, Ports, VIDEO_SOURCES, keys};
+use super::{Config, ConfigError, Encryption, OUTPUT_POLICIES, Ports, SINKS, VIDEO_SOURCES, keys};
 use crate::gamepads::Choice;
 use serde::Deserialize;
 use std::{
@@ -28,6 +28,7 @@ struct File {
     external: ExternalTable,
     video: VideoTable,
     desktop: DesktopTable,
+    sound: SoundTable,
     sessions: SessionsTable,
 }
 
@@ -66,6 +67,12 @@ struct VideoTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct DesktopTable {
     outputs: Option<OutputPolicy>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct SoundTable {
+    sink: Option<Sink>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,6 +124,20 @@ impl TryFrom<String> for OutputPolicy {
             Ok(Self(value))
         } else {
             Err(format!("expected one of {}", OUTPUT_POLICIES.join(", ")))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Sink(String);
+impl TryFrom<String> for Sink {
+    type Error = String;
+    fn try_from(value: String) -> Result<Self, String> {
+        if SINKS.contains(&value.as_str()) {
+            Ok(Self(value))
+        } else {
+            Err(format!("expected one of {}", SINKS.join(", ")))
         }
     }
 }
@@ -287,6 +308,7 @@ pub(super) fn apply(
         &mut config.outputs,
         file.desktop.outputs.map(|policy| policy.0),
     );
+    replace(&mut config.sink, file.sound.sink.map(|sink| sink.0));
     replace(
         &mut config.fec_percent,
         file.video.fec_percent.map(|percent| percent.0),

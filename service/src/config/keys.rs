@@ -33,7 +33,7 @@ const fn file_only(name: &'static str) -> Key {
     Key { name, effect }
 }
 
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 31] = [
     live("name"),
     restart("bind"),
     file_only("state-dir"),
@@ -62,6 +62,7 @@ pub const KEYS: [Key; 30] = [
     live("video.adaptive-bitrate"),
     live("video.pace-rate-mbit"),
     live("desktop.outputs"),
+    live("sound.sink"),
     live("sessions.hold-seconds"),
     live("sessions.streams-per-user"),
 ];
@@ -135,6 +136,7 @@ pub fn values(config: &Config) -> BTreeMap<&'static str, Value> {
             Value::Number(config.pace_rate_mbit.into()),
         ),
         ("desktop.outputs", text(&config.outputs)),
+        ("sound.sink", text(&config.sink)),
         (
             "sessions.hold-seconds",
             Value::Number(i64::try_from(config.hold.as_secs()).unwrap_or(i64::MAX)),

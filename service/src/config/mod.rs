@@ -47,6 +47,9 @@ pub const VIDEO_SOURCES: [&str; 8] = [
 /// The values of `desktop.outputs`, the default first.
 const OUTPUT_POLICIES: [&str; 3] = ["extend", "primary", "exclusive"];
 
+/// The values of `sound.sink`, the default first.
+const SINKS: [&str; 2] = ["own", "default"];
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name that clients show; default: the machine's host name.
@@ -66,6 +69,8 @@ pub struct Config {
     pub compositor: String,
     /// What becomes of a session's other outputs while one is streamed: one of [`OUTPUT_POLICIES`].
     pub outputs: String,
+    /// Which sink of a session is heard: one of [`SINKS`].
+    pub sink: String,
     /// 0..=100; 0 = data only (PUNKTFUNK_FEC_PCT)
     pub fec_percent: u8,
     /// Parity follows the loss that clients report.
@@ -144,6 +149,7 @@ impl Default for Config {
             video_source: "auto".into(),
             compositor: "auto".into(),
             outputs: OUTPUT_POLICIES[0].into(),
+            sink: SINKS[0].into(),
             fec_percent: 20,
             adaptive_parity: true,
             adaptive_bitrate: true,
@@ -163,6 +169,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Streams listen to whichever sink is the session's default, for all clients.
+    pub fn hears_default_sink(&self) -> bool {
+        self.sink == SINKS[1]
+    }
+
     /// Command line over environment over files over defaults: what root reads before it drops privileges. What was set
     /// over the bus comes later, see [`Settings::open`]: root reads nothing that the service may write.
     ///

@@ -188,3 +188,14 @@ fn what_becomes_of_other_outputs_is_one_of_three_words() {
         .to_string();
     assert!(error.contains("extend, primary, exclusive"), "{error}");
 }
+
+#[test]
+fn the_sink_that_is_heard_is_our_own_unless_the_file_says_otherwise() {
+    assert!(!load("").unwrap().hears_default_sink());
+    let config = load("[sound]\nsink = \"default\"\n").unwrap();
+    assert!(config.hears_default_sink());
+    let error = load("[sound]\nsink = \"speaker\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("own, default"), "{error}");
+}

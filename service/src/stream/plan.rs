@@ -162,7 +162,7 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         audio_high_quality: params.audio.high_quality,
         source: config.video_source.clone(),
         compositor: config.compositor.clone(),
-        play_on_host: setup.launch.play_on_host,
+        play_on_host: setup.launch.play_on_host || config.hears_default_sink(),
         csc_mode: u32::from(params.csc_mode),
         slices: u32::from(params.slices),
         app: application(setup.launch.app),
