@@ -18,6 +18,8 @@ files() {
   cat <<LIST
 systemd/punktfunk.service                 /usr/lib/systemd/system/punktfunk.service
 systemd/punktfunk-agent.service           /usr/lib/systemd/user/punktfunk-agent.service
+systemd/punktfunk-session@.service        /usr/lib/systemd/system/punktfunk-session@.service
+polkit/50-punktfunk-session.rules         /usr/share/polkit-1/rules.d/50-punktfunk-session.rules
 systemd/90-punktfunk.system-preset        /usr/lib/systemd/system-preset/90-punktfunk.preset
 systemd/90-punktfunk.preset               /usr/lib/systemd/user-preset/90-punktfunk.preset
 systemd/punktfunk.catalog                 /usr/lib/systemd/catalog/punktfunk.catalog
@@ -55,7 +57,7 @@ running() { [ -z "$dest" ] && [ -d /run/systemd/system ]; }
 
 place() { # FROM TO: with the paths of this installation written in
   mkdir -p "$dest$(dirname "$2")"; rm -f "$dest$2"
-  sed -e "s|@bindir@|$prefix/bin|g" -e "s|@identitydir@|$identity|g" -e "s|@docdir@|$prefix/share/doc/punktfunk|g" -e "s|@version@|$version|g" "$1" >"$dest$2"
+  sed -e "s|@bindir@|$prefix/bin|g" -e "s|@identitydir@|$identity|g" -e "s|@unitdir@|/usr/lib/systemd/system|g" -e "s|@docdir@|$prefix/share/doc/punktfunk|g" -e "s|@version@|$version|g" "$1" >"$dest$2"
   chmod 644 "$dest$2"
 }
 put_everything() {
@@ -68,7 +70,7 @@ put_everything() {
     mkdir -p "$dest$(dirname "$target")"
     "$from/punktfunkctl" completions "$shell" >"$dest$target"; chmod 644 "$dest$target"
   done
-  mkdir -p "$dest/etc/punktfunk/punktfunk.toml.d"
+  mkdir -p "$dest/etc/punktfunk/punktfunk.toml.d" "$dest/etc/punktfunk/on-demand.d"
   [ -e "$dest$configuration" ] || place service/punktfunk.toml $configuration
 }
 take_everything() {
@@ -77,7 +79,7 @@ take_everything() {
   place service/punktfunk.toml "$configuration.new"
   cmp -s "$dest$configuration.new" "$dest$configuration" && rm -f "$dest$configuration"
   rm -f "$dest$configuration.new"
-  for d in "$prefix/share/doc/punktfunk/docs" "$prefix/share/doc/punktfunk" /etc/punktfunk/punktfunk.toml.d /etc/punktfunk; do
+  for d in "$prefix/share/doc/punktfunk/docs" "$prefix/share/doc/punktfunk" /etc/punktfunk/punktfunk.toml.d /etc/punktfunk/on-demand.d /etc/punktfunk; do
     rmdir "$dest$d" 2>/dev/null || :; done
 }
 

@@ -25,6 +25,9 @@ pub enum Command {
     /// Put the session's outputs in order when the agent that starts this is gone.
     #[command(hide = true)]
     Warden { task: Vec<OsString> },
+    /// Be a session on demand: the main process of punktfunk-session@.service.
+    #[command(hide = true)]
+    OnDemandSession,
     /// Run a gamescope, tell what its log says, and leave nothing of it behind.
     #[command(hide = true)]
     GamescopeKeeper(KeeperArgs),

@@ -17,6 +17,7 @@ pub mod input;
 pub mod life;
 pub mod logging;
 pub mod notices;
+pub mod on_demand;
 pub mod pipeline;
 pub mod privileges;
 mod processes;

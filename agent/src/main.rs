@@ -4,7 +4,7 @@ use clap::Parser;
 use punktfunk_agent::{
     audio, bus,
     cli::{Cli, Command, RunArgs},
-    encode, logging, privileges,
+    encode, logging, on_demand, privileges,
     source::{gamescope::keeper, notes, warden},
     spike,
 };
@@ -16,16 +16,25 @@ fn main() -> ExitCode {
     if let Some(Command::GamescopeKeeper(args)) = &cli.command {
         return keeper::keep(args);
     }
-    logging::start();
+    // What its user's programs inherit stays as PAM gave it: it is the session.
+    if let Some(Command::OnDemandSession) = cli.command {
+        logging::start("punktfunk-session");
+        return answered(on_demand::run());
+    }
+    logging::start("punktfunk-agent");
     privileges::shed();
     let result = match cli.command {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
         Some(Command::Warden { task }) => warden::watch(&task),
         Some(Command::Encoders(args)) => encode::print_report(args),
-        Some(Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
+        Some(Command::OnDemandSession | Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),
     };
+    answered(result)
+}
+
+fn answered(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

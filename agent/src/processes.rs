@@ -55,7 +55,8 @@ pub fn with_descendants(roots: HashSet<i32>) -> HashSet<i32> {
     }
 }
 
-fn ids() -> impl Iterator<Item = i32> {
+/// Every process that there is.
+pub fn ids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }

@@ -7,5 +7,6 @@ pub mod encoder_speeds;
 pub mod error;
 pub mod interfaces;
 pub mod names;
+pub mod on_demand;
 pub mod open_stream;
 pub mod proxies;

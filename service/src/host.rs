@@ -1,7 +1,7 @@
 //! What every part of the service shares. Each field owns its own state; nobody holds two of their locks.
 use crate::{
     agents::Agents, applications::Applications, config::Settings, identity::Identity,
-    launch::Launches, pairings::Pairings, store::ClientStore, stream::Streams,
+    launch::Launches, on_demand::OnDemand, pairings::Pairings, store::ClientStore, stream::Streams,
 };
 use std::sync::Arc;
 
@@ -13,5 +13,6 @@ pub struct Host {
     pub agents: Agents,
     pub applications: Applications,
     pub launches: Launches,
+    pub on_demand: OnDemand,
     pub streams: Streams,
 }

@@ -24,6 +24,7 @@ pub mod launch;
 pub mod logging;
 pub mod net;
 pub mod network;
+pub mod on_demand;
 pub mod pairings;
 pub mod privileges;
 pub mod sessions;

@@ -23,8 +23,84 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 )]
 trait LoginManager {
     fn get_session(&self, session_id: &str) -> zbus::Result<OwnedObjectPath>;
+    fn get_user(&self, uid: u32) -> zbus::Result<OwnedObjectPath>;
     #[zbus(signal)]
     fn session_removed(&self, session_id: String, path: ObjectPath<'_>) -> zbus::Result<()>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.login1.User",
+    default_service = "org.freedesktop.login1"
+)]
+trait LoginUser {
+    #[zbus(property)]
+    fn sessions(&self) -> zbus::Result<Vec<(String, OwnedObjectPath)>>;
+}
+
+/// How often a question that failed is asked, and how soon again: logind may just be starting anew.
+const TRIES: u32 = 3;
+const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// This user's sessions that show a desktop, or could (somebody sits there), and are not about to end. One from afar without either is
+/// no desktop.
+///
+/// # Errors
+/// No logind, or one that does not answer.
+pub async fn desktops(connection: &Connection, user: Uid) -> Result<Vec<SessionId>, SessionError> {
+    let mut left = TRIES;
+    loop {
+        left = left.saturating_sub(1);
+        let asked = tokio::time::timeout(LIMIT, look_for_desktops(connection, user)).await;
+        let error = match asked {
+            Ok(Ok(there)) => return Ok(there),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".into(),
+        };
+        if left == 0 {
+            return Err(SessionError::Unavailable(error));
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+async fn look_for_desktops(connection: &Connection, user: Uid) -> zbus::Result<Vec<SessionId>> {
+    let manager = LoginManagerProxy::builder(connection)
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await?;
+    let path = match manager.get_user(user.0).await {
+        Ok(path) => path,
+        Err(zbus::Error::MethodError(name, ..))
+            if name.as_str() == "org.freedesktop.login1.NoSuchUser" =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let user = LoginUserProxy::builder(connection)
+        .path(path)?
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await?;
+    let mut desktops = Vec::new();
+    for (id, path) in user.sessions().await? {
+        let all = properties(connection, &path)
+            .await?
+            .get_all(SESSION_INTERFACE)
+            .await;
+        // One that is gone since is none.
+        let Ok(mut all) = all else { continue };
+        let kind: Option<String> = take(&mut all, "Type");
+        let graphical = matches!(kind.as_deref(), Some("wayland" | "x11" | "mir"));
+        let shown = parse(all).is_some_and(|session| {
+            let desktop = graphical || !session.seat.is_empty();
+            desktop && session.class == Class::User && !session.closing
+        });
+        if shown {
+            desktops.push(SessionId(id));
+        }
+    }
+    Ok(desktops)
 }
 
 /// One logind session.

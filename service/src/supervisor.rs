@@ -17,6 +17,7 @@ use crate::{
     launch::Launches,
     logging::audit,
     net,
+    on_demand::{self, OnDemand},
     pairings::Pairings,
     privileges::{Account, PrivilegeError},
     sessions::Sessions,
@@ -87,6 +88,7 @@ async fn serve(settings: Settings, identity: Identity, account: Account) -> Resu
         agents: Agents::new(),
         applications: Applications::new(),
         launches: Launches::kept_in(&settings.now().state_dir),
+        on_demand: OnDemand::new((!config.development).then(|| connection.clone())),
         streams: Streams::new(settings.clone()).map_err(RunError::Network)?,
         settings,
     });
@@ -136,6 +138,11 @@ fn listen(host: &Arc<Host>, stopping: &watch::Receiver<bool>) -> Result<Parts, R
     parts.spawn(async move {
         applications::watch(apps).await;
         Some("the watch over applications")
+    });
+    let sessions = host.clone();
+    parts.spawn(async move {
+        on_demand::watch(sessions).await;
+        Some("the watch over sessions on demand")
     });
     let guests = host.clone();
     parts.spawn(async move {

@@ -106,7 +106,10 @@ fn every_command_is_explained_and_every_explained_one_is_there() {
         .map(|line| {
             let words = line.split(' ');
             let name: Vec<&str> = words
-                .take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()))
+                .take_while(|word| {
+                    word.bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+                })
                 .collect();
             name.join(" ")
         })

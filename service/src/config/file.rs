@@ -79,6 +79,7 @@ struct SoundTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct SessionsTable {
     hold_seconds: Option<HoldSeconds>,
+    start_seconds: Option<StartSeconds>,
     streams_per_user: Option<StreamsPerUser>,
 }
 
@@ -177,6 +178,20 @@ impl TryFrom<i64> for HoldSeconds {
         seconds
             .map(|seconds| Self(Duration::from_secs(seconds)))
             .ok_or("expected a number from 0 to 120 (seconds)")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct StartSeconds(Duration);
+impl TryFrom<i64> for StartSeconds {
+    type Error = &'static str;
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let seconds = u64::try_from(value).ok();
+        seconds
+            .filter(|seconds| (5..=100).contains(seconds))
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or("expected a number from 5 to 100 (seconds)")
     }
 }
 
@@ -289,6 +304,10 @@ pub(super) fn apply(
     replace(
         &mut config.hold,
         file.sessions.hold_seconds.map(|seconds| seconds.0),
+    );
+    replace(
+        &mut config.start,
+        file.sessions.start_seconds.map(|seconds| seconds.0),
     );
     replace(
         &mut config.streams_per_user,

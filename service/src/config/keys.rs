@@ -33,7 +33,7 @@ const fn file_only(name: &'static str) -> Key {
     Key { name, effect }
 }
 
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 32] = [
     live("name"),
     restart("bind"),
     file_only("state-dir"),
@@ -64,6 +64,7 @@ pub const KEYS: [Key; 31] = [
     live("desktop.outputs"),
     live("sound.sink"),
     live("sessions.hold-seconds"),
+    live("sessions.start-seconds"),
     live("sessions.streams-per-user"),
 ];
 
@@ -140,6 +141,10 @@ pub fn values(config: &Config) -> BTreeMap<&'static str, Value> {
         (
             "sessions.hold-seconds",
             Value::Number(i64::try_from(config.hold.as_secs()).unwrap_or(i64::MAX)),
+        ),
+        (
+            "sessions.start-seconds",
+            Value::Number(i64::try_from(config.start.as_secs()).unwrap_or(i64::MAX)),
         ),
         (
             "sessions.streams-per-user",

@@ -93,6 +93,8 @@ pub struct Config {
     pub gamepad: Choice,
     /// How long a stream waits for a session when the one that it shows is gone; zero: it ends.
     pub hold: Duration,
+    /// How long a launch waits for a session that is started for it, agent included.
+    pub start: Duration,
     /// Streams that the clients of one account may have at a time.
     pub streams_per_user: u32,
     /// Announce the host by mDNS.
@@ -161,6 +163,7 @@ impl Default for Config {
             pace_rate_mbit: 800,
             gamepad: Choice::Auto,
             hold: Duration::from_secs(15),
+            start: Duration::from_secs(20),
             streams_per_user: 16,
             discovery: true,
             development: false,

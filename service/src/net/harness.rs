@@ -119,6 +119,7 @@ impl TestHost {
             agents: Agents::new(),
             applications: Applications::new(),
             launches: Launches::new(),
+            on_demand: crate::on_demand::OnDemand::off(),
             streams: Streams::new(Arc::clone(&config)).unwrap(),
             settings: config.into(),
         });

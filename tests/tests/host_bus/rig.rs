@@ -196,6 +196,7 @@ fn host(scratch: &Scratch) -> Arc<Host> {
         agents: Agents::new(),
         applications: punktfunk_service::applications::Applications::new(),
         launches: Launches::new(),
+        on_demand: punktfunk_service::on_demand::OnDemand::off(),
         streams: Streams::new(Arc::clone(&config)).unwrap(),
         settings: config.into(),
     })

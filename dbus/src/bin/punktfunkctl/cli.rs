@@ -1,6 +1,7 @@
 //! The command line.
 use crate::{age, lasting};
 use clap::{Args, Parser, Subcommand};
+use punktfunk_dbus::on_demand::{Keep, compositor};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -42,6 +43,8 @@ pub enum Command {
     Streams(StreamArguments),
     /// List the sessions that can be streamed
     Agents,
+    /// List, enable or disable the accounts that have a session started when a client asks for one
+    OnDemand(OnDemandArguments),
     /// Show or change the host's settings
     Config(ConfigArguments),
     /// Show the journal of the service, or of the own agent
@@ -81,6 +84,32 @@ pub enum ConfigCommand {
         /// Another file than /etc/punktfunk/punktfunk.toml
         #[arg(long, value_name = "FILE")]
         file: Option<std::path::PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct OnDemandArguments {
+    #[command(subcommand)]
+    pub command: Option<OnDemandCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OnDemandCommand {
+    /// Let clients of this account log in to it without a password, when it is not logged in (for root)
+    Enable {
+        /// Name or uid
+        account: String,
+        /// What shows the session: gnome, kwin, sway, mutter, gamescope; auto: the first that is installed
+        #[arg(long, value_name = "NAME", default_value = "auto", value_parser = compositor)]
+        compositor: String,
+        /// How long it is kept without a stream: 30s, 10m, 2h, stream (not at all) or always
+        #[arg(long, value_name = "TIME", default_value_t)]
+        keep: Keep,
+    },
+    /// No more (for root)
+    Disable {
+        /// Name or uid
+        account: String,
     },
 }
 

@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod lasting;
 mod logs;
+mod on_demand;
 mod pair;
 mod report;
 mod snapshot;
@@ -41,6 +42,7 @@ async fn run(cli: &Cli) -> Result<Report, Failure> {
         Command::Doctor => return Ok(doctor::run(cli.bus.as_deref()).await),
         Command::Logs(arguments) => return Err(logs::run(arguments, cli.json)),
         Command::Completions { shell } => return completions(*shell),
+        Command::OnDemand(arguments) => return on_demand::run(arguments),
         Command::Config(ConfigArguments {
             command: Some(ConfigCommand::Check { file }),
         }) => return config::check(file.as_ref()),
@@ -55,7 +57,7 @@ async fn run(cli: &Cli) -> Result<Report, Failure> {
         Command::Streams(arguments) => streams::run(&bus, arguments, cli.json).await,
         Command::Agents => agents::run(&bus).await,
         Command::Config(arguments) => config::run(&bus, arguments).await,
-        Command::Doctor | Command::Logs(_) | Command::Completions { .. } => {
+        Command::Doctor | Command::Logs(_) | Command::OnDemand(_) | Command::Completions { .. } => {
             unreachable!("answered above, because it must work without a bus")
         }
     }

@@ -7,13 +7,14 @@ use crate::{
     host::Host,
     ids::Uid,
     launch::LaunchRequest,
+    on_demand::Refusal,
     store::{ClientRecord, PERMISSION_LAUNCH, PERMISSION_VIEW},
     stream::StopReason,
 };
 use punktfunk_core::crypto::Key;
 use punktfunk_dbus::applications::DESKTOP;
 use std::{net::IpAddr, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a launch waits for the owner's agent. Clients wait 30 s (resume) and 120 s (launch).
 const AGENT_LIMIT: Duration = Duration::from_secs(10);
@@ -103,9 +104,7 @@ async fn check_app(host: &Host, client: &ClientRecord, app: u32) -> Result<(), X
         ));
     }
     // Waited for: only an agent knows what there is now.
-    if agent_of(host, client).await.is_none() {
-        return Err(no_agent(host, client.owner).await);
-    }
+    agent_of(host, client).await?;
     let catalogue = host.applications.of(&host.agents, client.owner).await;
     if !catalogue.has(app) {
         return Err(Xml::error(
@@ -167,8 +166,9 @@ async fn run(
         );
     }
     let sealed = policy != Encryption::Off && parameters.seals_rtsp;
-    let Some(agent) = agent_of(host, &client).await else {
-        return no_agent(host, client.owner).await;
+    let agent = match agent_of(host, &client).await {
+        Ok(agent) => agent,
+        Err(refusal) => return refusal,
     };
     let (name, id) = (client.name.clone(), client.id.clone());
     // The wait for the agent was long enough for a change of mind.
@@ -204,21 +204,56 @@ async fn run(
     }
 }
 
-/// The agent that this client may watch, waited for: it may just be starting with the session.
-async fn agent_of(host: &Host, client: &ClientRecord) -> Option<AgentHandle> {
+/// The agent that this client may watch, waited for: it may just be starting with the session, and the session for it.
+async fn agent_of(host: &Host, client: &ClientRecord) -> Result<AgentHandle, Xml> {
+    let owner = client.owner;
+    let present = host.agents.for_client(client);
+    let enabled = host.on_demand.is_enabled(owner);
+    if let Some(agent) = present.filter(|_| !enabled) {
+        return Ok(agent);
+    }
+    let limit = host.settings.now().start;
+    let began = Instant::now();
+    let (desktops, refusal) = match host.on_demand.desktops(owner, limit).await {
+        Ok(desktops) => (desktops, None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    // An agent without a desktop has nothing to show: none is taken where there is a desktop, or was to be one.
+    let is_meant = |agent: &AgentHandle| match (agent.info(), &desktops) {
+        (info, _) if !enabled || info.greeter => true,
+        (info, Some(desktops)) => desktops.contains(&info.session),
+        (_, None) => refusal.is_none(),
+    };
+    let agent = || {
+        let best = host.agents.for_client(client).filter(is_meant);
+        best.or_else(|| {
+            let mut desktops = desktops.iter().flatten();
+            desktops.find_map(|session| host.agents.of_session(session))
+        })
+    };
     let mut changes = host.agents.changes();
     let registered = async {
         loop {
-            if let Some(agent) = host.agents.for_client(client) {
+            if let Some(agent) = agent() {
                 return Some(agent);
             }
             changes.changed().await.ok()?;
         }
     };
-    timeout(AGENT_LIMIT, registered).await.ok().flatten()
+    let rest = match &refusal {
+        // The owner is not logged in. A log-in screen may still come.
+        Some(_) if !client.terms.greeter => Duration::ZERO,
+        // What is left for a session that was just started.
+        _ if enabled => limit.saturating_sub(began.elapsed()).max(AGENT_LIMIT),
+        _ => AGENT_LIMIT,
+    };
+    match timeout(rest, registered).await.ok().flatten() {
+        Some(agent) => Ok(agent),
+        None => Err(no_agent(host, owner, refusal).await),
+    }
 }
 
-async fn no_agent(host: &Host, owner: Uid) -> Xml {
+async fn no_agent(host: &Host, owner: Uid, refusal: Option<Refusal>) -> Xml {
     // The account database may be on the network.
     let user = tokio::task::spawn_blocking(move || {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(owner.0))
@@ -229,13 +264,17 @@ async fn no_agent(host: &Host, owner: Uid) -> Xml {
     .ok()
     .flatten()
     .map_or_else(|| format!("uid {owner}"), |user| user.name);
+    let name = &host.settings.now().name;
+    if let Some(refusal) = refusal {
+        tracing::warn!(user, "a launch found no session of this account: {refusal}");
+        return Xml::error(503, format!("{user} is not logged in on {name}, {refusal}"));
+    }
     tracing::warn!(user, "a launch found no agent of this account");
     Xml::error(
         503,
         format!(
-            "No session of {user} on {} can be streamed. Log in there as {user} and see that the agent runs \
-             (systemctl --user status punktfunk-agent), then try again",
-            host.settings.now().name
+            "No session of {user} on {name} can be streamed. Log in there as {user} and see that the agent runs \
+             (systemctl --user status punktfunk-agent), then try again"
         ),
     )
 }

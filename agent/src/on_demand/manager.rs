@@ -1,0 +1,87 @@
+//! The user's own manager and bus: what has to run before a compositor, and where programs find it afterwards.
+
+use super::compositor::Display;
+use anyhow::Context;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::timeout;
+use zbus::{Connection, fdo, names::BusName, zvariant::OwnedObjectPath};
+
+/// A manager that hangs holds no session up.
+const LIMIT: Duration = Duration::from_secs(5);
+/// What programs of the session find in their environment.
+const TOLD: [&str; 3] = ["WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE"];
+
+#[zbus::proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1",
+    gen_blocking = false
+)]
+trait Manager {
+    fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn set_environment(&self, assignments: &[String]) -> zbus::Result<()>;
+    fn unset_environment(&self, names: &[&str]) -> zbus::Result<()>;
+}
+
+pub struct UserManager {
+    manager: ManagerProxy<'static>,
+    bus: fdo::DBusProxy<'static>,
+}
+
+impl UserManager {
+    /// # Errors
+    /// The session has no bus.
+    pub async fn connect() -> anyhow::Result<Self> {
+        let connection = Connection::session().await.context(
+            "the session has no message bus; is dbus-user-session installed, and does the user's manager run?",
+        )?;
+        Ok(Self {
+            manager: ManagerProxy::new(&connection).await?,
+            bus: fdo::DBusProxy::new(&connection).await?,
+        })
+    }
+
+    /// Ask for it; what comes of that is seen by who needs it.
+    pub async fn start(&self, unit: &str) -> zbus::Result<()> {
+        within(self.manager.start_unit(unit, "replace"))
+            .await
+            .map(drop)
+    }
+
+    /// Whether somebody owns this name on the session's bus.
+    pub async fn has_name(&self, name: &'static str) -> anyhow::Result<bool> {
+        Ok(self
+            .bus
+            .name_has_owner(BusName::from_static_str(name)?)
+            .await?)
+    }
+
+    /// Units and what the bus starts find the display from now on.
+    pub async fn tell_display(&self, display: &Display, desktop: &str) {
+        let values = [display.name.as_str(), desktop, "wayland"];
+        let environment: HashMap<&str, &str> = TOLD.into_iter().zip(values).collect();
+        let assignments: Vec<String> = environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if let Err(error) = within(self.manager.set_environment(&assignments)).await {
+            tracing::warn!("units of this user do not learn of the display: {error}");
+        }
+        if let Err(error) = self.bus.update_activation_environment(environment).await {
+            tracing::debug!("what the bus starts does not learn of the display: {error}");
+        }
+    }
+
+    /// A manager that outlives the session (linger, another session) does not keep its display.
+    pub async fn forget_display(&self) {
+        if let Err(error) = within(self.manager.unset_environment(&TOLD)).await {
+            tracing::debug!("the user's manager keeps the display: {error}");
+        }
+    }
+}
+
+async fn within<T>(asked: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+    timeout(LIMIT, asked)
+        .await
+        .unwrap_or_else(|_| Err(zbus::Error::Failure("no answer in time".into())))
+}

@@ -1,0 +1,10 @@
+#!/bin/bash
+# test-on-demand.sh: sessions on demand, with the installed service, a real systemd, logind and polkit, and sway and Mutter without a
+# screen: carol is not logged in and enabled, dave is not enabled. What the polkit rule lets the service's account do, and what not, also
+# with near-matching names, transient units and the template gone. Prints the times to the first frame. BINDIR holds the binaries.
+. "$(dirname "$0")/lib.sh"
+top=$(cd "$RIGS/../.." && pwd)
+bin=$(realpath "${BINDIR:-$top/target/debug}")
+copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"
+for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient; do install -m755 "$bin/$b" "$copy/$b"; done
+timeout 600 "$RIGS/container.sh" -p desktop -r "$copy:/opt/bin" -r "$top:/opt/src" -- bash /opt/src/tests/rigs/guest/check-on-demand
