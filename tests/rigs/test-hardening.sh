@@ -1,6 +1,6 @@
 #!/bin/bash
 # test-hardening.sh: what the installed service cannot do, and what it withstands: a program in the place of punktfunkd, in its very
-# unit, tries what must be refused; a state directory that is full, read-only or corrupt.
+# unit, tries what must be refused; a state directory that is full, read-only or corrupt; no polkitd; a message bus that is killed.
 # BINDIR holds the binaries, and in examples/ the probe (default target/debug). Prints "ok   PROMISE" or "FAIL PROMISE" lines.
 . "$(dirname "$0")/lib.sh"
 top=$(cd "$RIGS/../.." && pwd)
