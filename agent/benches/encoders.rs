@@ -96,6 +96,7 @@ fn painter(name: &str) -> Box<dyn Painter> {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        hdr: false,
     };
     let mut source = source::open(name, &request).expect("a pattern");
     source.painter().expect("a painter")

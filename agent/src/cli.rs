@@ -80,6 +80,9 @@ pub struct SpikeArgs {
     /// auto (the best that works), software, or one of those that `encoders` lists.
     #[arg(long, default_value_t, value_name = "NAME")]
     pub encoder: Choice,
+    /// With 10 bits, and in HDR10 where the source gives that: with --codec h265 or av1 and an encoder that has it.
+    #[arg(long)]
+    pub hdr: bool,
     /// Pixels.
     #[arg(long, default_value_t = 1280)]
     pub width: u32,

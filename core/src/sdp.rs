@@ -91,7 +91,9 @@ pub struct Offer {
     pub invalidates_refs: bool,
     /// Codecs in which 4:4:4 chroma can be had.
     pub chroma_444: Codecs,
-    /// Codecs in which 10 bits and HDR can be had; never H.264.
+    /// Codecs in which 10 bits can be had; never H.264.
+    pub ten_bit: Codecs,
+    /// Those of `ten_bit` in which HDR can be had: what clients are told of.
     pub hdr: Codecs,
     /// Bit 1 pen and touch events, bit 2 controller touch and motion events.
     pub feature_flags: u32,
@@ -127,7 +129,10 @@ pub struct StreamParams {
     pub min_fec_packets: u8,
     pub slices: u8,
     pub chroma_444: bool,
+    /// 10 bits: HDR where the source gives it.
     pub hdr: bool,
+    /// The client asked for HDR, and is told what it gets.
+    pub hdr_asked: bool,
     /// 0 = the host decides; 1 = the client's decoder copes with one reference only.
     pub max_reference_frames: u8,
     /// Refresh rate of the client's display times 100, 0 = not told. It need not have to do with `fps`.

@@ -32,7 +32,8 @@ pub struct OpenStream {
     pub app: u32,
     /// Pictures a second times 100: what `fps` rounds, 5994 for 60.
     pub fps_x100: u32,
-    /// 10 bits; the colours are then those of `csc_mode`, with the transfer of HDR10.
+    /// 10 bits, and HDR10 where the source gives it: BT.2020 with the transfer of ST 2084, in `csc_mode`'s range. Otherwise SDR in
+    /// the colours of `csc_mode`.
     pub hdr: bool,
     /// 4:4:4 chroma instead of 4:2:0.
     pub chroma_444: bool,
@@ -52,6 +53,8 @@ pub struct OpenedStream {
     pub source: String,
     /// The encoder obeys `InvalidateRefs`; missing = no.
     pub invalidates_refs: Option<bool>,
+    /// The pictures are HDR10; missing = no.
+    pub hdr: Option<bool>,
 }
 
 /// What an agent says of itself when it registers.
@@ -64,8 +67,10 @@ pub struct AgentOffer {
     pub encoders: Vec<String>,
     /// Codecs that hold the client's rate here: `h264`, ...
     pub codecs: Vec<String>,
-    /// Those of `codecs` that can be had with 10 bits (HDR); missing = none.
+    /// Those of `codecs` that can be had with 10 bits; missing = none.
     pub hdr: Option<Vec<String>>,
+    /// Sources, as in [`OpenStream::source`], that give HDR: with them the codecs of `hdr` are HDR10; missing = none.
+    pub hdr_sources: Option<Vec<String>>,
     /// Those of `codecs` that can be had with 4:4:4 chroma; missing = none.
     pub chroma_444: Option<Vec<String>>,
     /// The encoders of every codec offered obey `InvalidateRefs`; missing = no.

@@ -118,6 +118,7 @@ impl Admission {
             invalidates_refs: false,
             touch: false,
             hdr: Codecs::NONE,
+            hdr_sources: Vec::new(),
             chroma_444: Codecs::NONE,
             active: state.active,
             locked: state.locked,
@@ -149,6 +150,7 @@ fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionE
         &offer.encoders,
         &offer.codecs,
         offer.hdr.as_ref().unwrap_or(&none),
+        offer.hdr_sources.as_ref().unwrap_or(&none),
         offer.chroma_444.as_ref().unwrap_or(&none),
     ];
     for list in lists {
@@ -170,6 +172,7 @@ fn apply(offer: AgentOffer, info: &mut AgentInfo) {
     info.invalidates_refs = offer.invalidates_refs.unwrap_or(false);
     info.touch = offer.touch.unwrap_or(false);
     info.hdr = codecs(offer.hdr.as_deref(), &[Codec::Hevc, Codec::Av1]);
+    info.hdr_sources = offer.hdr_sources.unwrap_or_default();
     info.chroma_444 = codecs(
         offer.chroma_444.as_deref(),
         &[Codec::H264, Codec::Hevc, Codec::Av1],

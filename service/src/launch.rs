@@ -16,7 +16,7 @@ use crate::{
 };
 use kept::Kept;
 pub use negotiation::Negotiation;
-pub use offer::{codec_mask, offer_for};
+pub use offer::{codec_mask, hdr_codecs, offer_for};
 use punktfunk_core::{
     crypto::Key,
     rtsp::{self, Direction},

@@ -155,6 +155,22 @@ pub struct State {
     pub messages: Vec<Message>,
 }
 
+impl State {
+    /// What the host said of HDR last: whether it is on, and its numbers in their order on the wire.
+    pub fn hdr(&self) -> Option<(bool, Vec<u16>)> {
+        let mut all = self.messages.iter().rev();
+        let last = all.find(|message| message.kind == envelope::HDR_MODE)?;
+        let (enabled, words) = last.payload.split_first()?;
+        let words = words.chunks_exact(2);
+        Some((
+            *enabled == 1,
+            words
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect(),
+        ))
+    }
+}
+
 type SharedState = Arc<(Mutex<State>, Condvar)>;
 
 /// The running connection.
@@ -445,7 +461,7 @@ impl Worker {
             0x5500 => Some(6),
             0x5501 | 0x5502 => Some(5),
             0x5503 => Some(25),
-            0x010e => Some(27),
+            envelope::HDR_MODE => Some(27),
             envelope::TERMINATION => Some(4),
             _ => None,
         };
@@ -456,14 +472,6 @@ impl Worker {
             "control-payload-size",
             || format!("type {:#06x} with {size} bytes", message.kind),
         );
-        if message.kind == 0x010e {
-            self.breaches.require(
-                message.payload.first() != Some(&1),
-                "11.4",
-                "hdr-announced-for-sdr",
-                || "HDR mode for an 8-bit stream".into(),
-            );
-        }
         let mut state = lock(&self.state.0);
         if let (envelope::TERMINATION, Ok(reason)) =
             (message.kind, message.payload.as_slice().try_into())

@@ -12,6 +12,7 @@ pub const REFERENCES_LOST: u16 = 0x0301;
 pub const INPUT: u16 = 0x0206;
 /// Host to client.
 pub const TERMINATION: u16 = 0x0109;
+pub const HDR_MODE: u16 = 0x010e;
 
 const HEADER: usize = 24;
 

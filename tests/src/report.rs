@@ -10,6 +10,7 @@ use crate::{
         self,
         counter::Counters,
         mark::Marks,
+        range::Described,
         statistics::{NotableFrame, percentile},
     },
 };
@@ -94,6 +95,8 @@ pub struct Video {
     pub counters: Counters,
     /// Whose frames came, where the source marked them.
     pub marks: Marks,
+    /// What the last key frame says of its light.
+    pub described: Option<Described>,
 }
 
 /// The audio plane.
@@ -218,6 +221,7 @@ impl Report {
                 receive_to_decoded_ms: Spread::of(&s.receive_to_decoded_us, 0.001),
                 counters: s.counters.clone(),
                 marks: s.marks.clone(),
+                described: s.described,
             },
             audio: Audio {
                 channels: options.audio_channels,
@@ -335,6 +339,18 @@ impl fmt::Display for Report {
         }
         for gap in &c.gaps {
             writeln!(f, "  skip      {} is followed by {}", gap.after, gap.next)?;
+        }
+        if let Some(described) = &v.described {
+            let Described {
+                bits,
+                colours: [primaries, transfer, matrix],
+                ..
+            } = described;
+            let hdr = if described.is_hdr() { "HDR10" } else { "SDR" };
+            writeln!(
+                f,
+                "colours     {hdr}: {bits} bits, primaries {primaries}, transfer {transfer}, matrix {matrix}"
+            )?;
         }
         let m = &v.marks;
         if m.read > 0 {

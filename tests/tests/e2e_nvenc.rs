@@ -53,8 +53,8 @@ fn every_codec_of_the_card_goes_the_whole_way() {
     let client = host.client();
     assert_eq!(
         client.server_info(true).expect("serverinfo").codecs,
-        0x9_0101,
-        "H.264, HEVC with and without 4:4:4, AV1"
+        0x1b_0301,
+        "H.264, HEVC with and without 4:4:4, AV1; the latter two with 10 bits as well"
     );
     // the double's pictures have more than their size at the edges of HEVC and AV1, and are whole all the same
     let codecs = [

@@ -13,6 +13,7 @@ use crate::{
     encode::{self, speed},
     input::touch::TouchOffer,
     notices::Notices,
+    source,
 };
 use anyhow::{anyhow, bail};
 use futures_util::{
@@ -267,6 +268,7 @@ fn offer(encoding: &encode::Offer, touch: bool) -> AgentOffer {
         encoders: names(&encoding.encoders),
         codecs: names(&encoding.codecs),
         hdr: Some(names(&encoding.hdr)),
+        hdr_sources: Some(names(source::HDR_NAMES)),
         chroma_444: Some(names(&encoding.chroma_444)),
         invalidates_refs: Some(encoding.invalidates_refs),
         touch: Some(touch),

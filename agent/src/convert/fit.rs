@@ -7,6 +7,39 @@ use super::PIXEL;
 /// Where a target pixel lies between two source pixels: index of the first, of the second, weight of the second in 1/256.
 type Between = (usize, usize, u32);
 
+/// How a pixel's three channels are read and written.
+pub trait Channels {
+    fn read(pixel: &[u8]) -> [u32; 3];
+    fn write(channels: [u32; 3], pixel: &mut [u8]);
+}
+
+/// Three bytes, and one that nobody looks at.
+pub struct Bytes;
+
+impl Channels for Bytes {
+    fn read(pixel: &[u8]) -> [u32; 3] {
+        [pixel[0].into(), pixel[1].into(), pixel[2].into()]
+    }
+
+    fn write([a, b, c]: [u32; 3], pixel: &mut [u8]) {
+        (pixel[0], pixel[1], pixel[2]) = (a as u8, b as u8, c as u8);
+    }
+}
+
+/// Three times ten bits of a little-endian word.
+pub struct Tens;
+
+impl Channels for Tens {
+    fn read(pixel: &[u8]) -> [u32; 3] {
+        let word = u32::from_le_bytes([pixel[0], pixel[1], pixel[2], pixel[3]]);
+        [word & 0x3ff, word >> 10 & 0x3ff, word >> 20 & 0x3ff]
+    }
+
+    fn write([a, b, c]: [u32; 3], pixel: &mut [u8]) {
+        pixel.copy_from_slice(&(a | b << 10 | c << 20).to_le_bytes());
+    }
+}
+
 /// The part of the target that a fitted picture covers, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
@@ -67,26 +100,23 @@ impl Fit {
         self.from == (width, height)
     }
 
-    /// The fitted picture; `bgrx` has this fit's source size.
-    pub fn apply(&mut self, bgrx: &[u8], stride: usize) -> &[u8] {
+    /// The fitted picture; `pixels` have this fit's source size.
+    pub fn apply<C: Channels>(&mut self, pixels: &[u8], stride: usize) -> &[u8] {
         for (y, &(above, below, down)) in self.lines.iter().enumerate() {
-            let above = &bgrx[above * stride..][..self.from.0 * PIXEL];
-            let below = &bgrx[below * stride..][..self.from.0 * PIXEL];
+            let above = &pixels[above * stride..][..self.from.0 * PIXEL];
+            let below = &pixels[below * stride..][..self.from.0 * PIXEL];
             let start = ((self.top + y) * self.width + self.left) * PIXEL;
             let out = &mut self.target[start..start + self.columns.len() * PIXEL];
             for (pixel, &(left, right, along)) in out.chunks_exact_mut(PIXEL).zip(&self.columns) {
-                let corner = |line: &[u8], x: usize| -> [u32; 3] {
-                    let at = &line[x * PIXEL..x * PIXEL + 3];
-                    [at[0].into(), at[1].into(), at[2].into()]
-                };
+                let corner = |line: &[u8], x: usize| C::read(&line[x * PIXEL..][..PIXEL]);
                 let (nw, ne) = (corner(above, left), corner(above, right));
                 let (sw, se) = (corner(below, left), corner(below, right));
-                for channel in 0..3 {
+                let between = std::array::from_fn(|channel| {
                     let north = nw[channel] * (256 - along) + ne[channel] * along;
                     let south = sw[channel] * (256 - along) + se[channel] * along;
-                    let value = (north * (256 - down) + south * down + (1 << 15)) >> 16;
-                    pixel[channel] = value as u8;
-                }
+                    (north * (256 - down) + south * down + (1 << 15)) >> 16
+                });
+                C::write(between, pixel);
             }
         }
         &self.target
@@ -117,7 +147,19 @@ mod tests {
             .flat_map(|&v| [v, v, v, 255])
             .collect();
         let mut fit = Fit::new((2, 2), (1, 1));
-        assert_eq!(fit.apply(&bgrx, 8)[..3], [90, 90, 90]);
+        assert_eq!(fit.apply::<Bytes>(&bgrx, 8)[..3], [90, 90, 90]);
+    }
+
+    #[test]
+    fn ten_bits_are_kept_apart() {
+        let colours = [[1023u32, 0, 512], [0, 1023, 512]];
+        let mut pixels = vec![0; 8];
+        for (colour, pixel) in colours.into_iter().zip(pixels.chunks_mut(PIXEL)) {
+            Tens::write(colour, pixel);
+        }
+        let mut fit = Fit::new((2, 1), (1, 1));
+        // a strip of 1x1 shows the middle of both
+        assert_eq!(Tens::read(fit.apply::<Tens>(&pixels, 8)), [512, 512, 512]);
     }
 
     #[test]

@@ -1,9 +1,14 @@
-//! BGRx pictures become planes in the colours that the client announced, fitted to the stream's size.
+//! Captured pictures become planes in the colours that the client announced, fitted to the stream's size.
 
+mod deep;
 mod fit;
 mod surface;
+pub mod transfer;
 
-use crate::{encode::EncodeError, source::Picture};
+use crate::{
+    encode::EncodeError,
+    source::{Picture, PixelFormat},
+};
 use fit::Fit;
 pub use fit::{Placement, placement};
 pub use surface::Layout;
@@ -12,7 +17,7 @@ use yuv::{
     bgra_to_yuv420,
 };
 
-/// Bytes of a BGRx pixel.
+/// Bytes of a pixel, in either format.
 const PIXEL: usize = 4;
 
 /// Which matrix turns RGB into luma and chroma.
@@ -97,8 +102,11 @@ pub struct Converter {
     width: usize,
     height: usize,
     colour: Colour,
+    /// The stream is in HDR10; its space is then BT.2020.
+    hdr: bool,
     /// For pictures of another size; made again when that size changes.
     fit: Option<Fit>,
+    strips: deep::Strips,
 }
 
 impl Converter {
@@ -107,8 +115,14 @@ impl Converter {
             width,
             height,
             colour,
-            fit: None,
+            ..Self::default()
         }
+    }
+
+    /// Whether the stream is in HDR10: its pictures may be, and others are shown at reference white.
+    #[must_use]
+    pub fn hdr(self, hdr: bool) -> Self {
+        Self { hdr, ..self }
     }
 
     /// Fill `planes`, which must have this converter's size.
@@ -129,6 +143,9 @@ impl Converter {
         planes: PlanesMut<'_>,
     ) -> Result<(), EncodeError> {
         let colour = self.colour;
+        if self.hdr {
+            return Err(unfit("planes of 8 bits hold no HDR"));
+        }
         let (bgrx, stride) = self.fitted(picture)?;
         to_planes(bgrx, stride, colour, planes).map_err(failed)
     }
@@ -139,6 +156,9 @@ impl Converter {
             return Err(EncodeError::Import(
                 "this encoder reads main memory only".to_owned(),
             ));
+        }
+        if picture.format == PixelFormat::Rgb10Pq && !self.hdr {
+            return Err(unfit("the source gives HDR, and the stream is in SDR"));
         }
         let (width, height) = (picture.width as usize, picture.height as usize);
         let inconsistent = || EncodeError::Picture {
@@ -171,16 +191,24 @@ impl Converter {
                 .fit
                 .get_or_insert_with(|| Fit::new((width, height), target));
             let stride = self.width * PIXEL;
-            Ok((fit.apply(&picture.data, picture.stride), stride))
+            let fitted = match picture.format {
+                PixelFormat::Bgrx => fit.apply::<fit::Bytes>(&picture.data, picture.stride),
+                PixelFormat::Rgb10Pq => fit.apply::<fit::Tens>(&picture.data, picture.stride),
+            };
+            Ok((fitted, stride))
         }
     }
 }
 
 fn failed(error: yuv::YuvError) -> EncodeError {
+    unfit(&error.to_string())
+}
+
+fn unfit(why: &str) -> EncodeError {
     EncodeError::Backend {
         encoder: "yuv",
         what: "convert a picture",
-        why: error.to_string(),
+        why: why.to_owned(),
     }
 }
 

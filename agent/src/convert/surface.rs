@@ -1,6 +1,6 @@
 //! Conversion into the memory of an encoder that wants its planes one below the other, lines without padding.
 
-use super::{Converter, failed};
+use super::{Converter, deep::Target, failed, unfit};
 use crate::{encode::EncodeError, source::Picture};
 use yuv::{
     BufferStoreMut, YuvBiPlanarImageMut, YuvConversionMode, YuvPlanarImageMut, bgra_to_yuv_nv12,
@@ -14,6 +14,10 @@ pub enum Layout {
     Nv12,
     /// Three planes of the same size.
     Yuv444,
+    /// As NV12 with 10 bits: the upper ones of little-endian words.
+    P010,
+    /// Three planes of the same size, with 10 bits as in P010.
+    Yuv444Deep,
 }
 
 impl Converter {
@@ -28,50 +32,53 @@ impl Converter {
         target: &mut [u8],
     ) -> Result<(), EncodeError> {
         let (colour, width, height) = (self.colour, self.width, self.height);
+        let too_small = || unfit(&format!("no room for {width}x{height}"));
+        let deep = match layout {
+            Layout::P010 => Some(Target::p010(target, width, height)),
+            Layout::Yuv444Deep => Some(Target::planes(target, width, height)),
+            Layout::Nv12 | Layout::Yuv444 => None,
+        };
+        if let Some(target) = deep {
+            return self.convert_deep(picture, target.ok_or_else(too_small)?);
+        }
+        if self.hdr {
+            return Err(unfit("planes of 8 bits hold no HDR"));
+        }
         let (bgrx, stride) = self.fitted(picture)?;
         let (range, matrix) = (colour.range(), colour.matrix());
         let (mode, line) = (YuvConversionMode::Balanced, width as u32);
-        let too_small = || EncodeError::Backend {
-            encoder: "yuv",
-            what: "convert a picture",
-            why: format!("no room for {width}x{height}"),
-        };
         let (luma, chroma) = target
             .split_at_mut_checked(width * height)
             .ok_or_else(too_small)?;
-        match layout {
-            Layout::Nv12 => {
-                let uv = chroma.get_mut(..width * height / 2).ok_or_else(too_small)?;
-                let mut image = YuvBiPlanarImageMut {
-                    y_plane: BufferStoreMut::Borrowed(luma),
-                    y_stride: line,
-                    uv_plane: BufferStoreMut::Borrowed(uv),
-                    uv_stride: line,
-                    width: line,
-                    height: height as u32,
-                };
-                bgra_to_yuv_nv12(&mut image, bgrx, stride as u32, range, matrix, mode)
-            }
-            Layout::Yuv444 => {
-                let (u, v) = chroma
-                    .split_at_mut_checked(width * height)
-                    .ok_or_else(too_small)?;
-                let mut image = YuvPlanarImageMut {
-                    y_plane: BufferStoreMut::Borrowed(luma),
-                    y_stride: line,
-                    u_plane: BufferStoreMut::Borrowed(u),
-                    u_stride: line,
-                    v_plane: BufferStoreMut::Borrowed(
-                        v.get_mut(..width * height).ok_or_else(too_small)?,
-                    ),
-                    v_stride: line,
-                    width: line,
-                    height: height as u32,
-                };
-                bgra_to_yuv444(&mut image, bgrx, stride as u32, range, matrix, mode)
-            }
-        }
-        .map_err(failed)
+        let converted = if layout == Layout::Nv12 {
+            let uv = chroma.get_mut(..width * height / 2).ok_or_else(too_small)?;
+            let mut image = YuvBiPlanarImageMut {
+                y_plane: BufferStoreMut::Borrowed(luma),
+                y_stride: line,
+                uv_plane: BufferStoreMut::Borrowed(uv),
+                uv_stride: line,
+                width: line,
+                height: height as u32,
+            };
+            bgra_to_yuv_nv12(&mut image, bgrx, stride as u32, range, matrix, mode)
+        } else {
+            let (u, v) = chroma
+                .split_at_mut_checked(width * height)
+                .ok_or_else(too_small)?;
+            let v = v.get_mut(..width * height).ok_or_else(too_small)?;
+            let mut image = YuvPlanarImageMut {
+                y_plane: BufferStoreMut::Borrowed(luma),
+                y_stride: line,
+                u_plane: BufferStoreMut::Borrowed(u),
+                u_stride: line,
+                v_plane: BufferStoreMut::Borrowed(v),
+                v_stride: line,
+                width: line,
+                height: height as u32,
+            };
+            bgra_to_yuv444(&mut image, bgrx, stride as u32, range, matrix, mode)
+        };
+        converted.map_err(failed)
     }
 }
 

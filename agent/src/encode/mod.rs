@@ -22,6 +22,7 @@ use crate::{
     convert::Colour,
     source::{DmabufFormat, Picture},
 };
+use punktfunk_core::control::HdrMetadata;
 
 pub use codec::Codec;
 pub use selection::{Choice, Found, Kind, Offer};
@@ -37,8 +38,11 @@ pub struct EncoderSettings {
     pub fps: u32,
     pub bitrate_kbps: u32,
     pub colour: Colour,
-    /// 10 bits, with the transfer of HDR10.
+    /// 10 bits.
     pub hdr: bool,
+    /// With 10 bits: the stream is HDR10, mastered for this (zeros where that is not known). Its colours are then those of BT.2020
+    /// with the transfer of ST 2084, in `colour`'s range. None: SDR in more bits.
+    pub mastering: Option<HdrMetadata>,
     /// 4:4:4 chroma instead of 4:2:0.
     pub chroma_444: bool,
     /// Slices that the client wants a picture cut into, 0 = no wish. An encoder that makes one only, does that.

@@ -173,6 +173,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodecOffer {
     pub codec: &'static str,
+    /// With 10 bits.
     pub hdr: bool,
     pub chroma_444: bool,
     pub invalidates_refs: bool,
@@ -181,8 +182,7 @@ pub struct CodecOffer {
 fn offer_of_card(card: &nvenc::Capabilities) -> CodecOffer {
     CodecOffer {
         codec: card.codec.name(),
-        // pictures are captured with 8 bits, and nothing makes HDR of them
-        hdr: false,
+        hdr: card.ten_bit,
         chroma_444: card.chroma_444,
         invalidates_refs: card.invalidation,
     }

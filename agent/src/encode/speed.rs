@@ -129,6 +129,7 @@ fn measure(kind: Kind) -> Result<Measured, EncodeError> {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        hdr: false,
     };
     let mut source =
         source::open("synthetic", &request).map_err(|error| broken(error.to_string()))?;

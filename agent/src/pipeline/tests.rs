@@ -49,6 +49,7 @@ fn painted() -> Feed {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        hdr: false,
     };
     let mut source = source::open("synthetic-fast", &request).unwrap();
     Feed::of(source.as_mut())

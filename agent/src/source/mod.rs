@@ -22,9 +22,10 @@ pub mod warden;
 
 pub use dmabuf::{Dmabuf, DmabufFormat, Importable};
 pub use outputs::Outputs;
-pub use picture::{Picture, PictureSlot, SlotState};
+pub use picture::{Picture, PictureSlot, PixelFormat, SlotState};
 
 use crate::life::pulse::Pulse;
+use punktfunk_core::control::HdrMetadata;
 use punktfunk_dbus::channel::message::Held;
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ pub struct SourceRequest {
     pub inside: gamescope::Inside,
     /// What becomes of the session's other outputs.
     pub outputs: Outputs,
+    /// Pictures in HDR, from a source that gives them ([`mastering`]).
+    pub hdr: bool,
 }
 
 /// Why a source could not be opened or ended.
@@ -76,6 +79,14 @@ pub const NAMES: &[&str] = &[
     sway::NAME,
     gamescope::NAME,
 ];
+
+/// Those that give pictures in HDR when asked to. No desktop's virtual output does.
+pub const HDR_NAMES: &[&str] = &[synthetic::NAME];
+
+/// What the HDR pictures of the source with this name are mastered for; None where it gives none.
+pub fn mastering(name: &str) -> Option<HdrMetadata> {
+    HDR_NAMES.contains(&name).then_some(synthetic::MASTERING)
+}
 
 /// The compositors that can be asked for by name, and the source that captures each.
 const COMPOSITORS: [(&str, &str); 7] = [
@@ -230,6 +241,7 @@ mod tests {
         importable: Importable::NOTHING,
         inside: gamescope::Inside::Whatever,
         outputs: Outputs::Extend,
+        hdr: false,
     };
 
     #[test]
@@ -256,6 +268,15 @@ mod tests {
             text.contains("enlightenment") && text.contains("mutter"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn no_desktop_passes_for_hdr() {
+        for name in NAMES.iter().chain(&["auto"]) {
+            let gives = mastering(name).is_some();
+            assert_eq!(gives, *name == "synthetic", "{name}");
+            assert_eq!(gives, HDR_NAMES.contains(name));
+        }
     }
 
     #[test]

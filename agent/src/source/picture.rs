@@ -11,7 +11,18 @@ use std::{
 /// How many empty buffers a slot keeps for the capture thread.
 const SPARE_BUFFERS: usize = 3;
 
-/// One captured picture, BGRx (bytes in memory order), `stride` bytes a line. `capture_ns` is CLOCK_MONOTONIC.
+/// What the four bytes of a pixel say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PixelFormat {
+    /// Blue, green, red and one that nobody looks at, in memory order; sRGB.
+    #[default]
+    Bgrx,
+    /// A little-endian word with red in the lowest ten bits, then green, then blue: HDR10, which is the primaries of BT.2020 and
+    /// the transfer of ST 2084, full range.
+    Rgb10Pq,
+}
+
+/// One captured picture, `stride` bytes a line. `capture_ns` is CLOCK_MONOTONIC.
 ///
 /// One in GPU memory has no `data`, and a stride of 0.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +31,7 @@ pub struct Picture {
     pub height: u32,
     pub stride: usize,
     pub data: Vec<u8>,
+    pub format: PixelFormat,
     /// Where it stayed in GPU memory; only for an encoder that said that it imports this.
     pub dmabuf: Option<Arc<Dmabuf>>,
     pub capture_ns: u64,

@@ -59,11 +59,17 @@ impl fmt::Display for Figures {
 /// # Errors
 /// Anything that kept the run from delivering each submitted picture as a whole, comparable access unit.
 pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
+    let mastering = source::mastering(&args.source).filter(|_| args.hdr);
+    if args.hdr && mastering.is_none() {
+        tracing::warn!("{} gives no HDR: this is SDR in 10 bits", args.source);
+    }
     let settings = EncoderSettings {
         width: args.width,
         height: args.height,
         fps: args.fps,
         bitrate_kbps: args.bitrate,
+        hdr: args.hdr,
+        mastering,
         ..EncoderSettings::default()
     };
     // the cheap part that can refuse comes first
@@ -80,6 +86,7 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         },
         outputs: Outputs::parse(&args.outputs)
             .context("--outputs: extend, primary or exclusive")?,
+        hdr: args.hdr,
     };
     let mut sink = FileSink::create(args)?;
     let mut source = source::open(&args.source, &request)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 fn args(name: &str) -> SpikeArgs {
     SpikeArgs {
+        hdr: false,
         source: "synthetic".to_owned(),
         outputs: "extend".to_owned(),
         codec: "h264".to_owned(),

@@ -22,6 +22,8 @@ const BURST: usize = 256;
 
 pub struct Channel {
     shared: Arc<Shared>,
+    /// Whether the pictures are HDR, until it is told; None where nobody asked.
+    hdr: Option<ToService>,
     /// Of the life's news.
     seen: u64,
     /// Not told yet.
@@ -30,9 +32,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub fn new(shared: Arc<Shared>) -> Self {
+    pub fn new(shared: Arc<Shared>, hdr: Option<ToService>) -> Self {
         Self {
             shared,
+            hdr,
             seen: 0,
             untold: None,
             told_ns: 0,
@@ -45,7 +48,7 @@ impl Channel {
         while !self.shared.orders.stopped() {
             let now_ns = clock::now_ns();
             let left_ns = due_ns.saturating_sub(now_ns);
-            let left_ns = left_ns.min(self.tell(now_ns));
+            let left_ns = left_ns.min(self.tell_hdr()).min(self.tell(now_ns));
             if due_ns <= now_ns {
                 due_ns += STATS_NS;
                 self.report();
@@ -113,6 +116,20 @@ impl Channel {
 
     fn release(&mut self, held: Held) {
         self.shared.life.release(held);
+    }
+
+    /// What the stream is, once; how long until it is tried again.
+    fn tell_hdr(&mut self) -> u64 {
+        let Some(message) = &self.hdr else {
+            return u64::MAX;
+        };
+        match self.shared.endpoint.send_to_service(message) {
+            Ok(false) => STATE_NS,
+            Ok(true) | Err(_) => {
+                self.hdr = None;
+                u64::MAX
+            }
+        }
     }
 
     /// How it is with the pictures, if that is news; how long until there may be more of it. Nothing stays pressed in a

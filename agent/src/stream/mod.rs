@@ -17,7 +17,7 @@ use crate::{
     bus::inhibition::Inhibited,
     clock,
     convert::Colour,
-    encode::{Choice, EncodeError, EncoderSettings},
+    encode::{Choice, EncodeError, Encoder, EncoderSettings},
     life::{Facts, Keeper, Life, Open, Scene},
     pipeline::{self, OrdersHandle, Pipeline, Totals},
     source::{
@@ -28,6 +28,7 @@ use nix::sys::{
     eventfd::{EfdFlags, EventFd},
     socket::{Shutdown, shutdown},
 };
+use punktfunk_core::control::HdrMetadata;
 use punktfunk_dbus::{
     channel::{Endpoint, Geometry, ToService},
     open_stream::{OpenStream, OpenedStream},
@@ -273,6 +274,7 @@ fn encode_thread(
         mut pipeline,
         opened,
         audio,
+        mastering,
     } = match prepare(choice, options, &shared.life) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -280,7 +282,12 @@ fn encode_thread(
             return;
         }
     };
-    let side_threads = match side_threads(options, audio, shared) {
+    // before the first frame: a client that asked for HDR has to know what it gets
+    let told_hdr = options.hdr.then(|| ToService::Hdr {
+        enabled: mastering.is_some(),
+        metadata: mastering.unwrap_or_default(),
+    });
+    let side_threads = match side_threads(options, audio, told_hdr, shared) {
         Ok(threads) => threads,
         Err(error) => {
             let _ = answer.send(Err(error));
@@ -327,6 +334,8 @@ struct Prepared {
     pipeline: Pipeline,
     opened: OpenedStream,
     audio: AudioOrigin,
+    /// The stream is HDR10, mastered for this.
+    mastering: Option<HdrMetadata>,
 }
 
 /// Source, encoder and clock. A source that cannot be had because of the session's state, a lock for instance, is waited
@@ -336,6 +345,15 @@ fn prepare(
     options: &OpenStream,
     life: &Arc<Life>,
 ) -> Result<Prepared, StreamError> {
+    let source_name = source::choose(&options.source, &options.compositor)?;
+    let mastering = source::mastering(source_name).filter(|_| options.hdr);
+    if options.hdr && mastering.is_none() {
+        tracing::info!(
+            stream = options.stream,
+            source = source_name,
+            "the client wants HDR, which this source does not give: it gets SDR in 10 bits"
+        );
+    }
     let settings = EncoderSettings {
         width: options.width,
         height: options.height,
@@ -343,13 +361,21 @@ fn prepare(
         bitrate_kbps: options.bitrate_kbps,
         colour: Colour::from_csc_mode(options.csc_mode).unwrap_or_default(),
         hdr: options.hdr,
+        mastering,
         chroma_444: options.chroma_444,
         slices: options.slices,
         max_reference_frames: options.max_reference_frames,
     };
     // the encoder first: it refuses at once, where a source may ask the user
-    let encoder = choice.open(&options.codec, &settings)?;
-    let open = opener(options, Importable::new(encoder.importable()))?;
+    let (encoder, mastering) = encoder(choice, &options.codec, settings)?;
+    let request = request(
+        options,
+        Importable::new(encoder.importable()),
+        mastering.is_some(),
+    );
+    let name = source_name.to_owned();
+    // now and whenever it has ended: `auto` then takes what is there by that time
+    let open: Arc<Open> = Arc::new(move || source::open(&name, &request));
     let source = match open() {
         Err(error @ (SourceError::Refused { .. } | SourceError::Failed { .. }))
             if !life.facts().shows(false) =>
@@ -364,6 +390,7 @@ fn prepare(
         encoder: encoder.name().to_owned(),
         source: named.unwrap_or("none yet").to_owned(),
         invalidates_refs: Some(encoder.can_invalidate_refs()),
+        hdr: Some(mastering.is_some()),
     };
     let audio = source
         .as_ref()
@@ -382,13 +409,34 @@ fn prepare(
         pipeline,
         opened,
         audio,
+        mastering,
     })
 }
 
-/// Opens the stream's source, now and whenever it has ended: `auto` then takes what is there by that time.
-fn opener(options: &OpenStream, importable: Importable) -> Result<Arc<Open>, SourceError> {
-    let name = source::choose(&options.source, &options.compositor)?.to_owned();
-    let request = SourceRequest {
+/// The encoder, and what its stream is mastered for if that is HDR. Where nothing encodes it with 10 bits any more, a client
+/// that wanted HDR gets SDR with 8.
+fn encoder(
+    choice: Choice,
+    codec: &str,
+    settings: EncoderSettings,
+) -> Result<(Box<dyn Encoder>, Option<HdrMetadata>), EncodeError> {
+    match choice.open(codec, &settings) {
+        Err(error @ (EncodeError::Mode { .. } | EncodeError::NoEncoder { .. })) if settings.hdr => {
+            tracing::warn!("no HDR, but SDR in 8 bits: {error}");
+            let plain = EncoderSettings {
+                hdr: false,
+                mastering: None,
+                ..settings
+            };
+            Ok((choice.open(codec, &plain)?, None))
+        }
+        opened => Ok((opened?, settings.mastering)),
+    }
+}
+
+/// What the stream's source is asked for.
+fn request(options: &OpenStream, importable: Importable, hdr: bool) -> SourceRequest {
+    SourceRequest {
         width: options.width,
         height: options.height,
         fps: options.fps,
@@ -403,14 +451,15 @@ fn opener(options: &OpenStream, importable: Importable) -> Result<Arc<Open>, Sou
             .as_deref()
             .and_then(Outputs::parse)
             .unwrap_or_default(),
-    };
-    Ok(Arc::new(move || source::open(&name, &request)))
+        hdr,
+    }
 }
 
 /// The threads for the channel and the sound.
 fn side_threads(
     options: &OpenStream,
     audio: AudioOrigin,
+    told_hdr: Option<ToService>,
     shared: &Arc<Shared>,
 ) -> Result<Vec<thread::JoinHandle<()>>, StreamError> {
     let mut threads = Vec::new();
@@ -420,7 +469,7 @@ fn side_threads(
             sound.run();
         })?);
     }
-    let channel = channel::Channel::new(Arc::clone(shared));
+    let channel = channel::Channel::new(Arc::clone(shared), told_hdr);
     threads.push(spawn(format!("pf-chan-{}", options.stream), move || {
         channel.run();
     })?);

@@ -424,7 +424,7 @@ fn whatever_ends_the_channel_lets_go_of_everything_once() {
         let recorder = Recorder::default();
         let injector: Box<dyn crate::source::Injector> = Box::new(recorder.clone());
         shared.life.connect(Some(injector));
-        let channel = channel::Channel::new(Arc::clone(&shared));
+        let channel = channel::Channel::new(Arc::clone(&shared), None);
         let service = Arc::new(Endpoint::new(ours));
         let keyboard = Held {
             pointer: false,

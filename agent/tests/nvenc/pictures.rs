@@ -40,6 +40,7 @@ impl Pictures {
             importable: Importable::NOTHING,
             inside: Inside::Whatever,
             outputs: Outputs::Extend,
+            hdr: settings.mastering.is_some(),
         };
         Self {
             encoder: NVENC.open(codec, settings).unwrap(),

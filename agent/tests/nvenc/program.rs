@@ -90,7 +90,14 @@ fn one_program_starts_with_whatever_driver_there_is_and_says_what_is_missing() {
 
 #[test]
 fn the_spike_writes_streams_that_foreign_decoders_play() {
-    for (codec, format) in [("h264", "h264"), ("h265", "hevc"), ("av1", "obu")] {
+    let (sdr, hdr) = ("yuv420p,bt709,bt709", "yuv420p10le,bt2020nc,smpte2084");
+    for (codec, format, deep, colours) in [
+        ("h264", "h264", &[][..], sdr),
+        ("h265", "hevc", &[], sdr),
+        ("av1", "obu", &[], sdr),
+        ("h265", "hevc", &["--hdr"], hdr),
+        ("av1", "obu", &["--hdr"], hdr),
+    ] {
         let rig = Rig::new(Libraries::Both);
         let out = rig.books().join(format!("spike.{codec}"));
         let output = Command::new(AGENT)
@@ -112,6 +119,7 @@ fn the_spike_writes_streams_that_foreign_decoders_play() {
                 "--out",
             ])
             .arg(&out)
+            .args(deep)
             .envs(rig.environment())
             .output()
             .unwrap();
@@ -129,13 +137,14 @@ fn the_spike_writes_streams_that_foreign_decoders_play() {
             ])
             .args([
                 "-show_entries",
-                "stream=width,height,nb_read_frames",
+                "stream=width,height,pix_fmt,color_space,color_transfer,nb_read_frames",
                 "-of",
                 "csv=p=0",
             ])
             .arg(&out)
             .output()
             .expect("ffprobe, of Debian's ffmpeg");
-        assert_eq!(said(&probe).trim(), "640,384,60", "{codec}");
+        let expected = format!("640,384,{colours},60");
+        assert_eq!(said(&probe).trim(), expected, "{codec}");
     }
 }

@@ -2,10 +2,13 @@
 
 use crate::{
     driver::with_driver,
-    pictures::{Pictures, settings, shown},
+    pictures::{NVENC, Pictures, settings, shown},
 };
 use openh264::decoder::Decoder;
-use punktfunk_agent::encode::{Choice, EncoderSettings, Tag};
+use punktfunk_agent::{
+    encode::{Choice, EncoderSettings, Tag},
+    source,
+};
 
 #[test]
 fn h264_decodes_and_key_frames_come_when_asked_for_and_with_their_parameter_sets() {
@@ -178,7 +181,8 @@ fn full_chroma_goes_in_where_the_card_has_it() {
         let offer = punktfunk_agent::encode::Offer::of(&Choice::Auto.look());
         assert_eq!(offer.codecs, ["h264", "h265", "av1"]);
         assert_eq!(offer.chroma_444, ["h265"]);
-        assert!(offer.hdr.is_empty() && offer.invalidates_refs);
+        assert_eq!(offer.hdr, ["h265", "av1"]);
+        assert!(offer.invalidates_refs);
     };
     with_driver(
         "streams::full_chroma_goes_in_where_the_card_has_it",
@@ -188,4 +192,64 @@ fn full_chroma_goes_in_where_the_card_has_it() {
             assert_eq!(rig.pictures().len(), 5);
         },
     );
+}
+
+#[test]
+fn ten_bits_and_what_they_are_mastered_for_go_in_and_the_latter_with_key_frames_alone() {
+    // what stands in front of the picture: SEI of HEVC, metadata of AV1
+    let messages = |codec: &str, unit: &[u8]| match codec {
+        "h265" => (unit.windows(5))
+            .filter(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] >> 1 == 39)
+            .count(),
+        _ => (unit.windows(3))
+            .filter(|bytes| matches!(bytes, [0x2a, 26, 2] | [0x2a, 6, 1]))
+            .count(),
+    };
+    let body = || {
+        for codec in ["h265", "av1"] {
+            for mastering in [source::mastering("synthetic"), None] {
+                let deep = EncoderSettings {
+                    hdr: true,
+                    mastering,
+                    ..settings(640, 368)
+                };
+                let mut pictures = Pictures::open(codec, &deep);
+                let expected = if mastering.is_some() { 2 } else { 0 };
+                for index in 0..8 {
+                    if index == 5 {
+                        pictures.encoder.request_keyframe();
+                    }
+                    let (unit, key) = pictures.next().unwrap();
+                    assert_eq!(key, [0, 5].contains(&index));
+                    let found = messages(codec, &unit);
+                    assert_eq!(found, if key { expected } else { 0 }, "{codec}, {index}");
+                }
+            }
+        }
+        let full = EncoderSettings {
+            hdr: true,
+            chroma_444: true,
+            mastering: source::mastering("synthetic"),
+            ..settings(640, 368)
+        };
+        assert!(Pictures::open("h265", &full).some(3)[0].1);
+    };
+    let name = "streams::ten_bits_and_what_they_are_mastered_for_go_in_and_the_latter_with_key_frames_alone";
+    with_driver(name, &[], body, |rig| assert_eq!(rig.pictures().len(), 35));
+}
+
+#[test]
+fn a_card_of_eight_bits_offers_and_takes_no_more() {
+    let body = || {
+        let offer = punktfunk_agent::encode::Offer::of(&Choice::Auto.look());
+        assert!(offer.hdr.is_empty());
+        let deep = EncoderSettings {
+            hdr: true,
+            ..settings(640, 368)
+        };
+        let error = NVENC.open("h265", &deep).err().expect("refused");
+        assert!(error.to_string().contains("no 10 bits for h265"), "{error}");
+    };
+    let name = "streams::a_card_of_eight_bits_offers_and_takes_no_more";
+    with_driver(name, &[("NVENC_DOUBLE_NO_TEN_BIT", "1")], body, |_| {});
 }

@@ -42,6 +42,7 @@ impl Stream {
             importable: Importable::NOTHING,
             inside: Inside::Whatever,
             outputs: Outputs::Extend,
+            hdr: false,
         };
         let mut source = source::open(pattern, &request).unwrap();
         Self {

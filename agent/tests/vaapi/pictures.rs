@@ -40,6 +40,7 @@ impl Pictures {
             importable: Importable::NOTHING,
             inside: Inside::Whatever,
             outputs: Outputs::Extend,
+            hdr: false,
         };
         Self {
             encoder: VAAPI.open(codec, settings).unwrap(),

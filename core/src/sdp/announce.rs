@@ -75,6 +75,8 @@ pub fn parse_announce(
     }
     let encryption = encryption(&sdp, offer)?;
     let features = sdp.number("x-ml-general.featureFlags", 0)?;
+    // A wish that cannot be met is no reason to refuse the stream: the client is told what it gets, and shows that.
+    let hdr_asked = sdp.number("x-nv-video[0].dynamicRangeMode", 0)? != 0;
     let params = StreamParams {
         width,
         height,
@@ -91,11 +93,8 @@ pub fn parse_announce(
             offer.chroma_444.has(codec),
             "4:4:4 chroma in this codec",
         )?,
-        hdr: sdp.flag(
-            "x-nv-video[0].dynamicRangeMode",
-            offer.hdr.has(codec),
-            "HDR in this codec",
-        )?,
+        hdr: hdr_asked && offer.ten_bit.has(codec),
+        hdr_asked,
         max_reference_frames: sdp.byte("x-nv-video[0].maxNumReferenceFrames", 0, MAX_REFERENCES)?,
         refresh_rate_x100: sdp.number("x-nv-video[0].clientRefreshRateX100", 0)?,
         // Rec.601, Rec.709 or Rec.2020, limited or full range.

@@ -7,6 +7,7 @@ fn offer() -> Offer {
         av1: false,
         invalidates_refs: false,
         chroma_444: [Codec::Hevc].into_iter().collect(),
+        ten_bit: Codecs::NONE,
         hdr: Codecs::NONE,
         feature_flags: 3,
         encryption_supported: 7,
@@ -86,6 +87,7 @@ fn a_usual_announce_becomes_parameters() {
             slices: 1,
             chroma_444: false,
             hdr: false,
+            hdr_asked: false,
             max_reference_frames: 1,
             refresh_rate_x100: 5994,
             csc_mode: 2,
@@ -180,7 +182,6 @@ fn what_was_not_offered_is_refused() {
         mode("2", "1280", "720", "60"),
         Err(AnnounceError::CodecNotOffered(Codec::Av1))
     );
-    assert!(parse(&[("x-nv-video[0].dynamicRangeMode", "1")]).is_err());
     assert!(parse(&[("x-ss-video[0].chromaSamplingType", "1")]).is_err());
     let plain = Offer {
         encryption_supported: 1,
@@ -354,25 +355,32 @@ fn depth_and_chroma_are_granted_in_the_codecs_that_have_them() {
     const CHROMA: &str = "x-ss-video[0].chromaSamplingType";
     const RANGE: &str = "x-nv-video[0].dynamicRangeMode";
     assert!(wish("1", CHROMA).unwrap().chroma_444);
-    for (codec, name) in [("0", CHROMA), ("0", RANGE), ("1", RANGE)] {
-        let refused = wish(codec, name);
-        assert!(
-            matches!(refused, Err(AnnounceError::NotOffered(_))),
-            "{refused:?}"
-        );
+    let refused = wish("0", CHROMA);
+    assert!(
+        matches!(refused, Err(AnnounceError::NotOffered(_))),
+        "{refused:?}"
+    );
+    // HDR that cannot be had is SDR, and the client hears of it.
+    for codec in ["0", "1"] {
+        let params = wish(codec, RANGE).unwrap();
+        assert_eq!((params.hdr, params.hdr_asked), (false, true), "{codec}");
     }
-    let hdr: Codecs = [Codec::Hevc, Codec::Av1].into_iter().collect();
+    let ten_bit: Codecs = [Codec::Hevc, Codec::Av1].into_iter().collect();
     let wide = Offer {
         av1: true,
-        hdr,
+        // the source has none: SDR, but with the bits that the client's decoder was set up for
+        hdr: Codecs::NONE,
+        ten_bit,
         ..offer()
     };
-    let granted = |codec| {
-        let body = announce(&[("x-nv-vqos[0].bitStreamFormat", codec), (RANGE, "1")]);
-        parse_announce(&body, &wide, true).map(|params| params.hdr)
+    let granted = |codec, wish| {
+        let body = announce(&[("x-nv-vqos[0].bitStreamFormat", codec), (RANGE, wish)]);
+        let params = parse_announce(&body, &wide, true).unwrap();
+        assert_eq!(params.hdr_asked, wish == "1");
+        params.hdr
     };
-    assert_eq!((granted("1"), granted("2")), (Ok(true), Ok(true)));
-    assert!(granted("0").is_err());
+    assert!(granted("1", "1") && granted("2", "1"));
+    assert!(!granted("0", "1") && !granted("1", "0"));
 }
 
 #[test]

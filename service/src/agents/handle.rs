@@ -38,8 +38,10 @@ pub struct AgentInfo {
     pub encoders: Vec<String>,
     /// `h264`, ...
     pub codecs: Vec<String>,
-    /// Codecs that it encodes with 10 bits, HDR included.
+    /// Codecs that it encodes with 10 bits.
     pub hdr: Codecs,
+    /// Sources that give HDR, by name.
+    pub hdr_sources: Vec<String>,
     /// Codecs that it encodes with 4:4:4 chroma.
     pub chroma_444: Codecs,
     /// Its encoders can leave lost frames out of their references.

@@ -21,6 +21,7 @@ fn info(session: &str, uid: u32, seat: &str, active: bool) -> AgentInfo {
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
         hdr: punktfunk_core::sdp::Codecs::NONE,
+        hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs: false,
         locked: false,

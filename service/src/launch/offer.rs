@@ -1,6 +1,6 @@
 //! What the host can give to a client: from the owner's agent and what the policy asks on the client's network.
 use crate::{agents::AgentInfo, config::Encryption};
-use punktfunk_core::sdp::{Codec, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
+use punktfunk_core::sdp::{Codec, Codecs, ENCRYPT_AUDIO, ENCRYPT_CONTROL, ENCRYPT_VIDEO, Offer};
 
 /// Feature flag: fingers and pens are taken as such. Without it clients turn them into pointer events themselves.
 /// What gamepads can do is added by the streams, which know what this machine lets them make.
@@ -8,9 +8,10 @@ const PEN_AND_TOUCH: u32 = 1;
 
 const ALL: u32 = ENCRYPT_CONTROL | ENCRYPT_VIDEO | ENCRYPT_AUDIO;
 
-/// The offer to a client whose owner's agent is `agent`. Without one only H.264 is sure.
+/// The offer to a client whose owner's agent is `agent`, which is going to be asked for the source `source`. Without an agent
+/// only H.264 is sure.
 #[must_use]
-pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
+pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption, source: &str) -> Offer {
     let has = |codec: Codec| {
         agent.is_some_and(|agent| agent.codecs.iter().any(|name| name == codec.name()))
     };
@@ -27,7 +28,8 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
         invalidates_refs: agent.is_some_and(|agent| agent.invalidates_refs),
         chroma_444: agent.map(|agent| agent.chroma_444).unwrap_or_default(),
         // H.264 with 10 bits is not in the protocol.
-        hdr: agent.map(|agent| agent.hdr).unwrap_or_default(),
+        ten_bit: agent.map(|agent| agent.hdr).unwrap_or_default(),
+        hdr: hdr_codecs(agent, source),
         feature_flags: if agent.is_some_and(|agent| agent.touch) {
             PEN_AND_TOUCH
         } else {
@@ -36,6 +38,15 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption) -> Offer {
         encryption_supported,
         encryption_required,
     }
+}
+
+/// The codecs in which pictures of `source` are HDR: ten bits of an SDR desktop are none.
+#[must_use]
+pub fn hdr_codecs(agent: Option<&AgentInfo>, source: &str) -> Codecs {
+    agent
+        .filter(|agent| agent.hdr_sources.iter().any(|name| name == source))
+        .map(|agent| agent.hdr)
+        .unwrap_or_default()
 }
 
 /// `ServerCodecModeSupport` of an offer.

@@ -10,6 +10,9 @@ use punktfunk_dbus::applications::DESKTOP;
 use punktfunk_dbus::open_stream::OpenStream;
 use std::os::fd::OwnedFd;
 
+/// A source that gives HDR.
+const SOURCE: &str = "bright";
+
 struct Nothing;
 impl StreamSource for Nothing {
     fn open_stream(&self, _: OpenStream, _: OwnedFd, _: OwnedFd) -> Opening<'_> {
@@ -27,6 +30,7 @@ fn info(codecs: &[&str]) -> AgentInfo {
         encoders: Vec::new(),
         codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
         hdr: Codecs::NONE,
+        hdr_sources: Vec::new(),
         chroma_444: Codecs::NONE,
         invalidates_refs: false,
         active: true,
@@ -120,18 +124,20 @@ fn every_launch_has_fresh_secrets_and_a_number_of_its_own() {
 
 #[test]
 fn the_offer_follows_the_agent_and_the_policy() {
-    let mask = |codecs: &[&str]| codec_mask(&offer_for(Some(&info(codecs)), Encryption::Offered));
-    assert_eq!(codec_mask(&offer_for(None, Encryption::Offered)), 1);
+    let mask =
+        |codecs: &[&str]| codec_mask(&offer_for(Some(&info(codecs)), Encryption::Offered, SOURCE));
+    assert_eq!(codec_mask(&offer_for(None, Encryption::Offered, SOURCE)), 1);
     assert_eq!(mask(&[]), 1);
     assert_eq!(mask(&["h264", "h265"]), 0x101);
     assert_eq!(mask(&["av1", "h265", "vp9"]), 0x1_0101);
     let deep = |hdr: &[Codec], chroma: &[Codec]| {
         let mut info = info(&["h264", "h265", "av1"]);
+        info.hdr_sources = vec!["other".into(), SOURCE.into()];
         (info.hdr, info.chroma_444) = (
             hdr.iter().copied().collect(),
             chroma.iter().copied().collect(),
         );
-        codec_mask(&offer_for(Some(&info), Encryption::Offered))
+        codec_mask(&offer_for(Some(&info), Encryption::Offered, SOURCE))
     };
     assert_eq!(deep(&[Codec::Hevc], &[]), 0x1_0301);
     assert_eq!(deep(&[Codec::Av1], &[Codec::H264]), 0x7_0101);
@@ -140,27 +146,34 @@ fn the_offer_follows_the_agent_and_the_policy() {
         [Codec::H264, Codec::Hevc, Codec::Av1],
     );
     assert_eq!(deep(&both, &all), 0x7f_0301);
+    // Depth without a source of HDR is granted and not told of.
+    let mut dim = info(&["h264", "h265", "av1"]);
+    dim.hdr = both.into_iter().collect();
+    dim.hdr_sources = vec![SOURCE.into()];
+    let offer = offer_for(Some(&dim), Encryption::Offered, "auto");
+    assert_eq!((codec_mask(&offer), offer.ten_bit), (0x1_0101, dim.hdr));
     // Depth without the codec is nothing.
     let mut shallow = info(&["h264"]);
+    shallow.hdr_sources = vec![SOURCE.into()];
     shallow.hdr = both.into_iter().collect();
     shallow.chroma_444 = [Codec::Hevc].into_iter().collect();
     assert_eq!(
-        codec_mask(&offer_for(Some(&shallow), Encryption::Offered)),
+        codec_mask(&offer_for(Some(&shallow), Encryption::Offered, SOURCE)),
         1
     );
     for invalidates_refs in [false, true] {
         let mut info = info(&["h264"]);
         info.invalidates_refs = invalidates_refs;
-        let offer = offer_for(Some(&info), Encryption::Offered);
+        let offer = offer_for(Some(&info), Encryption::Offered, SOURCE);
         assert_eq!(offer.invalidates_refs, invalidates_refs);
     }
-    assert!(!offer_for(None, Encryption::Offered).invalidates_refs);
+    assert!(!offer_for(None, Encryption::Offered, SOURCE).invalidates_refs);
     let policy = |encryption| {
         let Offer {
             encryption_supported,
             encryption_required,
             ..
-        } = offer_for(None, encryption);
+        } = offer_for(None, encryption, SOURCE);
         (encryption_supported, encryption_required)
     };
     assert_eq!(policy(Encryption::Off), (1, 1));
@@ -191,7 +204,8 @@ fn an_app_whose_launch_nobody_took_up_is_not_running_and_a_resumed_one_is() {
 
 #[test]
 fn touch_is_asked_for_only_where_the_agent_can_pass_it_on() {
-    let flags = |agent: Option<&AgentInfo>| offer_for(agent, Encryption::Offered).feature_flags;
+    let flags =
+        |agent: Option<&AgentInfo>| offer_for(agent, Encryption::Offered, SOURCE).feature_flags;
     assert_eq!(flags(None), 0);
     assert_eq!(flags(Some(&info(&["h264"]))), 0);
     let touch = AgentInfo {

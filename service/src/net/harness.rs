@@ -172,6 +172,7 @@ impl TestHost {
             encoders: Vec::new(),
             codecs: codecs.iter().map(|&codec| codec.to_owned()).collect(),
             hdr: punktfunk_core::sdp::Codecs::NONE,
+            hdr_sources: Vec::new(),
             chroma_444: punktfunk_core::sdp::Codecs::NONE,
             invalidates_refs: false,
             active: true,

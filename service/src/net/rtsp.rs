@@ -211,7 +211,9 @@ fn offer(host: &Host, negotiation: &Negotiation, peer: SocketAddr) -> Offer {
     let launch = negotiation.launch();
     let policy = host.settings.now().encryption;
     let encryption = policy.towards(launch.peer).max(policy.towards(peer.ip()));
-    let mut offer = offer_for(Some(&launch.agent.info()), encryption);
+    let config = host.settings.now();
+    let agent = launch.agent.info();
+    let mut offer = offer_for(Some(&agent), encryption, &config.video_source);
     offer.feature_flags |= host.streams.gamepad_features();
     if host.settings.now().legacy_control && encryption != Encryption::Required {
         offer.encryption_required &= !ENCRYPT_CONTROL;
@@ -252,7 +254,8 @@ async fn announce(
     let cseq = request.cseq();
     let launch = negotiation.launch();
     let stereo = negotiation.stereo_high_quality();
-    let params = match parse_announce(&request.body, &offer(host, negotiation, peer), stereo) {
+    let offer = offer(host, negotiation, peer);
+    let params = match parse_announce(&request.body, &offer, stereo) {
         Ok(params) => params,
         Err(error) => {
             let hint = match error {
@@ -270,6 +273,13 @@ async fn announce(
             return Response::status(cseq, announce_status(&error));
         }
     };
+    if params.hdr_asked && !offer.hdr.has(params.codec) {
+        let bits = if params.hdr { 10 } else { 8 };
+        tracing::warn!(
+            client = %launch.client.id, codec = params.codec.name(), source = %host.settings.now().video_source,
+            "the client wants HDR, which was not offered: it gets SDR with {bits} bits, and is told so"
+        );
+    }
     if !negotiation.begin_start() {
         return Response::status(cseq, 455);
     }

@@ -225,7 +225,9 @@ impl Streams {
             commands,
             Arc::clone(&wake),
             happenings,
-            registry.control.outbox(params.hdr),
+            registry
+                .control
+                .outbox(params.hdr_asked.then_some(opened.hdr == Some(true))),
             Permits::new(shown, &launch.client.permissions),
         );
         let link = Arc::new(link);

@@ -52,6 +52,7 @@ impl AgentDouble {
             encoders: vec!["double".into()],
             codecs: offer.codecs,
             hdr: None,
+            hdr_sources: None,
             chroma_444: None,
             invalidates_refs: Some(offer.invalidates_refs),
             touch: None,
@@ -121,6 +122,7 @@ impl Object {
             encoder: "double".into(),
             source: "recording".into(),
             invalidates_refs: Some(self.invalidates_refs),
+            hdr: None,
         })
     }
 

@@ -335,6 +335,7 @@ impl Running {
             .unwrap_or_default();
         let statistics = self.shared.snapshot();
         self.check_silence(&statistics);
+        self.check_range(&statistics, &state);
         if let (Some(path), Some(picture)) = (&self.options.write_png, &picture) {
             picture.write_png(path)?;
         }
@@ -351,6 +352,36 @@ impl Running {
         let waited = first.map(|first| first.saturating_duration_since(self.asked));
         report.video.launch_to_first_frame_ms = waited.map(|waited| waited.as_secs_f64() * 1e3);
         Ok(report)
+    }
+
+    /// What the host says of HDR, what the stream says of it, and what was asked for.
+    fn check_range(&self, statistics: &video::Statistics, state: &control::State) {
+        let told = state.hdr();
+        let on = told.as_ref().is_some_and(|(enabled, _)| *enabled);
+        let described = statistics.described;
+        let shown = described.is_some_and(|described| described.is_hdr());
+        let detail = || format!("told {told:?}, the stream says {described:?}");
+        let any = statistics.key_frames > 0;
+        let breaches = &self.breaches;
+        breaches.require(
+            !on || shown || !any,
+            "11.4",
+            "hdr-announced-for-sdr",
+            detail,
+        );
+        breaches.require(on || !shown, "11.4", "hdr-without-its-message", detail);
+        breaches.require(
+            self.options.hdr || !on,
+            "11.4",
+            "hdr-that-nobody-asked-for",
+            detail,
+        );
+        breaches.require(
+            told.is_some() || !self.options.hdr || !any,
+            "11.4",
+            "hdr-asked-for-and-not-answered",
+            detail,
+        );
     }
 
     /// The two ways in which a client gives up on a host that does not deliver.

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod mark;
 pub mod opening;
 pub mod packet;
+pub mod range;
 pub mod reassembly;
 pub mod receiver;
 pub mod statistics;

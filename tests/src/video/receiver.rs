@@ -9,6 +9,7 @@ use super::{
     mark,
     opening::Opening,
     packet::Packet,
+    range,
     reassembly::Event,
 };
 use crate::{
@@ -252,6 +253,10 @@ impl Worker {
                             u32::try_from((came_us - sent_us).abs()).unwrap_or(u32::MAX)
                         });
                     let mark = mark::read(self.codec, &frame.access_unit);
+                    let described = match verdict.key {
+                        true => range::describe(self.codec, &frame.access_unit),
+                        false => None,
+                    };
                     let age = age_us(frame.timestamp);
                     self.shared.update(|statistics| {
                         statistics.frames_complete += 1;
@@ -261,6 +266,7 @@ impl Worker {
                         let made_us = made.map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX));
                         statistics.made_to_complete_us.extend(made_us);
                         statistics.key_frames += u64::from(verdict.key);
+                        statistics.described = described.or(statistics.described);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);
                         statistics.recovery_frames +=

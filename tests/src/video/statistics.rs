@@ -1,6 +1,6 @@
 //! The figures of the video plane, counted by the receiving thread and the decoder.
 
-use super::{counter::Counters, ledger::Ledger, mark::Marks};
+use super::{counter::Counters, ledger::Ledger, mark::Marks, range::Described};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub struct Statistics {
     /// Whose frames came, where the source marked them.
     pub marks: Marks,
     pub picture: Option<(usize, usize)>,
+    /// What the last key frame says of its light.
+    pub described: Option<Described>,
     pub first_frame_index: Option<u32>,
     pub last_frame_index: u32,
     pub first_packet: Option<Instant>,

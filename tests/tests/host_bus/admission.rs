@@ -17,6 +17,7 @@ fn offer() -> AgentOffer {
         encoders: vec!["openh264".into()],
         codecs: vec!["h264".into()],
         hdr: None,
+        hdr_sources: None,
         chroma_444: None,
         invalidates_refs: None,
         touch: None,
@@ -147,6 +148,10 @@ async fn an_offer_beyond_measure_is_refused() {
         },
         AgentOffer {
             codecs: vec!["x".repeat(100)],
+            ..offer()
+        },
+        AgentOffer {
+            hdr_sources: Some(vec!["x".into(); 17]),
             ..offer()
         },
         AgentOffer {

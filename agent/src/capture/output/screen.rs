@@ -31,7 +31,7 @@ use super::{
 use crate::{
     capture::CaptureError,
     clock,
-    source::{Picture, PictureSlot, detection},
+    source::{Picture, PictureSlot, PixelFormat, detection},
     wayland::{Wayland, WaylandEnd},
 };
 
@@ -277,6 +277,7 @@ impl Screen {
             height,
             stride: width as usize * 4,
             data,
+            format: PixelFormat::Bgrx,
             dmabuf: None,
             capture_ns,
             sequence,

@@ -71,7 +71,8 @@ impl Capabilities {
             custom_vbv: can(abi::CAP_CUSTOM_VBV)?,
             formats: formats(driver, session, codec)?,
         };
-        capabilities.ten_bit &= capabilities.takes(abi::FORMAT_YUV420_10);
+        // no client knows H.264 with 10 bits
+        capabilities.ten_bit &= codec != Codec::H264 && capabilities.takes(abi::FORMAT_YUV420_10);
         capabilities.chroma_444 &= capabilities.takes(abi::FORMAT_YUV444);
         Ok(capabilities)
     }
@@ -120,6 +121,11 @@ impl Capabilities {
             ))
         } else if settings.chroma_444 && !self.chroma_444 {
             Some(format!("this card has no 4:4:4 for {}", self.codec.name()))
+        } else if settings.chroma_444 && settings.hdr && !self.takes(abi::FORMAT_YUV444_10) {
+            Some(format!(
+                "this card has no 4:4:4 with 10 bits for {}",
+                self.codec.name()
+            ))
         } else {
             None
         }

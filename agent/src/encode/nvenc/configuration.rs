@@ -8,6 +8,7 @@ use crate::{
     convert::{Colour, ColourSpace},
     encode::{Codec, EncoderSettings},
 };
+use punktfunk_core::control::HdrMetadata;
 
 /// References kept where the client sets no limit: losses up to this many pictures back need no key frame, and a 4K stream
 /// stays within what H.264 level 5.1 lets decoders keep.
@@ -29,7 +30,10 @@ pub struct Plan {
     pub fps: u32,
     pub kbps: u32,
     pub colour: Colour,
+    /// 10 bits.
     pub hdr: bool,
+    /// HDR10; `colour` is then BT.2020.
+    pub mastering: Option<HdrMetadata>,
     pub chroma_444: bool,
     pub slices: u32,
     /// Pictures that stay referable.
@@ -48,14 +52,23 @@ impl Plan {
             (true, 0) => REFERENCES,
             (true, limit) => limit.min(REFERENCES).min(most),
         };
+        let mastering = settings.mastering.filter(|_| settings.hdr);
+        let space = match mastering {
+            Some(_) => ColourSpace::Bt2020,
+            None => settings.colour.space,
+        };
         Self {
             codec: card.codec,
             width: settings.width,
             height: settings.height,
             fps: settings.fps,
             kbps: settings.bitrate_kbps,
-            colour: settings.colour,
+            colour: Colour {
+                space,
+                ..settings.colour
+            },
             hdr: settings.hdr,
+            mastering,
             chroma_444: settings.chroma_444,
             slices: settings.slices.clamp(1, MAX_SLICES),
             references,
@@ -181,12 +194,13 @@ impl Plan {
             bitstream_restriction: 1,
             ..Vui::zeroed()
         };
-        (vui.primaries, vui.transfer, vui.matrix) = match (self.colour.space, self.hdr) {
-            (ColourSpace::Bt601, _) => (6, 6, 6),
-            (ColourSpace::Bt709, _) => (1, 1, 1),
-            (ColourSpace::Bt2020, false) => (9, 14, 9),
-            (ColourSpace::Bt2020, true) => (9, 16, 9),
-        };
+        (vui.primaries, vui.transfer, vui.matrix) =
+            match (self.colour.space, self.mastering.is_some()) {
+                (ColourSpace::Bt601, _) => (6, 6, 6),
+                (ColourSpace::Bt709, _) => (1, 1, 1),
+                (ColourSpace::Bt2020, false) => (9, 14, 9),
+                (ColourSpace::Bt2020, true) => (9, 16, 9),
+            };
         vui
     }
 

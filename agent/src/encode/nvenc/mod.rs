@@ -17,6 +17,7 @@ mod configuration;
 mod cuda;
 mod error;
 mod library;
+mod metadata;
 mod references;
 mod session;
 mod surface;
@@ -117,12 +118,14 @@ impl Nvenc {
             converter: Converter::new(
                 settings.width as usize,
                 settings.height as usize,
-                settings.colour,
-            ),
-            layout: if settings.chroma_444 {
-                Layout::Yuv444
-            } else {
-                Layout::Nv12
+                plan.colour,
+            )
+            .hdr(plan.mastering.is_some()),
+            layout: match (settings.hdr, settings.chroma_444) {
+                (false, false) => Layout::Nv12,
+                (false, true) => Layout::Yuv444,
+                (true, false) => Layout::P010,
+                (true, true) => Layout::Yuv444Deep,
             },
             references: References::new(plan.references),
             card,

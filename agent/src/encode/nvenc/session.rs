@@ -12,6 +12,7 @@ use super::{
     cuda::Context,
     error::{INCOMPATIBLE_CLIENT_KEY, NvencError, OUT_OF_MEMORY},
     library::Driver,
+    metadata::{self, Metadata},
     surface::{Shape, Surface},
 };
 use std::{ffi::c_void, ptr, slice, sync::Arc, thread, time::Duration};
@@ -109,6 +110,10 @@ pub struct Session {
     surface: Surface,
     bitstream: *mut c_void,
     plan: Plan,
+    /// Goes with every key frame.
+    metadata: Vec<Metadata>,
+    /// Nothing was encoded yet: the next picture is a key frame unasked.
+    fresh: bool,
     /// As handed to the driver, for changes of the rate.
     config: Box<abi::Config>,
     opened: Opened,
@@ -163,6 +168,8 @@ impl Session {
         Ok(Self {
             surface,
             bitstream: create.buffer,
+            metadata: metadata::of(plan.codec, plan.mastering.as_ref()),
+            fresh: true,
             plan,
             config,
             opened,
@@ -209,12 +216,18 @@ impl Session {
         if idr {
             picture.flags = abi::FLAG_FORCE_IDR | abi::FLAG_OUTPUT_PARAMETER_SETS;
         }
+        let mut payloads = Vec::new();
+        if idr || self.fresh {
+            payloads.extend(self.metadata.iter().map(Metadata::payload));
+            metadata::attach(self.plan.codec, &mut payloads, &mut picture.codec);
+        }
         let (driver, handle) = (self.opened.driver(), self.opened.handle());
-        self.surface.mapped(&self.opened, |input| {
+        let encoded = self.surface.mapped(&self.opened, |input| {
             picture.input = input;
             let mut status = BUSY;
             for _ in 0..BUSY_RETRIES {
-                // SAFETY: the structure is of the version it says; input is mapped, output is this session's, not locked.
+                // SAFETY: the structure is of the version it says; input is mapped, output is this session's, not locked; the
+                // payloads, and the bytes that they point to, live through the call.
                 status = unsafe { (driver.nvenc.encode_picture)(handle, &raw mut picture) };
                 if status != BUSY {
                     break;
@@ -223,7 +236,9 @@ impl Session {
             }
             driver.call(handle, "encoding a picture", status)?;
             self.fetch(unit)
-        })
+        })?;
+        self.fresh = false;
+        Ok(encoded)
     }
 
     fn fetch(&self, unit: &mut Vec<u8>) -> Result<Encoded, NvencError> {

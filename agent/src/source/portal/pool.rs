@@ -300,6 +300,7 @@ mod tests {
             importable: Importable::NOTHING,
             inside: Default::default(),
             outputs: Outputs::Extend,
+            hdr: false,
         };
         Key::of(&request, monitor)
     }

@@ -2,8 +2,8 @@
 //!
 //! Geometry, so that a receiver can be written from this text alone: 40 blocks of 16x16 pixels from the picture's top
 //! left corner, block i at x = 16 * (i mod c), y = 16 * (i div c), where c = floor(width / 16), at most 40 blocks in a
-//! row: so from 640 pixels of width on it is one row, below that the blocks wrap into further rows. White (255) is 1,
-//! black (0) is 0. Blocks 0–31 are the number, most significant bit first; blocks 32–39 the exclusive or of its four
+//! row: so from 640 pixels of width on it is one row, below that the blocks wrap into further rows. White (255; in HDR
+//! reference white) is 1, black (0) is 0. Blocks 0–31 are the number, most significant bit first; blocks 32–39 the exclusive or of its four
 //! bytes, most significant bit first. The first picture is 1, every new picture one more.
 //!
 //! The reader here serves the agent's own tests.
@@ -37,22 +37,19 @@ fn bits(number: u32) -> u64 {
     u64::from(number) << 8 | u64::from(check)
 }
 
-/// Paint `number` into a tightly packed BGRx picture of this width.
-pub fn paint(bgrx: &mut [u8], width: usize, number: u32) {
+/// Paint `number` into a tightly packed picture of this width, with these pixels for 0 and for 1.
+pub fn paint(pixels: &mut [u8], width: usize, number: u32, dark: [u8; PIXEL], light: [u8; PIXEL]) {
     let Some(columns) = columns(width) else {
         return;
     };
     let bits = bits(number);
     for block in 0..BLOCKS {
-        let value = if bits >> (BLOCKS - 1 - block) & 1 == 1 {
-            255
-        } else {
-            0
-        };
+        let set = bits >> (BLOCKS - 1 - block) & 1 == 1;
+        let row = if set { light } else { dark }.repeat(BLOCK);
         let (x, y) = (block % columns * BLOCK, block / columns * BLOCK);
         for line in y..y + BLOCK {
             let start = (line * width + x) * PIXEL;
-            bgrx[start..start + BLOCK * PIXEL].fill(value);
+            pixels[start..start + BLOCK * PIXEL].copy_from_slice(&row);
         }
     }
 }
@@ -86,7 +83,7 @@ mod tests {
     fn round_trip(width: usize, number: u32) -> Option<u32> {
         let height = height(width)?;
         let mut bgrx = vec![90; width * height * PIXEL];
-        paint(&mut bgrx, width, number);
+        paint(&mut bgrx, width, number, [0; 4], [255; 4]);
         let luma: Vec<u8> = bgrx.iter().copied().step_by(PIXEL).collect();
         read(&luma, width, width)
     }
@@ -105,7 +102,7 @@ mod tests {
         // number 1: only bit 31 is set, and the check byte is 1: only block 39
         let width = 640;
         let mut bgrx = vec![0; width * 16 * PIXEL];
-        paint(&mut bgrx, width, 1);
+        paint(&mut bgrx, width, 1, [0; 4], [255; 4]);
         for block in 0..40 {
             let expected = if block == 31 || block == 39 { 255 } else { 0 };
             for (x, y) in [(0, 0), (15, 15)] {

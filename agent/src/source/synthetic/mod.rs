@@ -2,12 +2,18 @@
 //!
 //! It has no clock: the encode thread asks for the next picture, so the numbers run 1, 2, 3 … over exactly the pictures
 //! that were encoded. `synthetic` repaints everything and looks like a busy desktop; `synthetic-fast` changes only the
-//! number and a small box.
+//! number and a small box. `synthetic` also comes in HDR, as another pattern with known light.
 
 pub mod counter;
+mod hdr;
 mod pattern;
 
-use super::{AudioOrigin, Painter, Picture, PictureSlot, Source, SourceError, SourceRequest};
+pub use hdr::MASTERING;
+
+use super::{
+    AudioOrigin, Painter, Picture, PictureSlot, PixelFormat, Source, SourceError, SourceRequest,
+};
+use hdr::HdrPattern;
 use pattern::Pattern;
 use std::sync::Arc;
 
@@ -53,8 +59,11 @@ impl Synthetic {
             name,
             slot: Arc::default(),
             painter: Some(Box::new(PatternPainter {
-                pattern: Pattern::new(width, height),
-                fast,
+                shows: match (fast, request.hdr) {
+                    (true, _) => Shows::Still(Pattern::new(width, height)),
+                    (false, false) => Shows::Moving(Pattern::new(width, height)),
+                    (false, true) => Shows::Hdr(HdrPattern::new(width, height)),
+                },
                 number: 0,
                 painted: 0,
             })),
@@ -82,9 +91,14 @@ impl Source for Synthetic {
     }
 }
 
+enum Shows {
+    Moving(Pattern),
+    Still(Pattern),
+    Hdr(HdrPattern),
+}
+
 struct PatternPainter {
-    pattern: Pattern,
-    fast: bool,
+    shows: Shows,
     /// Of the last picture, painted or skipped; the first one is 1.
     number: u32,
     /// Of the last painted one.
@@ -93,20 +107,29 @@ struct PatternPainter {
 
 impl Painter for PatternPainter {
     fn paint(&mut self, picture: &mut Picture, now_ns: u64) {
-        let (width, height) = (self.pattern.width(), self.pattern.height());
+        let (width, height) = match &self.shows {
+            Shows::Moving(pattern) | Shows::Still(pattern) => (pattern.width(), pattern.height()),
+            Shows::Hdr(pattern) => (pattern.width(), pattern.height()),
+        };
         let continues = picture.sequence == u64::from(self.painted)
             && picture.data.len() == width * height * PIXEL
             && self.painted > 0;
         self.number = self.number.wrapping_add(1);
         self.painted = self.number;
         picture.data.resize(width * height * PIXEL, 0);
-        if self.fast {
-            self.pattern
-                .paint_still(&mut picture.data, self.number, !continues);
-        } else {
-            self.pattern.paint_moving(&mut picture.data, self.number);
+        match &mut self.shows {
+            Shows::Moving(pattern) => pattern.paint_moving(&mut picture.data, self.number),
+            Shows::Still(pattern) => {
+                pattern.paint_still(&mut picture.data, self.number, !continues);
+            }
+            Shows::Hdr(pattern) => pattern.paint(&mut picture.data, self.number),
         }
-        counter::paint(&mut picture.data, width, self.number);
+        picture.format = if matches!(self.shows, Shows::Hdr(_)) {
+            PixelFormat::Rgb10Pq
+        } else {
+            counter::paint(&mut picture.data, width, self.number, [0; 4], [255; 4]);
+            PixelFormat::Bgrx
+        };
         picture.width = width as u32;
         picture.height = height as u32;
         picture.stride = width * PIXEL;
@@ -133,6 +156,7 @@ mod tests {
             importable: Importable::NOTHING,
             inside: Default::default(),
             outputs: Outputs::Extend,
+            hdr: false,
         }
     }
 

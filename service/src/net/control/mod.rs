@@ -141,8 +141,8 @@ impl Control {
         taken.await.map_err(gone)
     }
 
-    /// The box for what a stream is going to tell its client. `hdr`: it was negotiated so.
-    pub fn outbox(&self, hdr: bool) -> Outbox {
+    /// The box for what a stream is going to tell its client. `hdr`: it asked for HDR, and whether it gets that.
+    pub fn outbox(&self, hdr: Option<bool>) -> Outbox {
         Outbox::new(Arc::clone(&self.wake), hdr)
     }
 

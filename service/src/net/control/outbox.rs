@@ -32,27 +32,30 @@ pub struct Outbox {
     waiting: Mutex<Vec<(Place, HostMessage)>>,
     /// Rung when something was left.
     wake: Arc<Wake>,
-    /// The stream was negotiated as HDR.
+    /// The client asked for HDR.
     hdr: bool,
 }
 
 impl Outbox {
-    /// A client of an `hdr` stream is told so when it connects: until then it takes the picture for SDR.
-    pub(super) fn new(wake: Arc<Wake>, hdr: bool) -> Self {
+    /// A client that asked for HDR is told whether it gets that (`hdr`) when it connects: until then it takes the picture for
+    /// SDR.
+    pub(super) fn new(wake: Arc<Wake>, hdr: Option<bool>) -> Self {
         let outbox = Self {
             waiting: Mutex::default(),
             wake,
-            hdr,
+            hdr: hdr.is_some(),
         };
-        outbox.put(HostMessage::Hdr {
-            enabled: true,
-            metadata: HdrMetadata::default(),
-        });
+        if let Some(enabled) = hdr {
+            outbox.put(HostMessage::Hdr {
+                enabled,
+                metadata: HdrMetadata::default(),
+            });
+        }
         outbox
     }
 
     /// Leave a message. It takes the place of one that sets the same thing and has not left yet. Messages about
-    /// controllers that cannot exist, about HDR where the stream is not, and terminations (which end the stream:
+    /// controllers that cannot exist, about HDR where nobody asked for it, and terminations (which end the stream:
     /// [`super::Control::end`]) are ignored.
     pub fn put(&self, message: HostMessage) {
         let Some(place) = place(&message).filter(|place| self.hdr || *place != Place::Hdr) else {
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(Arc::new(Wake::new().unwrap()), false)
+        Outbox::new(Arc::new(Wake::new().unwrap()), None)
     }
 
     fn rumble(controller: u16, low: u16) -> HostMessage {
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_client_of_an_hdr_stream_hears_of_hdr_and_at_once() {
+    fn only_a_client_that_asked_for_hdr_hears_of_hdr_and_at_once() {
         let hdr = |enabled, level| HostMessage::Hdr {
             enabled,
             metadata: HdrMetadata {
@@ -226,12 +229,14 @@ mod tests {
         let sdr = outbox();
         sdr.put(hdr(true, 1000));
         assert_eq!(sdr.take(true), None);
-        let outbox = Outbox::new(Arc::new(Wake::new().unwrap()), true);
+        let outbox = Outbox::new(Arc::new(Wake::new().unwrap()), Some(true));
         assert_eq!(outbox.take(false), Some(hdr(true, 0)));
         outbox.put(hdr(true, 1000));
         outbox.put(hdr(false, 400));
         assert_eq!(outbox.take(false), Some(hdr(false, 400)));
         assert_eq!(outbox.take(false), None);
+        let refused = Outbox::new(Arc::new(Wake::new().unwrap()), Some(false));
+        assert_eq!(refused.take(false), Some(hdr(false, 0)));
     }
 
     #[test]

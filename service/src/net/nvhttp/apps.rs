@@ -1,15 +1,17 @@
 //! `/applist` and `/appasset`: what can be launched, and what it looks like.
 use super::{query::Query, xml::Xml};
-use crate::{host::Host, store::ClientRecord};
+use crate::{host::Host, launch::hdr_codecs, store::ClientRecord};
 use std::borrow::Cow;
 
 /// The applications of the client's owner, the desktop first.
 pub(super) async fn list(host: &Host, client: &ClientRecord) -> Xml {
     let list = host.applications.for_client(&host.agents, client).await;
+    let agent = host.agents.for_client(client).map(|agent| agent.info());
+    let config = host.settings.now();
+    let hdr = !hdr_codecs(agent.as_ref(), &config.video_source).is_empty();
     list.iter().fold(Xml::ok(), |xml, application| {
         let inner = Xml::ok()
-            // no source of pictures has more than 8 bits yet
-            .element("IsHdrSupported", 0)
+            .element("IsHdrSupported", u8::from(hdr))
             .element("AppTitle", &application.title)
             .element("ID", application.id);
         xml.nested("App", inner)

@@ -45,11 +45,13 @@ pub(super) fn for_client(host: &Host, caller: &Caller, client: &ClientRecord) ->
 }
 
 fn common(host: &Host, caller: &Caller, agent: Option<&AgentInfo>, mac: [u8; 6]) -> Xml {
+    let config = host.settings.now();
     let offer = offer_for(
         agent,
-        host.settings.now().encryption.towards(caller.peer.ip()),
+        config.encryption.towards(caller.peer.ip()),
+        &config.video_source,
     );
-    let ports = host.settings.now().ports;
+    let ports = config.ports;
     let local_ip = match caller.local.ip() {
         IpAddr::V4(v4) => v4,
         // Clients ignore it, and so keep the IPv4 address that they know.

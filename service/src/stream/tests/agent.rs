@@ -33,6 +33,7 @@ type Opened = (OpenStream, OwnedFd, OwnedFd);
 
 impl StreamSource for Source {
     fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
+        let hdr = Some(options.hdr);
         let opened = self.0.lock().unwrap().send((options, ring, channel));
         if opened.is_err() {
             // The test wants no more of it.
@@ -43,6 +44,7 @@ impl StreamSource for Source {
             encoder: "fake".into(),
             source: "fake".into(),
             invalidates_refs: Some(self.1),
+            hdr,
         })))
     }
 }
@@ -76,6 +78,7 @@ pub fn register_as(
         encoders: vec!["fake".into()],
         codecs: vec!["h264".into()],
         hdr: punktfunk_core::sdp::Codecs::NONE,
+        hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs: false,
         locked: false,

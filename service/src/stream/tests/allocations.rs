@@ -43,7 +43,7 @@ fn a_frame_allocates_nothing_once_the_buffers_have_their_size() {
         commands.clone(),
         Arc::clone(&wake),
         happenings,
-        rig.streams.0.control.outbox(false),
+        rig.streams.0.control.outbox(None),
         Permits::new(shown, &setup.launch.client.permissions),
     ));
     let media = Media {

@@ -91,7 +91,9 @@ fn every_message_to_a_pad_arrives_as_it_was_left() {
 #[test]
 fn hdr_is_told_at_the_start_and_at_every_change() {
     let rig = Rig::new();
-    let (agent, mut client) = rig.start_with(1, |params| params.hdr = true);
+    let (agent, mut client) = rig.start_with(1, |params| {
+        (params.hdr, params.hdr_asked) = (true, true);
+    });
     client.connect(connect_data(1));
     assert_eq!(client.hear(), Heard::Message(hdr(true, 0)));
     for (enabled, level) in [(true, 1000), (false, 0), (true, 600)] {
@@ -101,6 +103,14 @@ fn hdr_is_told_at_the_start_and_at_every_change() {
         agent.say(&ToService::Hdr { enabled, metadata });
         assert_eq!(client.hear(), Heard::Message(hdr(enabled, level)));
     }
+}
+
+#[test]
+fn a_client_that_wanted_hdr_and_does_not_get_it_is_told() {
+    let rig = Rig::new();
+    let (_agent, mut client) = rig.start_with(1, |params| params.hdr_asked = true);
+    client.connect(connect_data(1));
+    assert_eq!(client.hear(), Heard::Message(hdr(false, 0)));
 }
 
 #[test]

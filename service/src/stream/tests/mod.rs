@@ -161,6 +161,7 @@ fn setup(
         slices: 1,
         chroma_444: false,
         hdr: false,
+        hdr_asked: false,
         max_reference_frames: 0,
         refresh_rate_x100: 0,
         csc_mode: 0,

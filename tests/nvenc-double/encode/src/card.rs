@@ -14,6 +14,9 @@ pub enum Codec {
 
 pub const NV12: u32 = 0x1;
 pub const YUV444: u32 = 0x1000;
+/// P010, and three planes of such words.
+pub const YUV420_10: u32 = 0x1_0000;
+pub const YUV444_10: u32 = 0x10_0000;
 
 impl Codec {
     pub fn of(guid: &GUID) -> Option<Self> {
@@ -43,8 +46,10 @@ impl Codec {
 
     /// Formats of pictures that go in: of those, the ones that the double makes a stream of.
     pub fn formats(self) -> &'static [u32] {
-        match self {
-            Self::Hevc => &[NV12, YUV444],
+        match (self, knobs::ten_bit()) {
+            (Self::Hevc, true) => &[NV12, YUV444, YUV420_10, YUV444_10],
+            (Self::Hevc, false) => &[NV12, YUV444],
+            (Self::Av1, true) => &[NV12, YUV420_10],
             _ => &[NV12],
         }
     }
@@ -75,6 +80,7 @@ impl Codec {
             25 => 1,
             31 => width * height / 256,
             33 => i32::from(self == Self::Hevc),
+            39 => i32::from(self != Self::H264 && knobs::ten_bit()),
             // the double has no card's speed
             32 => 0,
             45 => 64,

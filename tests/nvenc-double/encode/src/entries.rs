@@ -6,7 +6,7 @@ use crate::{
     cuda, knobs,
     references::Kind,
     registry,
-    session::{self, Registration, Session, Submission},
+    session::{self, Payloads, Registration, Session, Submission},
     setup::{self, number},
 };
 use nvidia_video_codec_sdk::sys::nvEncodeAPI::*;
@@ -333,7 +333,21 @@ unsafe extern "C" fn unmap(handle: Handle, mapped: NV_ENC_INPUT_PTR) -> NVENCSTA
 
 unsafe extern "C" fn encode(handle: Handle, params: *mut NV_ENC_PIC_PARAMS) -> NVENCSTATUS {
     structure!(params: NV_ENC_PIC_PARAMS_VER, "NV_ENC_PIC_PARAMS");
+    let codec = &params.codecPicParams;
+    // SAFETY: a pointer and a number each, whichever member of the union was meant.
+    let (sei, sei_count, obus, obu_count) = unsafe {
+        (
+            codec.hevcPicParams.seiPayloadArray,
+            codec.hevcPicParams.seiPayloadArrayCnt,
+            codec.av1PicParams.obuPayloadArray,
+            codec.av1PicParams.obuPayloadArrayCnt,
+        )
+    };
     let wanted = Submission {
+        payloads: Payloads {
+            hevc: (sei.expose_provenance(), sei_count),
+            av1: (obus.expose_provenance(), obu_count),
+        },
         input: params.inputBuffer.addr(),
         output: params.outputBitstream.addr(),
         width: params.inputWidth,

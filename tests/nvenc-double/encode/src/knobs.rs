@@ -8,6 +8,7 @@
 //! | `NVENC_DOUBLE_NO_ENCODER=1` | a card without an encoder |
 //! | `NVENC_DOUBLE_SESSIONS=3` | how many sessions may be open |
 //! | `NVENC_DOUBLE_NO_INVALIDATION=1` | the card cannot invalidate references |
+//! | `NVENC_DOUBLE_NO_TEN_BIT=1` | the card has 8 bits only |
 //! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
 //! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
 //! | `NVENC_DOUBLE_LOSSES=1` | how many sessions do so, without it all |
@@ -56,6 +57,10 @@ pub fn sessions() -> usize {
 
 pub fn invalidation() -> bool {
     !set("NVENC_DOUBLE_NO_INVALIDATION")
+}
+
+pub fn ten_bit() -> bool {
+    !set("NVENC_DOUBLE_NO_TEN_BIT")
 }
 
 pub fn busy() -> Option<u64> {

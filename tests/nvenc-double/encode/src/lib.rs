@@ -16,6 +16,7 @@ mod coder;
 mod cuda;
 mod entries;
 mod knobs;
+mod metadata;
 mod references;
 mod registry;
 pub mod rig;

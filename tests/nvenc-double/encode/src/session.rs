@@ -4,7 +4,7 @@ use crate::{
     books,
     card::{self, Codec},
     coder::{self, Coder, Setup, Source},
-    cuda, knobs,
+    cuda, knobs, metadata,
     references::{Kind, References},
 };
 use std::{
@@ -73,6 +73,14 @@ pub struct Submission {
     pub flags: u32,
     pub stamp: u64,
     pub frame_index: u32,
+    /// Where the messages for the stream begin, and how many: the address of an array of `NV_ENC_SEI_PAYLOAD`.
+    pub payloads: Payloads,
+}
+
+/// By the codec that the session was set up for: the places differ.
+pub struct Payloads {
+    pub hevc: (usize, u32),
+    pub av1: (usize, u32),
 }
 
 pub struct Session {
@@ -308,10 +316,11 @@ impl Session {
                 "a picture of another size, format or structure",
             ));
         }
-        let set_up_for = if setup.chroma_444 {
-            card::YUV444
-        } else {
-            card::NV12
+        let set_up_for = match (setup.chroma_444, setup.bits) {
+            (false, 8) => card::NV12,
+            (true, 8) => card::YUV444,
+            (false, _) => card::YUV420_10,
+            (true, _) => card::YUV444_10,
         };
         if wanted.format != set_up_for {
             return Err(self.misuse(
@@ -344,6 +353,17 @@ impl Session {
         let (line, lines) = shape(wanted.format, wanted.width, wanted.height);
         let bytes = cuda::read(self.context(), address, pitch, line, lines)
             .map_err(|_| DEVICE_NOT_EXIST)?;
+        let low_bits = |word: &[u8]| word[0] & 0x3f != 0;
+        if setup.bits == 10 && bytes.chunks_exact(2).any(low_bits) {
+            return Err(self.misuse(
+                INVALID_PARAM,
+                "samples of 10 bits that are not in the upper bits of their words",
+            ));
+        }
+        let metadata = match metadata::read(&setup, &wanted.payloads) {
+            Ok(metadata) => metadata,
+            Err(text) => return Err(self.misuse(INVALID_PARAM, text)),
+        };
         let kind = match wanted.flags & 2 {
             0 => self.references.next(),
             _ => Kind::Idr,
@@ -353,6 +373,7 @@ impl Session {
             width: wanted.width as usize,
             height: wanted.height as usize,
             bytes: &bytes,
+            metadata: &metadata,
         };
         let Some(coder) = &mut self.coder else {
             return Err(NOT_INITIALIZED);
@@ -448,6 +469,8 @@ fn shape(format: u32, width: u32, height: u32) -> (usize, usize) {
     let (width, height) = (width as usize, height as usize);
     match format {
         card::YUV444 => (width, height * 3),
+        card::YUV420_10 => (width * 2, height * 3 / 2),
+        card::YUV444_10 => (width * 2, height * 3),
         _ => (width, height * 3 / 2),
     }
 }

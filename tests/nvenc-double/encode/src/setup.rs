@@ -9,8 +9,9 @@ use crate::{
 use nvidia_video_codec_sdk::sys::nvEncodeAPI::{
     GUID, NV_ENC_AV1_PROFILE_MAIN_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_H264_VUI_PARAMETERS,
     NV_ENC_CONFIG_VER, NV_ENC_H264_PROFILE_HIGH_GUID, NV_ENC_HEVC_PROFILE_FREXT_GUID,
-    NV_ENC_HEVC_PROFILE_MAIN_GUID, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INITIALIZE_PARAMS_VER,
-    NV_ENC_LEVEL, NV_ENC_PRESET_P1_GUID, NV_ENC_RC_PARAMS_VER, NVENC_INFINITE_GOPLENGTH,
+    NV_ENC_HEVC_PROFILE_MAIN_GUID, NV_ENC_HEVC_PROFILE_MAIN10_GUID, NV_ENC_INITIALIZE_PARAMS,
+    NV_ENC_INITIALIZE_PARAMS_VER, NV_ENC_LEVEL, NV_ENC_PRESET_P1_GUID, NV_ENC_RC_PARAMS_VER,
+    NVENC_INFINITE_GOPLENGTH,
 };
 
 /// A field that the bindings have as a Rust enum, as the number that the program wrote: it may be none of the enum's.
@@ -114,10 +115,16 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
         return Err(refuse(INVALID_PARAM, "a level that the stream may not fit"));
     }
     let full = found.chroma == 3;
-    if found.depth != 0 || !(full || found.chroma == 1) {
+    if ![0, 2].contains(&found.depth) || !(full || found.chroma == 1) {
         return Err(refuse(
             UNSUPPORTED_PARAM,
             "another depth or chroma than this double has",
+        ));
+    }
+    if found.depth != 0 && codec.capability(39) != Some(1) {
+        return Err(refuse(
+            UNSUPPORTED_PARAM,
+            "10 bits with a codec that the card has not got them for",
         ));
     }
     if full && codec.capability(33) != Some(1) {
@@ -134,6 +141,7 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
         kbps: rc.averageBitRate / 1000,
         references: found.references,
         chroma_444: full,
+        bits: found.depth + 8,
         colour: found.colour,
     };
     Ok((setup, found.repeats))
@@ -184,9 +192,10 @@ unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
             // SAFETY: the caller's contract.
             let hevc = unsafe { &config.encodeCodecConfig.hevcConfig };
             OfCodec {
-                profile: match hevc.chromaFormatIDC() {
-                    3 => NV_ENC_HEVC_PROFILE_FREXT_GUID,
-                    _ => NV_ENC_HEVC_PROFILE_MAIN_GUID,
+                profile: match (hevc.chromaFormatIDC(), hevc.pixelBitDepthMinus8()) {
+                    (3, _) => NV_ENC_HEVC_PROFILE_FREXT_GUID,
+                    (_, 0) => NV_ENC_HEVC_PROFILE_MAIN_GUID,
+                    _ => NV_ENC_HEVC_PROFILE_MAIN10_GUID,
                 },
                 references: hevc.maxNumRefFramesInDPB,
                 repeats: hevc.repeatSPSPPS() == 1,
@@ -208,7 +217,11 @@ unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
                 level: av1.level,
                 any_level: NV_ENC_LEVEL::NV_ENC_LEVEL_AV1_AUTOSELECT as u32,
                 chroma: av1.chromaFormatIDC(),
-                depth: av1.pixelBitDepthMinus8() | av1.inputPixelBitDepthMinus8(),
+                // both the same, or something that no card has
+                depth: match (av1.pixelBitDepthMinus8(), av1.inputPixelBitDepthMinus8()) {
+                    (stream, input) if stream == input => stream,
+                    _ => u32::MAX,
+                },
                 colour: [
                     number!(av1.colorPrimaries),
                     number!(av1.transferCharacteristics),

@@ -83,6 +83,9 @@ pub struct Stream {
     /// h264, h265 or av1. Pictures are decoded from H.264 only.
     #[arg(long, default_value = "h264", value_parser = |text: &str| text.parse::<VideoCodec>())]
     codec: VideoCodec,
+    /// Ask for 10 bits and HDR, with h265 or av1.
+    #[arg(long)]
+    hdr: bool,
     /// What to encrypt besides control and RTSP: all, none, video, audio.
     #[arg(long, default_value = "all", value_parser = ["all", "none", "video", "audio"])]
     encrypt: String,
@@ -169,6 +172,7 @@ impl Stream {
             height: self.height,
             fps: self.fps,
             codec: self.codec,
+            hdr: self.hdr,
             bitrate_kbps: self.bitrate,
             packet_size: self.packet_size.into(),
             encryption,

@@ -54,6 +54,7 @@ fn register(
     let info = AgentInfo {
         touch: false,
         hdr: punktfunk_core::sdp::Codecs::NONE,
+        hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
         session: SessionId(session.into()),
         uid,

@@ -9,6 +9,7 @@ use punktfunk_coder::bits::Writer;
 
 const SEQUENCE_HEADER: u32 = 1;
 const TEMPORAL_DELIMITER: u32 = 2;
+const METADATA: u32 = 5;
 const FRAME: u32 = 6;
 
 /// Default distributions of the AV1 specification (9.3), for the few symbols that are written; all neighbours are alike.
@@ -61,8 +62,9 @@ impl Av1 {
         // hints; no choice of screen tools, none; none of super-resolution, CDEF, restoration
         out.bits(1 + 1 + 2 + 2 + 1 + 1 + 1 + 2 + 3, 0);
         let [primaries, transfer, matrix, full] = self.setup.colour;
-        // 8 bits, colour, described
-        out.bits(3, 0b001);
+        // 8 or 10 bits, colour, described
+        out.bit(u32::from(self.setup.bits == 10));
+        out.bits(2, 0b01);
         for value in [primaries, transfer, matrix] {
             out.bits(8, value);
         }
@@ -133,10 +135,17 @@ impl Av1 {
 }
 
 impl Coder for Av1 {
-    fn encode(&mut self, _: &Source<'_>, _: u64, kind: Kind, headers: bool) -> Vec<u8> {
+    fn encode(&mut self, source: &Source<'_>, _: u64, kind: Kind, headers: bool) -> Vec<u8> {
         let mut unit = obu(TEMPORAL_DELIMITER, &[]);
         if headers {
             unit.extend(obu(SEQUENCE_HEADER, &self.sequence()));
+        }
+        for (kind, message) in source.metadata {
+            let mut payload = vec![*kind as u8];
+            payload.extend(message);
+            // trailing bits
+            payload.push(0x80);
+            unit.extend(obu(METADATA, &payload));
         }
         let mut frame = self.header(kind == Kind::Idr).bytes;
         frame.extend(self.tile());

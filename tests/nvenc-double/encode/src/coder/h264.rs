@@ -325,6 +325,7 @@ mod tests {
             kbps: 3000,
             references: 5,
             chroma_444: false,
+            bits: 8,
             colour: [1, 1, 1, 0],
         });
         let mut decoder = Decoder::new().expect("decoder");
@@ -334,6 +335,7 @@ mod tests {
                 width: 320,
                 height: 192,
                 bytes: &bytes,
+                metadata: &[],
             };
             coder.encode(&source, stamp, kind, kind == Kind::Idr)
         };

@@ -1,6 +1,7 @@
 //! HEVC, written by hand: blocks of 16x16, each either PCM samples or a copy of the reference at the same place.
 //!
-//! Luma has two bits and chroma one, so that pictures are recognisable and small; nothing aims at a rate. Which picture a
+//! Of 8 bits luma keeps two and chroma one, so that pictures are recognisable and small; of 10 bits all are kept, so that what
+//! a decoder shows is what went in. Nothing aims at a rate. Which picture a
 //! picture refers to is in the stream, in its reference picture set: an older one after an invalidation, as with a real
 //! encoder.
 
@@ -12,9 +13,6 @@ use punktfunk_coder::{
 };
 
 const BLOCK: usize = 16;
-/// Bits of a PCM sample.
-const LUMA_BITS: u32 = 2;
-const CHROMA_BITS: u32 = 1;
 /// Bits of the picture order count in slice headers.
 const ORDER_BITS: u32 = 16;
 const QP: i32 = 26;
@@ -22,6 +20,7 @@ const QP: i32 = 26;
 const VPS: u8 = 32;
 const SPS: u8 = 33;
 const PPS: u8 = 34;
+const PREFIX_SEI: u8 = 39;
 const IDR: u8 = 20;
 const TRAILING: u8 = 1;
 
@@ -29,11 +28,13 @@ const TRAILING: u8 = 1;
 struct Decoded {
     stamp: u64,
     order: u32,
-    blocks: Vec<Vec<u8>>,
+    blocks: Vec<Vec<u16>>,
 }
 
 pub struct Hevc {
     setup: Setup,
+    /// Bits of a PCM sample: luma, chroma.
+    pcm: (u32, u32),
     /// Blocks across and down.
     across: usize,
     down: usize,
@@ -45,6 +46,7 @@ impl Hevc {
     pub fn new(setup: &Setup) -> Self {
         Self {
             setup: *setup,
+            pcm: if setup.bits == 8 { (2, 1) } else { (10, 10) },
             across: (setup.width as usize).div_ceil(BLOCK),
             down: (setup.height as usize).div_ceil(BLOCK),
             kept: Vec::new(),
@@ -53,35 +55,41 @@ impl Hevc {
     }
 
     /// The picture's blocks: 256 luma samples and twice 64 or 256 chroma, cut down to their bits; beyond its edge the edge again.
-    fn blocks(&self, source: &Source<'_>) -> Vec<Vec<u8>> {
-        let (luma, chroma) = source.bytes.split_at(source.width * source.height);
-        let at = |plane: &[u8], line: usize, lines: usize, x: usize, y: usize| {
-            plane[y.min(lines - 1) * source.width + x.min(line - 1)]
+    fn blocks(&self, source: &Source<'_>) -> Vec<Vec<u16>> {
+        let (wide, high) = (source.width, source.height);
+        // where a sample lies, counted in samples
+        let sample = |index: usize| match self.setup.bits {
+            8 => u16::from(source.bytes[index]),
+            _ => u16::from_le_bytes([source.bytes[2 * index], source.bytes[2 * index + 1]]) >> 6,
         };
+        let at = |plane: usize, lines: usize, x: usize, y: usize| {
+            sample(plane + y.min(lines - 1) * wide + x.min(wide - 1))
+        };
+        let luma_cut = self.setup.bits - self.pcm.0;
+        let chroma_cut = self.setup.bits - self.pcm.1;
         let mut blocks = Vec::with_capacity(self.across * self.down);
         for block in 0..self.across * self.down {
             let (left, top) = (block % self.across * BLOCK, block / self.across * BLOCK);
             let mut samples = Vec::with_capacity(384);
             for y in top..top + BLOCK {
                 for x in left..left + BLOCK {
-                    samples.push(at(luma, source.width, source.height, x, y) >> (8 - LUMA_BITS));
+                    samples.push(at(0, high, x, y) >> luma_cut);
                 }
             }
-            let planes = if self.setup.chroma_444 { chroma } else { &[] };
-            for plane in planes.chunks_exact(source.width * source.height) {
-                for y in top..top + BLOCK {
-                    for x in left..left + BLOCK {
-                        let value = at(plane, source.width, source.height, x, y);
-                        samples.push(value >> (8 - CHROMA_BITS));
+            for part in 0..2 {
+                if self.setup.chroma_444 {
+                    let plane = (1 + part) * wide * high;
+                    for y in top..top + BLOCK {
+                        for x in left..left + BLOCK {
+                            samples.push(at(plane, high, x, y) >> chroma_cut);
+                        }
                     }
+                    continue;
                 }
-            }
-            for part in 0..if self.setup.chroma_444 { 0 } else { 2 } {
                 for y in top / 2..(top + BLOCK) / 2 {
                     for x in left / 2..(left + BLOCK) / 2 {
-                        let x = x.min(source.width / 2 - 1) * 2 + part;
-                        let value = at(chroma, source.width, source.height / 2, x, y);
-                        samples.push(value >> (8 - CHROMA_BITS));
+                        let x = x.min(wide / 2 - 1) * 2 + part;
+                        samples.push(at(wide * high, high / 2, x, y) >> chroma_cut);
                     }
                 }
             }
@@ -107,7 +115,7 @@ impl Hevc {
             out.bits(3, 0);
             out.bit(1);
             out.bits(16, 0xffff);
-            profile(out, self.setup.chroma_444);
+            profile(out, &self.setup);
             out.bit(1);
             out.ue(depth);
             out.ue(0);
@@ -148,7 +156,7 @@ impl Hevc {
         out.bits(4, 0);
         out.bits(3, 0);
         out.bit(1);
-        profile(out, self.setup.chroma_444);
+        profile(out, &self.setup);
         out.ue(0);
         let cell = if self.setup.chroma_444 {
             out.ue(3);
@@ -171,8 +179,8 @@ impl Hevc {
         ] {
             out.ue(cut);
         }
-        out.ue(0);
-        out.ue(0);
+        out.ue(self.setup.bits - 8);
+        out.ue(self.setup.bits - 8);
         out.ue(ORDER_BITS - 4);
         out.bit(1);
         out.ue(self.setup.references);
@@ -184,8 +192,8 @@ impl Hevc {
         }
         // no scaling lists, asymmetric partitions, offset filter; PCM
         out.bits(4, 0b0001);
-        out.bits(4, LUMA_BITS - 1);
-        out.bits(4, CHROMA_BITS - 1);
+        out.bits(4, self.pcm.0 - 1);
+        out.bits(4, self.pcm.1 - 1);
         out.ue(1);
         out.ue(0);
         out.bit(1);
@@ -238,7 +246,7 @@ impl Hevc {
         out.trailing();
     }
 
-    fn slice(&self, out: &mut Writer, blocks: &[Vec<u8>], reference: Option<&Decoded>) {
+    fn slice(&self, out: &mut Writer, blocks: &[Vec<u16>], reference: Option<&Decoded>) {
         let mut skip = [197, 185, 201].map(|value| Context::new(value, QP));
         let mut intra = Context::new(149, QP);
         let mut whole = Context::new(if reference.is_some() { 154 } else { 184 }, QP);
@@ -260,7 +268,7 @@ impl Hevc {
                 coder.bin(true, &mut whole, out);
                 coder.terminate(true, out);
                 for (place, sample) in block.iter().enumerate() {
-                    let bits = if place < 256 { LUMA_BITS } else { CHROMA_BITS };
+                    let bits = if place < 256 { self.pcm.0 } else { self.pcm.1 };
                     out.bits(bits, u32::from(*sample));
                 }
                 coder = Arithmetic::new();
@@ -293,6 +301,16 @@ impl Coder for Hevc {
         } else {
             Vec::new()
         };
+        for (kind, message) in source.metadata {
+            unit.extend(Self::unit(PREFIX_SEI, |out| {
+                out.bits(8, *kind);
+                out.bits(8, message.len() as u32);
+                message
+                    .iter()
+                    .for_each(|byte| out.bits(8, u32::from(*byte)));
+                out.trailing();
+            }));
+        }
         unit.extend(Self::unit(if idr { IDR } else { TRAILING }, |out| {
             self.header(out, idr, used);
             let reference = self.kept.iter().find(|kept| Some(kept.stamp) == used);
@@ -312,12 +330,14 @@ impl Coder for Hevc {
     fn set_rate(&mut self, _: u32) {}
 }
 
-/// Main, or Main 4:4:4 of the range extensions; level 6.2: nothing is near it.
-fn profile(out: &mut Writer, chroma_444: bool) {
+/// Main, Main 10, or Main 4:4:4 of the range extensions with either depth; level 6.2: nothing is near it.
+fn profile(out: &mut Writer, setup: &Setup) {
     out.bits(3, 0);
-    let (number, compatible, constraints) = match chroma_444 {
-        false => (1, 0x6000_0000, 0),
-        true => (4, 0x0800_0000, 0b1_1100_0001),
+    let (number, compatible, constraints) = match (setup.chroma_444, setup.bits) {
+        (false, 8) => (1, 0x6000_0000, 0),
+        (false, _) => (2, 0x2000_0000, 0),
+        (true, 8) => (4, 0x0800_0000, 0b1_1100_0001),
+        (true, _) => (4, 0x0800_0000, 0b1_1000_0001),
     };
     out.bits(5, number);
     out.bits(32, compatible);

@@ -20,15 +20,20 @@ pub struct Setup {
     pub kbps: u32,
     pub references: u32,
     pub chroma_444: bool,
+    /// 8 or 10.
+    pub bits: u32,
     /// In the order of the VUI: primaries, transfer, matrix, full range.
     pub colour: [u32; 4],
 }
 
-/// A picture as it lies on the card, its lines without padding: NV12, or three planes for 4:4:4.
+/// A picture as it lies on the card, its lines without padding: NV12, or three planes for 4:4:4; with 10 bits the same in
+/// little-endian words whose upper bits count.
 pub struct Source<'a> {
     pub width: usize,
     pub height: usize,
     pub bytes: &'a [u8],
+    /// What the program said beside it, as type and bytes: SEI messages, or metadata OBUs.
+    pub metadata: &'a [(u32, Vec<u8>)],
 }
 
 pub trait Coder: Send {

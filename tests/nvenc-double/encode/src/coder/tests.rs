@@ -12,6 +12,7 @@ fn setup(codec: Codec, width: u32, height: u32) -> Setup {
         kbps: 3000,
         references: 5,
         chroma_444: false,
+        bits: 8,
         colour: [1, 1, 1, 0],
     }
 }
@@ -28,6 +29,15 @@ fn picture(width: usize, height: usize, number: usize) -> Vec<u8> {
 
 /// The luma planes that ffmpeg decodes, without a complaint.
 fn decoded(name: &str, format: &str, stream: &[u8], size: (usize, usize)) -> Vec<Vec<u8>> {
+    let (luma, whole) = (size.0 * size.1, size.0 * size.1 * 3 / 2);
+    raw(name, format, stream, "yuv420p")
+        .chunks(whole)
+        .map(|picture| picture[..luma].to_vec())
+        .collect()
+}
+
+/// All that ffmpeg decodes, as it lies in this pixel format.
+fn raw(name: &str, format: &str, stream: &[u8], pixels: &str) -> Vec<u8> {
     let file = std::env::temp_dir().join(format!("punktfunk-coder-{}-{name}", std::process::id()));
     std::fs::write(&file, stream).expect("a temporary file");
     let output = Command::new("ffmpeg")
@@ -37,7 +47,7 @@ fn decoded(name: &str, format: &str, stream: &[u8], size: (usize, usize)) -> Vec
             "-fps_mode",
             "passthrough",
             "-pix_fmt",
-            "yuv420p",
+            pixels,
             "-f",
             "rawvideo",
             "-",
@@ -50,12 +60,7 @@ fn decoded(name: &str, format: &str, stream: &[u8], size: (usize, usize)) -> Vec
         output.status.success() && complaints.is_empty(),
         "{name}: {complaints}"
     );
-    let (luma, whole) = (size.0 * size.1, size.0 * size.1 * 3 / 2);
-    output
-        .stdout
-        .chunks(whole)
-        .map(|picture| picture[..luma].to_vec())
-        .collect()
+    output.stdout
 }
 
 fn stream(setup: &Setup, kinds: &[(u64, Kind)]) -> Vec<u8> {
@@ -67,6 +72,7 @@ fn stream(setup: &Setup, kinds: &[(u64, Kind)]) -> Vec<u8> {
             width,
             height,
             bytes: &bytes,
+            metadata: &[],
         };
         coder.encode(&source, stamp, kind, kind == Kind::Idr)
     });
@@ -115,6 +121,7 @@ fn hevc_with_full_chroma_is_a_stream_of_its_own_profile() {
             width: 320,
             height: 192,
             bytes: &bytes,
+            metadata: &[],
         };
         let kind = match stamp {
             0 => Kind::Idr,
@@ -142,6 +149,7 @@ fn hevc_decodes_without_the_pictures_that_were_invalidated() {
             width: 320,
             height: 192,
             bytes: &bytes,
+            metadata: &[],
         };
         let unit = coder.encode(&source, stamp, kind, kind == Kind::Idr);
         if !(9..12).contains(&stamp) {
@@ -165,5 +173,113 @@ fn av1_decodes_to_grey() {
         let pictures = decoded(&format!("av1-{width}"), "obu", &stream, size);
         assert_eq!(pictures.len(), 6);
         assert!(pictures.iter().flatten().all(|luma| *luma == 128));
+    }
+}
+
+/// Words of ten bits, each plane with a slope of its own through all of them.
+fn deep(samples: usize, number: usize) -> Vec<u16> {
+    (0..samples)
+        .map(|at| ((at * 7 + number * 31) % 1024) as u16)
+        .collect()
+}
+
+fn ten(codec: Codec, width: u32, height: u32) -> Setup {
+    Setup {
+        bits: 10,
+        colour: [9, 16, 9, 0],
+        ..setup(codec, width, height)
+    }
+}
+
+#[test]
+fn hevc_with_ten_bits_shows_every_one_of_them() {
+    for (chroma_444, pixels) in [(false, "yuv420p10le"), (true, "yuv444p10le")] {
+        let (width, height) = (320usize, 192usize);
+        let setup = Setup {
+            chroma_444,
+            ..ten(Codec::Hevc, 320, 192)
+        };
+        let luma = width * height;
+        let samples = if chroma_444 { luma * 3 } else { luma * 3 / 2 };
+        let mut coder = open(&setup);
+        let (mut received, mut expected) = (Vec::new(), Vec::new());
+        for stamp in 0..4u64 {
+            let words = deep(samples, stamp as usize);
+            let bytes: Vec<u8> = words.iter().flat_map(|w| (w << 6).to_le_bytes()).collect();
+            let source = Source {
+                width,
+                height,
+                bytes: &bytes,
+                metadata: &[],
+            };
+            let kind = if stamp == 0 {
+                Kind::Idr
+            } else {
+                from(stamp - 1, true)
+            };
+            received.extend(coder.encode(&source, stamp, kind, stamp == 0));
+            expected.extend(&words[..luma]);
+            match chroma_444 {
+                true => expected.extend(&words[luma..]),
+                false => (0..2).for_each(|part| {
+                    expected.extend(words[luma..].iter().skip(part).step_by(2));
+                }),
+            }
+        }
+        let shown = raw(&format!("deep-{chroma_444}"), "hevc", &received, pixels);
+        let shown: Vec<u16> = shown
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        assert!(shown == expected, "4:4:4 is {chroma_444}");
+    }
+}
+
+#[test]
+fn hdr10_is_what_ffprobe_sees_in_both_codecs() {
+    let mastering: Vec<u8> = (1..=24).collect();
+    for (codec, format, kinds) in [
+        (Codec::Hevc, "hevc", [137, 144]),
+        (Codec::Av1, "obu", [2, 1]),
+    ] {
+        let metadata = [
+            (kinds[0], mastering.clone()),
+            (kinds[1], vec![3, 232, 1, 144]),
+        ];
+        let bytes = vec![0; 320 * 192 * 3];
+        let source = Source {
+            width: 320,
+            height: 192,
+            bytes: &bytes,
+            metadata: &metadata,
+        };
+        let unit = open(&ten(codec, 320, 192)).encode(&source, 0, Kind::Idr, true);
+        let file =
+            std::env::temp_dir().join(format!("punktfunk-hdr-{}-{format}", std::process::id()));
+        std::fs::write(&file, &unit).expect("a temporary file");
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-f", format, "-show_streams", "-show_frames"])
+            .arg(&file)
+            .output()
+            .expect("ffprobe, of Debian's ffmpeg");
+        let _ = std::fs::remove_file(&file);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        for wanted in [
+            "pix_fmt=yuv420p10le",
+            "color_primaries=bt2020",
+            "color_transfer=smpte2084",
+            "color_space=bt2020nc",
+            "color_range=tv",
+        ] {
+            assert!(said.contains(wanted), "{format}: {wanted} is not in {said}");
+        }
+        if codec == Codec::Hevc {
+            let light = said.contains("max_content=1000") && said.contains("max_average=400");
+            assert!(
+                light && said.contains("Mastering display metadata"),
+                "{said}"
+            );
+        }
     }
 }
