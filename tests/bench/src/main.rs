@@ -8,6 +8,7 @@ mod fec;
 mod hand_over;
 #[cfg(target_arch = "x86_64")]
 mod isal;
+mod mapping;
 mod ratio;
 mod ring;
 mod send;

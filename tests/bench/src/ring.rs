@@ -1,15 +1,13 @@
 //! The service's part of the hand-over of a frame from the agent: its copy and its checks alone.
 //!
 //! The producer writes to a mapping of the ring, as the agent does.
-#![allow(unsafe_code)]
-use super::ratio::{Clock, Table};
+use super::{
+    mapping::Mapping,
+    ratio::{Clock, Table},
+};
 use nix::{
-    libc::c_void,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{
-        mman::{MapFlags, ProtFlags, mmap, munmap},
-        socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
-    },
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
     time::ClockId,
 };
 use punktfunk_dbus::channel::{
@@ -26,7 +24,6 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::FileExt,
     },
-    ptr::NonNull,
     sync::Arc,
     time::Duration,
 };
@@ -58,42 +55,8 @@ pub fn wait(fd: impl AsFd) {
     poll(&mut fds, PollTimeout::NONE).expect("poll");
 }
 
-/// The agent's mapping of a ring.
-struct Mapping(NonNull<c_void>);
-
-// SAFETY: the mapping belongs to no thread; only its owner writes to it.
-unsafe impl Send for Mapping {}
-
 const MAPPED: NonZeroUsize =
     NonZeroUsize::new(GEOMETRY.slots as usize * GEOMETRY.slot_size as usize).expect("not empty");
-
-impl Mapping {
-    fn of(memory: &OwnedFd) -> Self {
-        let (access, flags) = (
-            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-            MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE,
-        );
-        // SAFETY: a new mapping at a place of the kernel's choice, of memory that cannot shrink.
-        Self(unsafe { mmap(None, MAPPED, access, flags, memory, 0) }.expect("mmap"))
-    }
-
-    fn write(&mut self, frame: &[u8], at: u64) {
-        let at = usize::try_from(at).expect("an offset");
-        assert!(at + frame.len() <= MAPPED.get());
-        // SAFETY: inside of the mapping, as was just checked, which is nobody else's memory in this process.
-        unsafe {
-            let place = self.0.cast::<u8>().add(at);
-            place.copy_from_nonoverlapping(NonNull::from(frame).cast(), frame.len());
-        }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: made by `of`, and nothing refers to it any more.
-        let _ = unsafe { munmap(self.0, MAPPED.get()) };
-    }
-}
 
 /// An agent, as far as the ring is concerned.
 pub struct Agent {
@@ -109,7 +72,7 @@ impl Agent {
         let (service, agent) = socket::pair().expect("a pair");
         let agent = Self {
             endpoint: Endpoint::new(agent),
-            memory: Mapping::of(&ring.agent_fd().expect("a descriptor")),
+            memory: Mapping::of(&ring.agent_fd().expect("a descriptor"), MAPPED),
             producer: Producer::new(GEOMETRY),
         };
         let consumer = Consumer::new(Arc::new(Endpoint::new(service)), LIMITS);

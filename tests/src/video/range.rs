@@ -179,17 +179,21 @@ fn messages(mut plain: &[u8], mut found: impl FnMut(u32, &[u8])) {
     while plain.len() > 2 {
         let mut number = || {
             let mut sum = 0;
-            while let [byte, rest @ ..] = plain {
+            loop {
+                let [byte, rest @ ..] = plain else {
+                    return None;
+                };
                 plain = rest;
                 sum += u32::from(*byte);
                 if *byte != 255 {
-                    break;
+                    return Some(sum);
                 }
             }
-            sum
         };
-        let (kind, size) = (number(), number() as usize);
-        let Some((message, rest)) = plain.split_at_checked(size) else {
+        let (Some(kind), Some(size)) = (number(), number()) else {
+            return;
+        };
+        let Some((message, rest)) = plain.split_at_checked(size as usize) else {
             return;
         };
         found(kind, message);

@@ -41,7 +41,7 @@ const BORN_FPS: u32 = 60;
 const BORN_TALLER: u32 = 16;
 
 /// How long it may take to hand out its socket for emulated input.
-const EIS_LIMIT: Duration = Duration::from_secs(3);
+const EIS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Device types of the RemoteDesktop portal, which KWin's own interface shares: keyboard, pointer, touch.
 const CAPABILITIES: i32 = 1 | 2 | 4;

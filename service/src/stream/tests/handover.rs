@@ -4,7 +4,10 @@ use super::*;
 use crate::stream::tests::agent::register_as;
 use client::Heard;
 use control::key_press;
-use punktfunk_core::control::{ClientMessage, HostMessage, termination};
+use punktfunk_core::{
+    control::{ClientMessage, HostMessage, termination},
+    input::InputEvent,
+};
 use punktfunk_dbus::channel::ToAgent;
 
 /// Far beyond what a hand-over takes here.
@@ -232,19 +235,26 @@ fn an_application_lives_in_its_own_session_alone() {
 #[test]
 fn what_is_typed_for_one_session_never_reaches_the_next() {
     let rig = rig();
-    let (screen, mut client) = rig.desktop(990, "c9", true);
+    let (mut screen, mut client) = rig.desktop(990, "c9", true);
     let mut press = |code| {
         client.say(&ClientMessage::Input(&key_press(code).encode()));
     };
     press(65);
+    // What is still on its way when the session changes belongs to whichever is shown when it arrives.
+    assert_eq!(typed(&mut screen), key_press(65));
     let (_alice, alices) = register_as(&rig.agents, 1001, "c1", |_| {});
     let mut session = FakeAgent::new(alices.recv_timeout(HOLD).unwrap());
     rig.shows("c1");
     drop(screen);
     press(66);
+    assert_eq!(typed(&mut session), key_press(66));
+}
+
+/// The next input that an agent is given.
+fn typed(agent: &mut FakeAgent) -> InputEvent {
     loop {
-        match session.hear_order() {
-            ToAgent::Input(event) => break assert_eq!(event, key_press(66)),
+        match agent.hear_order() {
+            ToAgent::Input(event) => return event,
             ToAgent::Idr | ToAgent::Release(_) => {}
             other => panic!("{other:?}"),
         }
