@@ -120,9 +120,6 @@ fn modifiers_of(modifiers: Vec<i64>) -> Option<Property> {
 
 fn offer(format: Vec<Property>, size: Property, fps: u32) -> Vec<u8> {
     let fraction = |num| Fraction { num, denom: 1 };
-    // Compositors leave out a frame that comes sooner after the last one than this rate has it: at the client's own rate, every frame
-    // that is early by a microsecond.
-    let limit = fps.saturating_add(fps / 2);
     let mut offer = object!(
         SpaTypes::ObjectParamFormat,
         ParamType::EnumFormat,
@@ -146,9 +143,9 @@ fn offer(format: Vec<Property>, size: Property, fps: u32) -> Vec<u8> {
             Choice,
             Range,
             Fraction,
-            fraction(limit),
+            fraction(fps),
             fraction(1),
-            fraction(limit)
+            fraction(fps)
         ),
     ]);
     bytes(Value::Object(offer))
