@@ -58,7 +58,7 @@ pub(super) struct Inlet {
     adaptation: Adaptation,
     orders: Orders,
     /// The agent has another CPU to write on while this thread asks for the frame.
-    may_spin: bool,
+    may_stay_awake: bool,
 }
 
 impl Inlet {
@@ -84,7 +84,7 @@ impl Inlet {
             frames: VecDeque::new(),
             adaptation,
             orders: Orders::default(),
-            may_spin: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
+            may_stay_awake: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
         }
     }
 
@@ -335,7 +335,7 @@ impl Inlet {
             };
             let event = feed.consumer.receive_soon(now_ns, soon_ns);
             match event.map_err(Over::Violation)? {
-                Event::Message(ToService::FrameComing) if self.may_spin => {
+                Event::Message(ToService::FrameComing) if self.may_stay_awake => {
                     let limit = now_ns().saturating_add(SOON_NS);
                     soon_ns = until_ns.unwrap_or(limit).min(limit);
                 }
