@@ -10,9 +10,12 @@ use punktfunk_dbus::channel::{
     FrameReady, ToService,
     message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED, LARGE_FRAME},
 };
-use std::sync::{
-    Arc,
-    atomic::{Ordering, fence},
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{Ordering, fence},
+    },
 };
 
 pub struct RingSink {
@@ -86,7 +89,12 @@ impl Sink for RingSink {
                 self.shared.slots().release(slot);
                 Ok(Delivered::Lost)
             }
-            Err(error) => Err(format!("the service is gone: {error}")),
+            // A stream that ends well ends like this as often as not: a picture was under way. The channel's thread reads why.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.shared.stop();
+                Ok(Delivered::Lost)
+            }
+            Err(error) => Err(format!("the service cannot be told of a picture: {error}")),
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Offer {
     pub codecs: Vec<String>,
     /// Say that orders to invalidate references are obeyed.
     pub invalidates_refs: bool,
+    /// Say that fingers and pens are taken.
+    pub touch: bool,
     pub behaviour: Behaviour,
     /// See [`crate::stream::Stream`]: wait for the first order, as the contract has it.
     pub patient: bool,
@@ -55,7 +57,7 @@ impl AgentDouble {
             hdr_sources: None,
             chroma_444: None,
             invalidates_refs: Some(offer.invalidates_refs),
-            touch: None,
+            touch: Some(offer.touch),
             replaces: None,
         };
         let orders = offer.orders.clone();

@@ -61,6 +61,7 @@ async fn main() -> Result<()> {
     let offer = Offer {
         codecs,
         invalidates_refs: arguments.invalidates_refs,
+        touch: true,
         behaviour: Behaviour::Honest,
         patient: true,
         orders: Orders::aloud(),
