@@ -97,6 +97,8 @@ def stream(options, identity, http, info):
     key, iv = secrets.token_bytes(16), secrets.token_bytes(4) + bytes(12)
     connection = library.Connection(options)
     query, surround = connection.get_launch_query_params(), library.surround_info(options.channels)
+    if options.codec in ("hevc10", "av1-10"):
+        query += "&hdrMode=1&clientHdrCapVersion=0&clientHdrCapSupportedFlagsInUint32=0&clientHdrCapDisplayData=0x0x0x0x0x0x0x0x0x0x0"
     if options.resume:
         url = http.resume_app(key, iv, surround, query)
     else:
@@ -112,7 +114,7 @@ def stream(options, identity, http, info):
             print("did", *words, file=sys.stderr, flush=True)
     except Exception as error:
         report["fault"] = str(error)
-    ended = connection.is_terminated
+    ended, hdr = connection.is_terminated, connection.hdr()
     connection.stop()
     if options.quit:
         http.quit_app()
@@ -125,7 +127,7 @@ def stream(options, identity, http, info):
         sound=len(connection.sound), sound_lost=connection.audio_loss_stats["lost"],
         channels=connection.opus_config.channel_count if connection.opus_config else None,
         loudest=loudest(connection) if connection.sound else [],
-        ended=ended, error=connection.termination_error, statuses=connection.statuses, features=connection._lib.LiGetHostFeatureFlags())
+        pixels=connection.picture.format.name if connection.picture else None, hdr=hdr, ended=ended, error=connection.termination_error, statuses=connection.statuses, features=connection._lib.LiGetHostFeatureFlags())
     return report
 
 

@@ -22,14 +22,16 @@ int LiSendTouchEvent(uint8_t type, uint32_t id, float x, float y, float pressure
 int LiSendPenEvent(uint8_t type, uint8_t tool, uint8_t buttons, float x, float y, float pressure, float major, float minor,
     uint16_t rotation, uint8_t tilt);
 uint32_t LiGetHostFeatureFlags(void);
+bool LiGetCurrentHostDisplayHdrMode(void);
+bool LiGetHdrMetadata(uint16_t *words);
 """
 SOUND = {2: 0x3, 6: 0x3F, 8: 0x63F}
-CODECS = {0x1: "h264", 0x100: "hevc", 0x1000: "av1"}
+CODECS = {0x1: "h264", 0x100: "hevc", 0x1000: "av1", 0x200: "hevc10", 0x2000: "av1-10"}
 FORMATS = {name: number for number, name in CODECS.items()}
 # FFmpeg's own decoder of AV1 needs a graphics card.
-DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d"}
+DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "hevc10": "hevc", "av1-10": "libdav1d"}
 # What a client's decoder may say of itself: that it takes frames after an invalidation of references.
-INVALIDATION = {"h264": 0x2, "hevc": 0x4, "av1": 0x40}
+INVALIDATION = {"h264": 0x2, "hevc": 0x4, "av1": 0x40, "hevc10": 0x4, "av1-10": 0x40}
 KEY_FRAME = 1
 
 
@@ -71,6 +73,12 @@ class Connection(stream.StreamingSession):
             if not condition():
                 ended = f"the connection ended ({self.termination_error:#x})" if self.is_terminated else f"not within {limit} s"
                 raise RuntimeError(f"{what}: {ended}")
+
+    def hdr(self):
+        """Primaries and white (x, y in 1/50000), light in nits, as the host said; None without HDR."""
+        words = self._ffi.new("uint16_t[13]")
+        there = self._lib.LiGetCurrentHostDisplayHdrMode() and self._lib.LiGetHdrMetadata(words)
+        return list(words) if there else None
 
     def key_frames(self):
         return [number for number, kind, *_ in self.frames if kind == KEY_FRAME]

@@ -1,7 +1,8 @@
 """promises.py: what Moonlight's own library gets from this host. Prints "ok   PROMISE" or "FAIL PROMISE REASON" lines; exit 1 if any failed.
 
-The environment names two hosts: SYNTHETIC_PORT, SYNTHETIC_BUS (the real agent with its test picture) and DOUBLE_PORT, DOUBLE_BUS, DOUBLE_LOG
-(the agent double that replays recordings, and prints what it is told); PUNKTFUNKCTL is the tool, WORK a folder.
+The environment names three hosts: SYNTHETIC_PORT, SYNTHETIC_BUS (the real agent with its test picture), NVENC_PORT, NVENC_BUS (the same with the
+simulated NVENC driver) and DOUBLE_PORT, DOUBLE_BUS, DOUBLE_LOG (the agent double that replays recordings, and prints what it is told);
+PUNKTFUNKCTL is the tool, WORK a folder.
 """
 import json
 import os
@@ -96,7 +97,7 @@ def wrong_pin(host):
     promise("a wrong PIN pairs nobody, and says so", "wrong" in said.lower(), said)
 
 
-def double_pairs(host):
+def again(host):
     said = host.pair("one", "0421")
     promise("the same client pairs with another host", said.strip() == '{"paired": true}', said)
 
@@ -169,6 +170,17 @@ def invalidation(host):
                 and any("InvalidateRefs" in line for line in said) and len(seen["key_frames"]) == 1 and seen["gaps"], seen, said[-5:])
 
 
+def nvenc(host):
+    """Through the simulated driver: what is marked as free of lost references is so, and decodes."""
+    seen = host.stream("one", "frames 30; hole 12000; frames 60; light", "--invalidation", "--quit")
+    promise("NVENC: after a loss the stream goes on without a key frame, and every picture decodes", came_back(seen) and seen["gaps"]
+            and len(seen["key_frames"]) == 1, seen)
+    for codec, pixels in (("hevc10", "yuv420p10le"), ("av1-10", "yuv420p10le")):
+        seen = host.stream("one", "frames 20; idr; frames 10", "--codec", codec, "--mode", "640x384x30", "--quit")
+        promise(f"{codec}: HDR10 is announced with its light, and ten bits decode", whole(seen) and seen["negotiated"][0] == codec
+                and seen["pixels"] == pixels and (seen["hdr"] or [0] * 9)[8] == 1000, seen)
+
+
 # The first three the library sends by itself.
 INPUT = ["EnableHaptics { enabled: true }", "MouseRelative { dx: 1, dy: 1 }", "MouseRelative { dx: -1, dy: -1 }",
          "Key { down: true, code: 65, modifiers: 1, flags: 0 }", "Key { down: false, code: 65, modifiers: 1, flags: 0 }", "Text('é')", "Text('€')",
@@ -188,11 +200,11 @@ def every_input(host):
 
 
 def main():
-    synthetic, double = Host("SYNTHETIC"), Host("DOUBLE")
+    synthetic, nvenc_host, double = Host("SYNTHETIC"), Host("NVENC"), Host("DOUBLE")
     chosen = sys.argv[1:]
     for act, host in ((pairing, synthetic), (picture_and_sound, synthetic), (life, synthetic), (several, synthetic), (bad_network, synthetic),
-                      (wrong_pin, synthetic), (double_pairs, double), (codecs, double), (invalidation, double), (every_input, double)):
-        if chosen and act not in (pairing, double_pairs) and act.__name__ not in chosen:
+                      (wrong_pin, synthetic), (again, nvenc_host), (nvenc, nvenc_host), (again, double), (codecs, double), (invalidation, double), (every_input, double)):
+        if chosen and act not in (pairing, again) and act.__name__ not in chosen:
             continue
         began = time.monotonic()
         subprocess.run(["nft", "flush", "chain", "inet", "moonlight", "arriving"], check=True)

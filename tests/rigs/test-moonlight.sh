@@ -1,6 +1,6 @@
 #!/bin/bash
 # test-moonlight.sh [ACT]...: a stranger's client. Moonlight's own library, unmodified, pairs, streams, listens, types, loses packets and comes back,
-# against the real service: once with the real agent and its test picture, once with the agent double. In a network namespace of its own,
+# against the real service: with the real agent and its test picture, with the simulated NVENC driver, with the agent double. In a network namespace of its own,
 # where packets are dropped one by one by nftables. BINDIR holds the binaries (default target/debug). Prints "ok   PROMISE", "FAIL PROMISE"
 # or "skip REASON" lines.
 . "$(dirname "$0")/lib.sh"
@@ -43,12 +43,19 @@ recordings="--recording h264:640x360@30 --recording h265:640x360@30 --recording 
 "$bin/punktfunk-agent-double" --session none $recordings --only-record || die "no recordings"
 host synthetic 47989
 AGENT="$bin/punktfunk-agent-double --session dev --invalidates-refs $recordings" host double 51111
-for name in synthetic double; do
+mkdir -p "$work/nvenc/lib" "$work/nvenc/books"
+ln -s "$bin/deps/libcuda_double.so" "$work/nvenc/lib/libcuda.so.1"; ln -s "$bin/deps/libnvenc_double.so" "$work/nvenc/lib/libnvidia-encode.so.1"
+[ -e "$work/nvenc/lib/libnvidia-encode.so.1" ] || die "the NVENC double is missing: cargo build --workspace --tests"
+LD_LIBRARY_PATH=$work/nvenc/lib CUDA_DOUBLE_BOOKS=$work/nvenc/books NVENC_DOUBLE_BOOKS=$work/nvenc/books host nvenc 52222
+for name in synthetic nvenc double; do
   for _ in $(seq 300); do [ -s "$work/$name.bus" ] && break; sleep 0.1; done
   [ -s "$work/$name.bus" ] || { cat "$work/$name.log"; die "the $name host did not come up"; }
 done
-read -r synthetic_bus synthetic_dir <"$work/synthetic.bus"; read -r double_bus double_dir <"$work/double.bus"
-SYNTHETIC_PORT=47989 SYNTHETIC_BUS=$synthetic_bus DOUBLE_PORT=51111 DOUBLE_BUS=$double_bus DOUBLE_LOG=$double_dir/agent.log \
+read -r synthetic_bus synthetic_dir <"$work/synthetic.bus"; read -r double_bus double_dir <"$work/double.bus"; read -r nvenc_bus _ <"$work/nvenc.bus"
+SYNTHETIC_PORT=47989 SYNTHETIC_BUS=$synthetic_bus NVENC_PORT=52222 NVENC_BUS=$nvenc_bus DOUBLE_PORT=51111 DOUBLE_BUS=$double_bus DOUBLE_LOG=$double_dir/agent.log \
   WORK=$work PUNKTFUNKCTL=$bin/punktfunkctl PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$top/tests/moonlight/promises.py" "$@"; rc=$?
+if [ -s "$work/nvenc/books/nvenc.faults" ] || [ -s "$work/nvenc/books/cuda.faults" ]; then
+  echo "FAIL no call that a real driver would have refused: $(cat "$work"/nvenc/books/*.faults)"; rc=1
+fi
 [ $rc = 0 ] || tail -n 30 "$synthetic_dir/service.log" "$double_dir/service.log"
 exit $rc
