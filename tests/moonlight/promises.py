@@ -107,6 +107,8 @@ def picture_and_sound(host):
     promise("H.264 at 1366x768: every frame comes, in order, and decodes", whole(seen) and seen["size"] == [1366, 768], seen)
     promise("a key frame asked for comes", len(seen.get("key_frames", [])) == 2, seen)
     promise("stereo: no packet lost, and the tone is heard", seen.get("sound_lost") == 0 and min(seen["loudest"] or [0]) > 0.03, seen)
+    seen = host.stream("one", "frames 30", "--mode", "1179x663x30", "--quit")
+    promise("a phone's odd size: an even picture without the last row and column", whole(seen) and seen["size"] == [1178, 662], seen)
     for channels in (6, 8):
         seen = host.stream("one", "sound 200", "--channels", channels, "--quit")
         promise(f"{channels} channels of sound", whole(seen) and seen["channels"] == channels and len(seen["loudest"]) == channels

@@ -61,9 +61,11 @@ pub fn parse_announce(
 ) -> Result<StreamParams, AnnounceError> {
     let sdp = Attributes(std::str::from_utf8(body).map_err(|_| AnnounceError::NotText)?);
     let codec = codec(&sdp, offer)?;
+    // Colour comes for two by two pixels: of an odd side, as a phone's screen may have it, the last row or column is left out.
+    let even = |side: u32| side & !1;
     let (width, height) = (
-        sdp.required("x-nv-video[0].clientViewportWd")?,
-        sdp.required("x-nv-video[0].clientViewportHt")?,
+        even(sdp.required("x-nv-video[0].clientViewportWd")?),
+        even(sdp.required("x-nv-video[0].clientViewportHt")?),
     );
     let fps = sdp.required("x-nv-video[0].maxFPS")?;
     if let Some(why) = limits::refusal(codec, width, height, fps) {

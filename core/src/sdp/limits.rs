@@ -54,9 +54,6 @@ pub(super) fn refusal(codec: Codec, width: u32, height: u32, fps: u32) -> Option
     if !(1..=MAX_FPS).contains(&fps) {
         return Some("the frame rate must be 1 to 240");
     }
-    if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
-        return Some("width and height must be even");
-    }
     if width.min(height) < MIN_SIDE {
         return Some("width and height must be at least 64");
     }

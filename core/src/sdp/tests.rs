@@ -136,8 +136,7 @@ fn missing_attributes_take_the_documented_defaults() {
 fn modes_beyond_a_codec_are_refused() {
     for (width, height, fps) in [
         ("0", "720", "60"),
-        ("1281", "720", "60"),
-        ("1280", "721", "60"),
+        ("65", "63", "60"),
         ("1280", "720", "0"),
         ("1280", "720", "241"),
         ("4294967295", "4294967295", "240"),
@@ -164,6 +163,14 @@ fn modes_beyond_a_codec_are_refused() {
         mode("1", "7680", "4320", "240"),
         Err(AnnounceError::Mode { .. })
     ));
+}
+
+#[test]
+fn an_odd_side_loses_its_last_row_or_column() {
+    for (width, height) in [("2557", "1178"), ("2556", "1179"), ("2557", "1179")] {
+        let params = mode("0", width, height, "60").unwrap();
+        assert_eq!((params.width, params.height), (2556, 1178));
+    }
 }
 
 #[test]
