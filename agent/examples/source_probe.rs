@@ -75,6 +75,7 @@ fn main() -> anyhow::Result<()> {
                     settled: None,
                     importable: importable()?,
                     pointer_apart: std::env::var_os("PROBE_POINTER").is_some(),
+                    rate_from_limit: false,
                 },
                 Arc::clone(&slot),
             )?;

@@ -53,8 +53,8 @@ pub struct Negotiated {
 /// memory.
 ///
 /// A producer whose size is free (a virtual output) takes the first size, one whose size is fixed (a monitor) the second.
-/// The rate is variable (0/1) wherever the producer likes it so, and never above `fps`.
-pub fn offers(width: u32, height: u32, fps: u32, importable: &[DmabufFormat]) -> Vec<Vec<u8>> {
+/// The rate is variable (0/1) wherever the producer likes it so, and never above `limit`.
+pub fn offers(width: u32, height: u32, limit: Limit, importable: &[DmabufFormat]) -> Vec<Vec<u8>> {
     let wanted = Rectangle { width, height };
     let exact = property!(FormatProperties::VideoSize, Rectangle, wanted);
     let any = property!(
@@ -82,7 +82,7 @@ pub fn offers(width: u32, height: u32, fps: u32, importable: &[DmabufFormat]) ->
                 .collect();
             if let Some(modifier) = modifiers_of(modifiers) {
                 let format = property!(FormatProperties::VideoFormat, Id, format);
-                offers.push(offer(vec![format, modifier], size.clone(), fps));
+                offers.push(offer(vec![format, modifier], size.clone(), limit));
             }
         }
         let format = property!(
@@ -96,9 +96,28 @@ pub fn offers(width: u32, height: u32, fps: u32, importable: &[DmabufFormat]) ->
             VideoFormat::RGBx,
             VideoFormat::RGBA,
         );
-        offers.push(offer(vec![format], size, fps));
+        offers.push(offer(vec![format], size, limit));
     }
     offers
+}
+
+/// The most pictures a second that a producer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// This many or fewer, as the producer likes.
+    UpTo(u32),
+    /// This many, for a producer that would take less by itself where it may choose.
+    Exactly(u32),
+}
+
+impl Limit {
+    /// For a client of this rate.
+    ///
+    /// Compositors leave out a picture that comes sooner after the last one than the limit has it. With the client's own rate as the
+    /// limit, a monitor of 75 Hz would give 37 pictures a second to a client of 60; so it is what is copied at most.
+    pub fn of_client(fps: u32) -> Self {
+        Self::UpTo(fps.saturating_add(fps / 3))
+    }
 }
 
 /// The choice of modifiers; a producer that does not know what they are must not take the offer.
@@ -118,8 +137,26 @@ fn modifiers_of(modifiers: Vec<i64>) -> Option<Property> {
     })
 }
 
-fn offer(format: Vec<Property>, size: Property, fps: u32) -> Vec<u8> {
+fn offer(format: Vec<Property>, size: Property, limit: Limit) -> Vec<u8> {
     let fraction = |num| Fraction { num, denom: 1 };
+    let (most, limit) = match limit {
+        Limit::UpTo(fps) => (
+            fps,
+            property!(
+                FormatProperties::VideoMaxFramerate,
+                Choice,
+                Range,
+                Fraction,
+                fraction(fps),
+                fraction(1),
+                fraction(fps)
+            ),
+        ),
+        Limit::Exactly(fps) => (
+            fps,
+            property!(FormatProperties::VideoMaxFramerate, Fraction, fraction(fps)),
+        ),
+    };
     let mut offer = object!(
         SpaTypes::ObjectParamFormat,
         ParamType::EnumFormat,
@@ -134,19 +171,11 @@ fn offer(format: Vec<Property>, size: Property, fps: u32) -> Vec<u8> {
             Choice,
             Range,
             Fraction,
-            fraction(fps),
+            fraction(most),
             fraction(0),
-            fraction(240)
+            fraction(most.max(240))
         ),
-        property!(
-            FormatProperties::VideoMaxFramerate,
-            Choice,
-            Range,
-            Fraction,
-            fraction(fps),
-            fraction(1),
-            fraction(fps)
-        ),
+        limit,
     ]);
     bytes(Value::Object(offer))
 }
@@ -345,7 +374,7 @@ mod tests {
             ..linear
         };
         let modifiers = |importable: &[DmabufFormat]| -> Vec<Option<Option<u64>>> {
-            let offers = offers(1280, 720, 60, importable);
+            let offers = offers(1280, 720, Limit::UpTo(60), importable);
             let pods = offers.iter().map(|o| Pod::from_bytes(o).unwrap());
             pods.map(modifier).collect()
         };
@@ -361,7 +390,10 @@ mod tests {
     fn the_offers_are_whole_pods() {
         let params = buffer_params(Place::Shared(Order::Bgr), true);
         assert_eq!(params.len(), 4);
-        for offer in offers(1280, 720, 60, &[TILED]).iter().chain(&params) {
+        for offer in offers(1280, 720, Limit::Exactly(60), &[TILED])
+            .iter()
+            .chain(&params)
+        {
             assert!(Pod::from_bytes(offer).is_some());
         }
     }

@@ -58,7 +58,7 @@ pub struct CaptureRequest {
     /// The size wanted; a producer with a fixed size keeps its own.
     pub width: u32,
     pub height: u32,
-    /// Never more pictures a second than this.
+    /// Pictures a second that the client shows.
     pub fps: u32,
     /// Until the producer's pictures have this size they are not taken, for some seconds; None takes all.
     pub settled: Option<(u32, u32)>,
@@ -66,6 +66,9 @@ pub struct CaptureRequest {
     pub importable: Importable,
     /// The producer tells of the pointer instead of drawing it: it is drawn here.
     pub pointer_apart: bool,
+    /// The producer takes the limit that it is offered for the refresh rate of the output that it makes (Mutter). The output stands once a
+    /// format is agreed; then the limit is lifted, because of pictures at the rate of the limit two in five come too early for it.
+    pub rate_from_limit: bool,
 }
 
 /// Why nothing is captured, or no longer.

@@ -26,9 +26,9 @@ use pipewire::{
 use super::{
     CaptureError, CaptureRequest, Remote,
     consumer::{Answer, Consumer, Wanted},
-    format::{self, Negotiated},
+    format::{self, Limit, Negotiated},
 };
-use crate::source::{Importable, PictureSlot};
+use crate::source::{DmabufFormat, Importable, PictureSlot};
 
 /// How often linking is tried, and how long each try may take to agree on a format.
 const TRIES: u32 = 4;
@@ -108,6 +108,7 @@ fn capture(
         settled,
         importable,
         pointer_apart,
+        rate_from_limit,
     } = request;
     let core = match remote {
         Remote::Daemon => context.connect_rc(None),
@@ -126,7 +127,17 @@ fn capture(
         true => Importable::NOTHING,
         false => importable,
     };
-    let size = (width, height);
+    let offers = |lifted: bool, importable: &[DmabufFormat]| -> Vec<Vec<u8>> {
+        let limits: &[Limit] = match (rate_from_limit, lifted) {
+            (false, _) => &[Limit::of_client(fps)],
+            (true, false) => &[Limit::Exactly(fps), Limit::UpTo(fps)],
+            (true, true) => &[Limit::Exactly(fps.saturating_mul(2)), Limit::UpTo(fps)],
+        };
+        let offers = limits.iter();
+        offers
+            .flat_map(|limit| format::offers(width, height, *limit, importable))
+            .collect()
+    };
     let give_back = Arc::new(move |memory| {
         let _ = noting.send(Note::Returned(memory));
     });
@@ -157,8 +168,7 @@ fn capture(
             settled,
             cursor: pointer_apart,
         });
-        let offers = format::offers(width, height, fps, offered);
-        let link = link(&core, node, &offers, consumer, &shared)?;
+        let link = link(&core, node, &offers(false, offered), consumer, &shared)?;
         let since = Instant::now();
         let mut announced_size = None;
         while !stop.load(Ordering::Acquire) {
@@ -175,7 +185,7 @@ fn capture(
             if !offered.is_empty() && importable.formats().is_empty() {
                 tracing::info!(node, "asking the compositor for shared memory");
                 offered = &[];
-                link.offer(&format::offers(size.0, size.1, fps, offered), &shared);
+                link.offer(&offers(announced_size.is_some(), offered), &shared);
             }
             if let Some(error) = shared.fatal.take() {
                 return Err(error);
@@ -191,6 +201,9 @@ fn capture(
                 Some(agreed) if announced_size.is_none() => {
                     announced_size = Some((agreed.width, agreed.height));
                     announce((agreed.width, agreed.height));
+                    if rate_from_limit {
+                        link.offer(&offers(true, offered), &shared);
+                    }
                 }
                 None if announced_size.is_none() && since.elapsed() > TRY_LIMIT => break,
                 _ => {}

@@ -3,16 +3,18 @@
 //! A [`Translator`] turns the client's events (Windows key codes, packet coordinates) into [`Action`]s in the terms of
 //! Linux (evdev codes, fractions of the picture) and remembers what is down. A [`Backend`] puts actions into the
 //! compositor: libei where it has a socket for it, else KWin's fake input or the wlroots protocols. Never through uinput: that would
-//! type into whichever session is in front.
+//! type into whichever session is in front. [`way`] opens it again when it was not there or breaks.
 
 mod fake;
 pub mod keymap;
 mod layout;
 mod libei;
 mod modifiers;
+mod reconnect;
 mod seat;
 pub mod touch;
 mod translate;
+mod way;
 mod wlroots;
 
 use std::{
@@ -20,11 +22,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use punktfunk_core::input::InputEvent;
-use punktfunk_dbus::channel::message::Held;
-
 use layout::{Layout, Stroke};
+pub use reconnect::{Reconnect, ReconnectRequests, reconnect};
 pub use translate::{Action, Translator};
+pub use way::InputHandle;
 
 use crate::source::Injector;
 
@@ -65,6 +66,8 @@ pub struct Target {
     pub place: LivePlace,
     /// The compositor takes a turn in pixels for one in notches (gamescope), so that it is told notches only.
     pub whole_notches: bool,
+    /// The pictures are of another compositor than the session's (gamescope): what that one offers on Wayland leads elsewhere.
+    pub foreign: bool,
 }
 
 /// Why there is no input.
@@ -77,6 +80,10 @@ pub enum InputError {
     FakeInput(String),
     #[error("the compositor's virtual keyboard and pointer: {0}")]
     Wlroots(String),
+    #[error("emulated input (libei): {0}; {1}")]
+    Neither(String, Box<InputError>),
+    #[error("no thread for it: {0}")]
+    Thread(String),
 }
 
 impl Target {
@@ -118,136 +125,41 @@ impl Text {
     }
 }
 
-struct State {
-    translator: Translator,
-    /// None once it has failed or was closed.
-    backend: Option<Box<dyn Backend>>,
-}
-
-impl State {
-    fn inject(&mut self, event: &InputEvent) {
-        let Some(backend) = &mut self.backend else {
-            return;
-        };
-        if let InputEvent::Text(character) = event {
-            match backend.text(*character) {
-                Text::Done => {}
-                Text::Keys(stroke) => self
-                    .translator
-                    .stroke(stroke, &mut |action| backend.apply(action)),
-                Text::Impossible => {
-                    tracing::info!(
-                        "a character that the session's keyboard cannot type was left out"
-                    );
-                }
-            }
-        } else {
-            self.translator
-                .translate(event, &mut |action| backend.apply(action));
-        }
-        self.flush();
-    }
-
-    fn release(&mut self, held: Held) {
-        let Some(backend) = &mut self.backend else {
-            return;
-        };
-        self.translator
-            .release(held, &mut |action| backend.apply(action));
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        if let Some(backend) = &mut self.backend
-            && let Err(error) = backend.flush()
-        {
-            tracing::warn!(%error, "input into the session has ended");
-            self.backend = None;
-        }
-    }
-}
-
-/// The source's hold on the input of its session, to close it before the session.
-pub struct InputHandle(Arc<Mutex<State>>);
-
-impl InputHandle {
-    /// Move the pointer a little, so that the compositor has something to paint: first by a pixel (one way in even
-    /// `attempt`s, back in odd ones), later, in case the pointer is on another output, to the middle of this one.
-    pub fn nudge(&self, attempt: u32) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let even = attempt.is_multiple_of(2);
-        if let Some(backend) = &mut state.backend {
-            backend.apply(if attempt < 2 {
-                Action::Move {
-                    dx: if even { 1.0 } else { -1.0 },
-                    dy: 0.0,
-                }
-            } else {
-                Action::MoveTo {
-                    x: if even { 0.5 } else { 0.51 },
-                    y: 0.5,
-                }
-            });
-        }
-        state.flush();
-    }
-
-    /// Let go of everything and close the way in; events that still come are dropped.
-    pub fn close(self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.release(Held::ALL);
-        state.backend = None;
-    }
-}
-
-struct SessionInput(Arc<Mutex<State>>);
-
-impl Injector for SessionInput {
-    fn inject(&mut self, event: &InputEvent) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .inject(event);
-    }
-
-    fn release(&mut self, held: Held) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .release(held);
-    }
-}
-
-impl Drop for SessionInput {
-    fn drop(&mut self) {
-        self.release(Held::ALL);
-    }
-}
-
-/// Connect to the session's input: through `eis` if the compositor gave one, else by what it offers on Wayland.
+/// Connect to the session's input, and again whenever that is lost: through a socket of its compositor where it gives one (`eis` to
+/// begin with, later by `again`), else by what it offers on Wayland.
 ///
-/// The devices exist when this returns, well before the first key: a seat that gains its keyboard together with the
+/// If all is well, the devices exist when this returns, well before the first key: a seat that gains its keyboard together with the
 /// first key does not deliver that key as an event.
-///
-/// # Errors
-/// [`InputError`]: the session takes no input by either way.
 pub fn connect(
-    eis: Option<OwnedFd>,
+    mut eis: Option<OwnedFd>,
+    again: Option<Reconnect>,
     target: Target,
-) -> Result<(Box<dyn Injector>, InputHandle), InputError> {
-    let backend: Box<dyn Backend> = match eis {
-        Some(fd) => Box::new(libei::Libei::connect(fd, target)?),
-        None => match fake::FakeInput::connect(&target)? {
-            Some(fake) => Box::new(fake),
-            None => Box::new(wlroots::Wlroots::connect(target)?),
-        },
+) -> (Box<dyn Injector>, InputHandle) {
+    let open = move || {
+        let socket = match (eis.take(), &again) {
+            (Some(socket), _) => Ok(socket),
+            (None, Some(again)) => again.socket(),
+            (None, None) => Err(String::new()),
+        };
+        match socket {
+            Ok(socket) => {
+                let libei = libei::Libei::connect(socket, target.clone())?;
+                Ok(Box::new(libei) as Box<dyn Backend>)
+            }
+            Err(why) if target.foreign => Err(InputError::Libei(why)),
+            Err(why) => on_wayland(&target).map_err(|error| match why.is_empty() {
+                true => error,
+                false => InputError::Neither(why, Box::new(error)),
+            }),
+        }
     };
-    let state = Arc::new(Mutex::new(State {
-        translator: Translator::default(),
-        backend: Some(backend),
-    }));
-    Ok((
-        Box::new(SessionInput(Arc::clone(&state))),
-        InputHandle(state),
-    ))
+    way::keep(Box::new(open), way::PROMPT)
+}
+
+/// By KWin's fake input, else by the protocols of wlroots.
+fn on_wayland(target: &Target) -> Result<Box<dyn Backend>, InputError> {
+    Ok(match fake::FakeInput::connect(target)? {
+        Some(fake) => Box::new(fake),
+        None => Box::new(wlroots::Wlroots::connect(target.clone())?),
+    })
 }

@@ -125,6 +125,7 @@ fn look_after(life: &Life, source: &dyn Source) -> Option<String> {
     let mut captured = 0;
     while life.wait(ROUND) {
         life.locker(lockers::running());
+        life.tend();
         let state = slot.state();
         if let Some(why) = state.over() {
             return Some(why.to_owned());

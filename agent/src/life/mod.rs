@@ -66,6 +66,8 @@ struct State {
     captured: (u32, u32),
     /// A locker runs that logind does not know of.
     locker: Option<&'static str>,
+    /// Why input goes nowhere, if it does.
+    no_input: Option<String>,
     /// Something happened that the keeper should look at.
     nudged: bool,
     stop: bool,
@@ -101,6 +103,7 @@ impl Life {
                 news: 1,
                 captured: size,
                 locker: None,
+                no_input: None,
                 nudged: false,
                 stop: false,
             }),
@@ -180,6 +183,7 @@ impl Life {
         let facts = self.facts();
         let mut state = self.state();
         let view = view::view(facts, state.lock_screen, &state.supply, seen, now_ns);
+        let view = view.with_input(state.no_input.as_deref());
         let told = &state.told;
         if told.state != view.state
             || told.reason != view.reason
@@ -284,8 +288,18 @@ impl Life {
         }
     }
 
+    /// Look after the way into the session.
+    fn tend(&self) {
+        let no_input = self
+            .injector()
+            .as_mut()
+            .and_then(|injector| injector.tend());
+        self.state().no_input = no_input;
+    }
+
     /// Nothing can be put in any more; what is pressed is let go of, as far as that is still possible.
     fn disconnect(&self) {
         self.connect(None);
+        self.state().no_input = None;
     }
 }

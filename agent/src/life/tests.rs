@@ -22,6 +22,7 @@ struct Told {
     slot: Arc<PictureSlot>,
     /// What is put into its session.
     injected: Arc<Mutex<Vec<String>>>,
+    trouble: Arc<Mutex<Option<String>>>,
     hangs: Arc<AtomicBool>,
     /// There is no other one after it.
     last: Arc<AtomicBool>,
@@ -40,7 +41,8 @@ impl Pulse for ToldPulse {
     }
 }
 
-struct Notes(Arc<Mutex<Vec<String>>>);
+/// What is put in, and why it goes nowhere.
+struct Notes(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<String>>>);
 
 impl Injector for Notes {
     fn inject(&mut self, event: &InputEvent) {
@@ -48,6 +50,9 @@ impl Injector for Notes {
     }
     fn release(&mut self, _: Held) {
         self.0.lock().unwrap().push("release".to_owned());
+    }
+    fn tend(&mut self) -> Option<String> {
+        self.1.lock().unwrap().clone()
     }
 }
 
@@ -59,7 +64,8 @@ impl Source for Told {
         Arc::clone(&self.slot)
     }
     fn injector(&mut self) -> Option<Box<dyn Injector>> {
-        Some(Box::new(Notes(Arc::clone(&self.injected))))
+        let (injected, trouble) = (Arc::clone(&self.injected), Arc::clone(&self.trouble));
+        Some(Box::new(Notes(injected, trouble)))
     }
     fn pulse(&self) -> Option<Box<dyn Pulse>> {
         Some(Box::new(ToldPulse(Arc::clone(&self.hangs))))
@@ -87,6 +93,7 @@ struct Rig {
     /// Of the present source.
     slots: Arc<Mutex<Vec<Arc<PictureSlot>>>>,
     injected: Arc<Mutex<Vec<String>>>,
+    trouble: Arc<Mutex<Option<String>>>,
     hangs: Arc<AtomicBool>,
     last: Arc<AtomicBool>,
     dropped: Arc<AtomicUsize>,
@@ -107,6 +114,7 @@ impl Rig {
         let life = Arc::new(Life::new(SIZE, lock_screen, session.subscribe(), wake));
         let slots = Arc::<Mutex<Vec<Arc<PictureSlot>>>>::default();
         let injected = Arc::<Mutex<Vec<String>>>::default();
+        let trouble = Arc::<Mutex<Option<String>>>::default();
         let hangs = Arc::<AtomicBool>::default();
         let last = Arc::<AtomicBool>::default();
         let dropped = Arc::<AtomicUsize>::default();
@@ -115,7 +123,7 @@ impl Rig {
         let open: Arc<Open> = {
             let (slots, injected) = (Arc::clone(&slots), Arc::clone(&injected));
             let (hangs, dropped) = (Arc::clone(&hangs), Arc::clone(&dropped));
-            let last = Arc::clone(&last);
+            let (last, trouble) = (Arc::clone(&last), Arc::clone(&trouble));
             let (refuses, asked) = (Arc::clone(&refuses), Arc::clone(&asked));
             Arc::new(move || {
                 asked.fetch_add(1, Ordering::AcqRel);
@@ -130,6 +138,7 @@ impl Rig {
                 Ok(Box::new(Told {
                     slot,
                     injected: Arc::clone(&injected),
+                    trouble: Arc::clone(&trouble),
                     hangs: Arc::clone(&hangs),
                     last: Arc::clone(&last),
                     dropped: Arc::clone(&dropped),
@@ -145,6 +154,7 @@ impl Rig {
             keeper: Some(keeper),
             slots,
             injected,
+            trouble,
             hangs,
             last,
             dropped,
@@ -427,6 +437,26 @@ fn pictures_of_another_size_are_counted_and_pointed_at_where_they_are_seen() {
     rig.paint(100, SIZE);
     rig.tick();
     assert_eq!((rig.scene.captured(), rig.scene.scaled()), (2, 1));
+}
+
+#[test]
+fn input_that_goes_nowhere_is_told_of_while_the_pictures_go_on() {
+    let mut rig = Rig::new(false);
+    rig.paint(100, SIZE);
+    rig.tick();
+    let capturing = |reason: &str| (SourceState::Capturing, reason.to_owned());
+    assert_eq!(rig.told(), capturing(""));
+    *rig.trouble.lock().unwrap() = Some("it hung up".to_owned());
+    rig.until("the trouble", |rig, _| {
+        rig.told() == capturing("no input into the session: it hung up")
+    });
+    // what hides the session is told of before that
+    rig.set(|facts| facts.asleep = true);
+    rig.tick();
+    assert_eq!(rig.told().0, SourceState::Suspended);
+    rig.set(|facts| facts.asleep = false);
+    *rig.trouble.lock().unwrap() = None;
+    rig.until("its end", |rig, _| rig.told() == capturing(""));
 }
 
 #[test]

@@ -87,6 +87,17 @@ impl View {
     pub fn takes_input(&self) -> bool {
         !matches!(self.shown, Shown::Placeholder(_))
     }
+
+    /// With the reason why input goes nowhere: it is told of pictures that say nothing else.
+    pub fn with_input(mut self, trouble: Option<&str>) -> Self {
+        if let Some(why) = trouble
+            && self.state == SourceState::Capturing
+            && self.reason.is_empty()
+        {
+            self.reason = Cow::Owned(format!("no input into the session: {why}"));
+        }
+        self
+    }
 }
 
 /// See the module's text.

@@ -19,7 +19,7 @@ use crate::{
         Capture, CaptureError, CaptureRequest, Remote,
         output::{OutputCapture, OutputRequest},
     },
-    input::{self, InputHandle, Target},
+    input::{self, InputHandle, Reconnect, Target},
     life::pulse::{Pulse, WaylandPulse},
 };
 
@@ -53,6 +53,8 @@ pub enum Pictures {
         settled: Option<(u32, u32)>,
         /// The pointer is told of, and not in the pictures.
         pointer_apart: bool,
+        /// See [`CaptureRequest::rate_from_limit`].
+        rate_from_limit: bool,
     },
     /// An output of a wlroots compositor, captured directly.
     Output(OutputRequest),
@@ -68,9 +70,12 @@ pub struct Opened {
     pub target: Target,
 }
 
+/// A session, and how another socket for its input is asked for, where there are any; else why there is no session.
+type Answer = Result<(Opened, Option<Reconnect>), SourceError>;
+
 /// What a keeper's session calls once it is open, with how to learn that it should close.
 pub struct Handover {
-    opened: mpsc::Sender<Result<Opened, SourceError>>,
+    opened: mpsc::Sender<Answer>,
     /// Where the end of the session is reported to.
     pub slot: Arc<PictureSlot>,
     close: oneshot::Receiver<()>,
@@ -79,19 +84,27 @@ pub struct Handover {
 impl Handover {
     /// Hand the opened session over, and wait until the source is dropped.
     pub async fn keep(self, opened: Opened) {
-        if self.opened.send(Ok(opened)).is_ok() {
+        if self.opened.send(Ok((opened, None))).is_ok() {
             let _ = self.close.await;
         }
     }
 
-    /// Hand the opened session over, and wait until the source is dropped or `ended` says that the other side closed it.
-    pub async fn keep_until(self, opened: Opened, ended: impl Future<Output = String>) {
-        if self.opened.send(Ok(opened)).is_err() {
+    /// Hand the opened session over, and wait until the source is dropped or `ended` says that the other side closed it. Meanwhile
+    /// `eis` gives further sockets for emulated input.
+    pub async fn keep_until(
+        self,
+        opened: Opened,
+        ended: impl Future<Output = String>,
+        eis: impl AsyncFn() -> Result<OwnedFd, String>,
+    ) {
+        let (reconnect, requests) = input::reconnect();
+        if self.opened.send(Ok((opened, Some(reconnect)))).is_err() {
             return;
         }
         tokio::select! {
             _ = self.close => {}
             reason = ended => self.slot.explain(reason),
+            () = requests.serve(eis) => {}
         }
     }
 }
@@ -144,6 +157,7 @@ impl Running {
                 node,
                 settled,
                 pointer_apart,
+                rate_from_limit,
             } => {
                 let request = CaptureRequest {
                     remote,
@@ -154,6 +168,7 @@ impl Running {
                     settled,
                     importable: request.importable.clone(),
                     pointer_apart,
+                    rate_from_limit,
                 };
                 Self::Node(Capture::start(request, slot)?)
             }
@@ -172,6 +187,7 @@ impl Running {
 struct Desktop {
     name: &'static str,
     input: Option<Box<dyn Injector>>,
+    /// Until the drop.
     handle: Option<InputHandle>,
     capture: Option<Running>,
     slot: Arc<PictureSlot>,
@@ -239,7 +255,7 @@ where
             }
         }))
     });
-    let opened = match opened {
+    let (opened, reconnect) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             // A dialogue may still be open: do not wait for it, the thread ends with its answer.
@@ -258,27 +274,19 @@ where
     })?;
 
     // Only now: a virtual output, and with it the pointer's region, exists once a format is agreed.
-    let connected = input::connect(
+    let (input, handle) = input::connect(
         opened.eis,
+        reconnect,
         Target {
             size: opened.target.size.or(Some(capture.size())),
             ..opened.target
         },
     );
-    let (input, handle) = match connected {
-        Ok((injector, handle)) => (Some(injector), Some(handle)),
-        Err(error) => {
-            tracing::warn!(%error, source = name, "no input into this session");
-            (None, None)
-        }
-    };
-    if let Some(handle) = &handle {
-        wake(&slot, handle);
-    }
+    wake(&slot, &handle);
     Ok(Box::new(Desktop {
         name,
-        input,
-        handle,
+        input: Some(input),
+        handle: Some(handle),
         capture: Some(capture),
         slot,
         _keeper: keeper,
@@ -291,7 +299,7 @@ where
 /// runs, and is then lost (seen in two of three sessions of sway 1.12 with xdg-desktop-portal-wlr 0.8.4).
 fn wake(slot: &PictureSlot, input: &InputHandle) {
     for attempt in 0..NUDGES {
-        if slot.wait(FIRST_PICTURE) {
+        if !input.promises() || slot.wait(FIRST_PICTURE) {
             return;
         }
         tracing::debug!(

@@ -184,6 +184,10 @@ pub trait Injector: Send {
     fn inject(&mut self, event: &punktfunk_core::input::InputEvent);
     /// Let go of what is pressed of `held`.
     fn release(&mut self, held: Held);
+    /// Look whether events still reach the session, about once a second; why they do not, for a person, if so.
+    fn tend(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Interleaved f32 samples at 48 kHz, one call = one packet's worth. Blocks until that much has been heard (or its time

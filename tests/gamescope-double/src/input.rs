@@ -4,9 +4,14 @@
 use std::{
     fs::{File, OpenOptions},
     io::Write,
-    os::{fd::AsFd, unix::net::UnixListener},
-    path::Path,
+    net::Shutdown,
+    os::{
+        fd::AsFd,
+        unix::net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,26 +23,70 @@ use reis::{
     request::{DeviceCapability as Capability, EisRequest, EisRequestConverter, Seat},
 };
 
-/// Listen on `path`, for as long as the program runs.
-pub fn listen(path: &Path) -> anyhow::Result<()> {
-    let listener = UnixListener::bind(path).context("the socket for emulated input")?;
+/// How often the file is looked for without which there is no input.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Listen on `path`, for as long as the program runs. With `only_while` there is a socket only while that file is: when it goes,
+/// so do the socket and its connections.
+pub fn listen(path: &Path, only_while: Option<PathBuf>) -> anyhow::Result<()> {
     let file = std::env::var_os("GAMESCOPE_DOUBLE_INPUT")
         .map(|path| OpenOptions::new().append(true).create(true).open(path))
         .transpose()?;
+    let Some(only_while) = only_while else {
+        let listener = bind(path)?;
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                take(socket, file.as_ref());
+            }
+        });
+        return Ok(());
+    };
+    let path = path.to_owned();
     thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            let file = file.as_ref().and_then(|file| file.try_clone().ok());
-            thread::spawn(move || {
-                let ended = eis::Context::new(socket)
-                    .map_err(anyhow::Error::from)
-                    .and_then(|context| serve(&context, file));
-                if let Err(error) = ended {
-                    crate::log::error("gamescope_ei", &error.to_string());
+        let mut open: Option<(UnixListener, Vec<UnixStream>)> = None;
+        loop {
+            match (&mut open, only_while.exists()) {
+                (None, true) => {
+                    let listener = bind(&path).ok();
+                    open = listener
+                        .filter(|listener| listener.set_nonblocking(true).is_ok())
+                        .map(|listener| (listener, Vec::new()));
                 }
-            });
+                (Some((_, sockets)), false) => {
+                    for socket in sockets {
+                        let _ = socket.shutdown(Shutdown::Both);
+                    }
+                    let _ = std::fs::remove_file(&path);
+                    open = None;
+                }
+                (Some((listener, sockets)), true) => {
+                    while let Ok((socket, _)) = listener.accept() {
+                        sockets.extend(socket.try_clone());
+                        take(socket, file.as_ref());
+                    }
+                }
+                (None, false) => {}
+            }
+            thread::sleep(LOOK);
         }
     });
     Ok(())
+}
+
+fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    UnixListener::bind(path).context("the socket for emulated input")
+}
+
+fn take(socket: UnixStream, file: Option<&File>) {
+    let file = file.and_then(|file| file.try_clone().ok());
+    thread::spawn(move || {
+        let ended = eis::Context::new(socket)
+            .map_err(anyhow::Error::from)
+            .and_then(|context| serve(&context, file));
+        if let Err(error) = ended {
+            crate::log::error("gamescope_ei", &error.to_string());
+        }
+    });
 }
 
 fn serve(context: &eis::Context, mut file: Option<File>) -> anyhow::Result<()> {

@@ -6,7 +6,8 @@
 //! coloured quarters and a white square that moves.
 //!
 //! `GAMESCOPE_DOUBLE` has it misbehave, words separated by blanks: `old` (3.11, which needs a window), `dies` (as without a
-//! Vulkan device), `no-pipewire`, `no-node-line`, `resize=WxH@N` (another size after N pictures).
+//! Vulkan device), `no-pipewire`, `no-node-line`, `resize=WxH@N` (another size after N pictures), `input-while=PATH` (its socket
+//! for emulated input is there only while this file is).
 //! `GAMESCOPE_DOUBLE_INPUT` names a file that gets a line for each event of emulated input.
 
 mod input;
@@ -17,6 +18,7 @@ mod place;
 
 use std::{
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::{Command, ExitCode, exit},
     thread,
     time::Duration,
@@ -38,6 +40,11 @@ pub struct Manners(String);
 impl Manners {
     fn has(&self, word: &str) -> bool {
         self.0.split_whitespace().any(|known| known == word)
+    }
+
+    fn input_while(&self) -> Option<PathBuf> {
+        let mut words = self.0.split_whitespace();
+        words.find_map(|word| word.strip_prefix("input-while=").map(PathBuf::from))
     }
 
     fn resize(&self) -> Option<Resize> {
@@ -102,7 +109,7 @@ fn run(options: &Options, manners: &Manners) -> anyhow::Result<()> {
         "wlserver",
         &format!("Running compositor on wayland display '{}'", place.display),
     );
-    input::listen(&place.eis())?;
+    input::listen(&place.eis(), manners.input_while())?;
     info(
         "wlserver",
         "Successfully initialized libei for input emulation!",

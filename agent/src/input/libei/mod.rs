@@ -23,8 +23,8 @@ use reis::{
 
 use super::{Action, Backend, InputError, Target, Text, layout::Layout};
 
-/// How long the compositor may take to greet, and then to offer its devices.
-const GREETING_LIMIT: Duration = Duration::from_secs(5);
+/// How long the compositor may take to greet, and then to offer its devices. Only the thread of the attempt waits.
+const GREETING_LIMIT: Duration = Duration::from_secs(20);
 const DEVICES_LIMIT: Duration = Duration::from_secs(2);
 
 /// A region of this side and more says "anywhere" (gamescope's one has 2^31 - 1): coordinates are then the picture's.

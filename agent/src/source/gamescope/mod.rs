@@ -14,7 +14,7 @@ mod node;
 use std::{
     collections::HashSet,
     env, io,
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     sync::{
         Arc,
@@ -174,20 +174,25 @@ async fn shown(socket: PathBuf, ending: Ending, handover: Handover) -> Result<()
     let mut keeper = KeeperLine::connect(&socket).await?;
     let (node, process, display) = keeper.wait_for_node().await?;
     let family = processes::with_descendants(HashSet::from([process]));
-    let opened = opened(node, display.as_deref(), &family);
+    let display = display.as_deref();
+    let opened = opened(node, display, &family);
     let slot = Arc::clone(&handover.slot);
     slot.state().patience = match ending {
         Ending::OfApplication => PATIENCE,
         Ending::OfOurs => EXPLANATION,
     };
     handover
-        .keep_until(opened, async move {
-            let why = keeper.wait_for_end().await;
-            if matches!(ending, Ending::OfOurs) {
-                slot.state().patience = Duration::ZERO;
-            }
-            why
-        })
+        .keep_until(
+            opened,
+            async move {
+                let why = keeper.wait_for_end().await;
+                if matches!(ending, Ending::OfOurs) {
+                    slot.state().patience = Duration::ZERO;
+                }
+                why
+            },
+            async || input(display, &family).ok_or_else(|| NO_INPUT.to_owned()),
+        )
         .await;
     Ok(())
 }
@@ -208,18 +213,27 @@ async fn attached(
         request.height
     );
     let family = HashSet::from([found.process]);
-    handover.keep(opened(found.node, None, &family)).await;
+    handover
+        .keep_until(
+            opened(found.node, None, &family),
+            std::future::pending(),
+            async || input(None, &family).ok_or_else(|| NO_INPUT.to_owned()),
+        )
+        .await;
     Ok(())
 }
 
-fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
+const NO_INPUT: &str =
+    "this gamescope has no socket for emulated input (it may be built without libei)";
+
+/// Its socket for emulated input.
+fn input(display: Option<&str>, family: &HashSet<i32>) -> Option<OwnedFd> {
     let runtime = places().ok().and_then(|places| places.runtime);
-    let eis = runtime.and_then(|runtime| eis::connect(&runtime, display, family));
-    if eis.is_none() {
-        tracing::warn!(
-            "this gamescope has no socket for emulated input (it may be built without libei)"
-        );
-    }
+    runtime.and_then(|runtime| eis::connect(&runtime, display, family))
+}
+
+fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
+    let eis = input(display, family);
     let name = display.unwrap_or("unknown");
     tracing::info!(node, name, input = eis.is_some(), "gamescope");
     Opened {
@@ -228,10 +242,12 @@ fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
             node,
             settled: None,
             pointer_apart: false,
+            rate_from_limit: false,
         },
         eis,
         target: Target {
             whole_notches: true,
+            foreign: true,
             ..Target::default()
         },
     }

@@ -14,7 +14,7 @@ mod protocol;
 mod screencast;
 mod topology;
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{cell::RefCell, os::fd::OwnedFd, time::Duration};
 
 use tokio::time::timeout;
 use zbus::{fdo, names::BusName};
@@ -40,7 +40,7 @@ const BORN_FPS: u32 = 60;
 /// By how many lines an output is made taller than wanted, if it is to get a mode of its own.
 const BORN_TALLER: u32 = 16;
 
-/// How long it may take to hand out its socket for emulated input.
+/// How long the start waits for its socket for emulated input.
 const EIS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Device types of the RemoteDesktop portal, which KWin's own interface shares: keyboard, pointer, touch.
@@ -105,20 +105,21 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     let (node, place) = (output.node(), output.place());
     tracing::info!(node, name = output.name(), ?place, size = ?now, "KWin virtual output");
 
-    let eis = emulated_input().await;
-    let (socket, cookie) = match eis {
-        Ok((proxy, fd, cookie)) => (Some(fd), Some((proxy, cookie))),
-        Err(error) => {
+    let input = EmulatedInput::default();
+    let socket = timeout(EIS_LIMIT, input.socket()).await;
+    let socket = socket
+        .unwrap_or_else(|_| Err(zbus::Error::Failure("no answer".into())))
+        .inspect_err(|error| {
             tracing::info!(%error, "KWin offers no libei socket (it came with Plasma 6.1)");
-            (None, None)
-        }
-    };
+        })
+        .ok();
     let opened = Opened {
         pictures: Pictures::Node {
             remote: Remote::Daemon,
             node,
             settled: Some(now),
             pointer_apart: false,
+            rate_from_limit: false,
         },
         eis: socket,
         target: Target {
@@ -127,16 +128,15 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
             ..Target::default()
         },
     };
+    let eis = async || input.socket().await.map_err(|error| error.to_string());
     handover
-        .keep_until(opened, async { output.ended().await })
+        .keep_until(opened, async { output.ended().await }, eis)
         .await;
     match topology {
         Some(topology) => topology.leave(output).await,
         None => output.close(),
     }
-    if let Some((proxy, cookie)) = cookie {
-        let _ = timeout(desktop::CLOSE_LIMIT, proxy.disconnect(cookie)).await;
-    }
+    input.end().await;
     Ok(())
 }
 
@@ -186,12 +186,26 @@ fn not_arranged(request: &SourceRequest, error: &HeadsError) -> SourceError {
     }
 }
 
-async fn emulated_input() -> zbus::Result<(EisProxy<'static>, OwnedFd, i32)> {
-    let bus = zbus::Connection::session().await?;
-    let proxy = EisProxy::new(&bus).await?;
-    let connected = timeout(EIS_LIMIT, proxy.connect_to_eis(CAPABILITIES)).await;
-    let (fd, cookie) = connected.map_err(|_| zbus::Error::Failure("no answer".into()))??;
-    Ok((proxy, fd.into(), cookie))
+/// KWin's sockets for emulated input: one at a time, which ends with its cookie.
+#[derive(Default)]
+struct EmulatedInput(RefCell<Option<(EisProxy<'static>, i32)>>);
+
+impl EmulatedInput {
+    /// Another socket, in place of the one before.
+    async fn socket(&self) -> zbus::Result<OwnedFd> {
+        self.end().await;
+        let bus = zbus::Connection::session().await?;
+        let proxy = EisProxy::new(&bus).await?;
+        let (fd, cookie) = proxy.connect_to_eis(CAPABILITIES).await?;
+        self.0.replace(Some((proxy, cookie)));
+        Ok(fd.into())
+    }
+
+    async fn end(&self) {
+        if let Some((proxy, cookie)) = self.0.take() {
+            let _ = timeout(desktop::CLOSE_LIMIT, proxy.disconnect(cookie)).await;
+        }
+    }
 }
 
 /// Why a compositor does not show the protocol: it is not KWin, or KWin does not know this program.

@@ -111,6 +111,11 @@ async fn with_input(
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
+    let eis = async || {
+        let connected = remote.connect_to_eis(&session, ConnectToEISOptions::default());
+        let why = |error: ashpd::Error| format!("the portal gives no emulated input ({error})");
+        connected.await.map_err(why)
+    };
     let opened = async {
         remote
             .select_devices(
@@ -140,24 +145,15 @@ async fn with_input(
             .and_then(|request| request.response())
             .map_err(failed)?;
         consent.keep(started.restore_token());
-        let eis = match remote
-            .connect_to_eis(&session, ConnectToEISOptions::default())
-            .await
-        {
-            Ok(fd) => Some(fd),
-            Err(error) => {
-                tracing::debug!(%error, "the portal gives no emulated input");
-                None
-            }
-        };
+        let eis = eis().await;
         let fd = cast
             .open_pipe_wire_remote(&session, OpenPipeWireRemoteOptions::default())
             .await
             .map_err(failed)?;
-        opened(started.streams(), fd, eis, pointer_apart)
+        opened(started.streams(), fd, eis.ok(), pointer_apart)
     }
     .await;
-    keep(opened, handover, &session).await
+    keep(opened, handover, &session, eis).await
 }
 
 async fn picture_only(
@@ -192,7 +188,8 @@ async fn picture_only(
         opened(started.streams(), fd, None, pointer_apart)
     }
     .await;
-    keep(opened, handover, &session).await
+    let eis = async || Err("the portal offers no RemoteDesktop".to_owned());
+    keep(opened, handover, &session, eis).await
 }
 
 /// One monitor, with the pointer in the picture if it is wanted and the portal can; true: it only tells of the pointer, which
@@ -248,6 +245,7 @@ fn opened(
             node: stream.pipe_wire_node_id(),
             settled: None,
             pointer_apart,
+            rate_from_limit: false,
         },
         eis,
         target: Target {
@@ -265,16 +263,16 @@ async fn keep<T: ashpd::desktop::SessionPortal>(
     opened: Result<Opened, SourceError>,
     handover: Handover,
     session: &Session<T>,
+    eis: impl AsyncFn() -> Result<OwnedFd, String>,
 ) -> Result<(), SourceError> {
     let result = match opened {
         Ok(opened) => {
             let mut closed = session.receive_closed().await.map_err(failed)?;
-            handover
-                .keep_until(opened, async move {
-                    closed.next().await;
-                    "the screen cast was ended by the desktop or its user".to_owned()
-                })
-                .await;
+            let ended = async {
+                closed.next().await;
+                "the screen cast was ended by the desktop or its user".to_owned()
+            };
+            handover.keep_until(opened, ended, eis).await;
             Ok(())
         }
         Err(error) => Err(error),

@@ -214,10 +214,11 @@ impl Drop for Lent {
 struct Way(Shared);
 
 impl Way {
-    fn with(&self, use_it: impl FnOnce(&mut dyn Injector)) {
+    fn with<T: Default>(&self, use_it: impl FnOnce(&mut dyn Injector) -> T) -> T {
         let mut injector = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(injector) = injector.as_mut() {
-            use_it(injector.as_mut());
+        match injector.as_mut() {
+            Some(injector) => use_it(injector.as_mut()),
+            None => T::default(),
         }
     }
 }
@@ -229,6 +230,10 @@ impl Injector for Way {
 
     fn release(&mut self, held: Held) {
         self.with(|injector| injector.release(held));
+    }
+
+    fn tend(&mut self) -> Option<String> {
+        self.with(|injector| injector.tend())
     }
 }
 

@@ -3,6 +3,8 @@
 //! A `RemoteDesktop` session (input) with a `ScreenCast` session tied to it (the monitor). Mutter keeps both as long as
 //! this connection to the session bus lives, so the monitor also goes when the agent crashes.
 
+mod turn;
+
 use std::{collections::HashMap, os::fd::OwnedFd, time::Duration};
 
 use futures_util::StreamExt;
@@ -17,6 +19,7 @@ use super::{
     desktop::{self, CLOSE_LIMIT, Handover, Opened, Pictures},
 };
 use crate::{capture::Remote, input::Target};
+use turn::Turn;
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "mutter";
@@ -125,24 +128,32 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         .build()
         .await
         .map_err(failed)?;
+    let turn = Turn::wait(&bus).await;
     let opened = start(&bus, &remote, &request).await;
     let result = match opened {
         Ok(opened) => {
             let mut closed = remote.receive_closed().await.map_err(failed)?;
-            handover
-                .keep_until(opened, async move {
-                    closed.next().await;
-                    "Mutter closed the session (locked, logged out, or stopped by the user)"
-                        .to_owned()
-                })
-                .await;
+            let ended = async {
+                closed.next().await;
+                "Mutter closed the session (locked, logged out, or stopped by the user)".to_owned()
+            };
+            let eis = async || eis(&remote).await.map_err(|error| error.to_string());
+            // The monitor comes with the capture's format, which is agreed once the session is handed over.
+            let kept = handover.keep_until(opened, ended, eis);
+            tokio::pin!(kept);
+            tokio::select! {
+                () = &mut kept => {}
+                () = turn.settled() => kept.await,
+            }
             Ok(())
         }
         Err(error) => Err(error),
     };
+    let turn = Turn::wait(&bus).await;
     if timeout(CLOSE_LIMIT, remote.stop()).await.is_err() {
         tracing::warn!("Mutter did not close the session in time; it goes with the connection");
     }
+    turn.settled().await;
     result
 }
 
@@ -194,13 +205,12 @@ async fn start(
         .ok()
         .and_then(|mut parameters| parameters.remove("mapping-id"))
         .and_then(|id| String::try_from(id).ok());
-    let eis = match remote.connect_to_eis(HashMap::new()).await {
-        Ok(fd) => Some(OwnedFd::from(fd)),
-        Err(error) => {
+    let eis = eis(remote)
+        .await
+        .inspect_err(|error| {
             tracing::warn!(%error, "Mutter offers no emulated input (it came with GNOME 45)");
-            None
-        }
-    };
+        })
+        .ok();
     tracing::info!(node, version, ?mapping_id, "Mutter virtual monitor");
     Ok(Opened {
         pictures: Pictures::Node {
@@ -208,6 +218,7 @@ async fn start(
             node,
             settled: None,
             pointer_apart: false,
+            rate_from_limit: true,
         },
         eis,
         target: Target {
@@ -217,14 +228,22 @@ async fn start(
     })
 }
 
-/// The properties of the virtual monitor. `modes` is known from Mutter 47 on and needed there for more than 60 Hz;
-/// older ones ignore it and take size and rate from the consumer's format. A single mode needs no `is-preferred`
-/// (Mutter 48.7 logs assertions when it reads one).
+/// A socket for emulated input; Mutter gives as many as it is asked for.
+async fn eis(remote: &RemoteDesktopSessionProxy<'_>) -> zbus::Result<OwnedFd> {
+    remote
+        .connect_to_eis(HashMap::new())
+        .await
+        .map(OwnedFd::from)
+}
+
+/// The properties of the virtual monitor. Mutter 48 does not know `modes`: it takes size and rate from the consumer's format, which is
+/// why that is negotiated twice (`rate_from_limit`). Mutter 50 refuses modes of which none is preferred.
 fn virtual_monitor(request: &SourceRequest) -> Options<'static> {
     let mode: HashMap<&str, Value> = HashMap::from([
         ("size", Value::from((request.width, request.height))),
         ("refresh-rate", Value::from(f64::from(request.fps))),
         ("preferred-scale", Value::from(1.0_f64)),
+        ("is-preferred", Value::from(true)),
     ]);
     let cursor = if request.cursor {
         CURSOR_EMBEDDED
