@@ -101,6 +101,8 @@ install)
 uninstall)
   if running; then
     systemctl disable --now punktfunk.service 2>/dev/null || :
+    # Sessions on demand: nobody would be left to end them.
+    systemctl stop 'punktfunk-session@*.service' 2>/dev/null || :
     systemctl --global disable punktfunk-agent.service 2>/dev/null || :
     systemctl list-units --no-legend 'user@*.service' | sed -n 's/.*user@\([0-9]*\)\.service.*/\1/p' | while read -r uid; do
       systemctl --user --machine "$uid@.host" stop punktfunk-agent.service 2>/dev/null </dev/null || :

@@ -8,7 +8,7 @@ mod unit;
 
 use crate::{
     host::Host,
-    ids::{SessionId, Uid},
+    ids::{ClientId, SessionId, StreamId, Uid},
     sessions,
 };
 use punktfunk_dbus::on_demand::{DIRECTORY, Keep, PERSONS, Policy};
@@ -24,6 +24,8 @@ use zbus::Connection;
 const MAX_STARTING: usize = 4;
 /// How often idleness is looked at while there is a session that can become idle.
 const LOOK: Duration = Duration::from_secs(2);
+/// When a session that could not be ended is tried again.
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// Why there is no session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +47,15 @@ pub enum Refusal {
         .0.as_secs()
     )]
     Late(Duration),
+}
+
+/// A client that is to see a session of its owner's.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    pub owner: Uid,
+    pub client: ClientId,
+    /// The latest number that a stream was given: what follows this wish has a higher one.
+    pub latest: StreamId,
 }
 
 /// Starts and ends them.
@@ -88,9 +99,10 @@ impl OnDemand {
     /// Why there is none, in words for the person at the client.
     pub async fn desktops(
         &self,
-        owner: Uid,
+        wish: &Wish,
         limit: Duration,
     ) -> Result<Option<Vec<SessionId>>, Refusal> {
+        let owner = wish.owner;
         let Some(connection) = &self.connection else {
             return Ok(None);
         };
@@ -109,19 +121,24 @@ impl OnDemand {
             let Some(there) = look(connection, owner).await else {
                 return Ok(None);
             };
-            self.register.touch(owner);
             // What is about to come or to go answers nobody.
             if !there.is_empty() && unit::is_settled(connection, owner).await {
+                // One that nobody here knows of, for whatever reason, ends by the policy like every other.
+                if !self.register.touch(owner, wish.latest)
+                    && unit::is_active(connection, owner).await
+                {
+                    self.register.note(owner, policy.keep, wish.latest);
+                }
                 return Ok(Some(there));
             }
             let _turn = self.starting.acquire().await;
-            tracing::info!(uid = owner.0, "a session is started on demand");
+            tracing::info!(uid = owner.0, client = %wish.client, "a session is started on demand");
             // Before it is asked for: one that comes too late for this launch is ended by the policy all the same.
-            self.register.note(owner, policy.keep);
+            self.register.note(owner, policy.keep, wish.latest);
             unit::start(connection, owner)
                 .await
                 .map_err(Refusal::Failed)?;
-            self.register.note(owner, policy.keep);
+            self.register.note(owner, policy.keep, wish.latest);
             Ok(look(connection, owner).await)
         };
         timeout(limit, started)
@@ -141,20 +158,49 @@ impl OnDemand {
         }
     }
 
-    /// How long a session that runs is kept; that of an account which is enabled no more, until its stream ends.
-    fn keep(&self, owner: Uid) -> Keep {
-        self.policy(owner)
-            .map_or(Keep::Stream, |policy| policy.keep)
+    /// How long a session that runs is kept; that of an account which is enabled no more, until its stream ends. None: what was said
+    /// last holds, because what is said now makes no sense. A slip in a file ends nobody's work.
+    fn keep(&self, owner: Uid) -> Option<Keep> {
+        match self.policy(owner) {
+            Ok(policy) => Some(policy.keep),
+            Err(Refusal::NotEnabled(_) | Refusal::System) => Some(Keep::Stream),
+            Err(refusal) => {
+                tracing::debug!(uid = owner.0, "a session on demand runs on, {refusal}");
+                None
+            }
+        }
+    }
+
+    /// Whether the manager has said which sessions run that an earlier service started.
+    async fn know_earlier(&self, connection: &Connection) -> bool {
+        match unit::running(connection).await {
+            Ok(uids) => {
+                for uid in uids {
+                    let keep = self.keep(uid).unwrap_or_default();
+                    self.register.note_unless_known(uid, keep);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the manager does not say which sessions it started on demand");
+                false
+            }
+        }
     }
 
     /// End those that nobody has used for as long as the policy says.
     async fn end_idle(&self, connection: &Connection, host: &Host) {
-        let busy = || -> Vec<Uid> {
+        let busy = || -> Vec<(Uid, StreamId)> {
             let streams = host.streams.list();
-            streams.iter().map(|stream| stream.user).collect()
+            streams
+                .iter()
+                .map(|stream| (stream.user, stream.id))
+                .collect()
         };
         for uid in self.register.all() {
-            self.register.set_keep(uid, self.keep(uid));
+            if let Some(keep) = self.keep(uid) {
+                self.register.set_keep(uid, keep);
+            }
         }
         for uid in self.register.idle(&busy(), Instant::now()) {
             let door = self.register.door(uid);
@@ -166,13 +212,16 @@ impl OnDemand {
             if !self.register.idle(&busy(), Instant::now()).contains(&uid) {
                 continue;
             }
-            self.register.forget(uid);
             tracing::info!(
                 uid = uid.0,
                 "nobody uses the session that was started on demand; it ends"
             );
-            if let Err(error) = unit::stop(connection, uid).await {
-                tracing::warn!(uid = uid.0, %error, "a session on demand could not be ended");
+            match unit::stop(connection, uid).await {
+                Ok(()) => self.register.forget(uid),
+                Err(error) => {
+                    tracing::warn!(uid = uid.0, %error, "a session on demand could not be ended; it is tried again");
+                    self.register.postpone(uid, Instant::now(), AGAIN);
+                }
             }
         }
     }
@@ -198,20 +247,14 @@ pub async fn watch(host: Arc<Host>) {
     let Some(connection) = &on_demand.connection else {
         return std::future::pending().await;
     };
-    // What an earlier service had started goes on, and ends by the same rules.
-    match unit::running(connection).await {
-        Ok(uids) => {
-            for uid in uids {
-                on_demand.register.note(uid, on_demand.keep(uid));
-            }
-        }
-        Err(error) => {
-            tracing::debug!(%error, "the manager does not say which sessions it started on demand");
-        }
-    }
+    // What an earlier service had started goes on, and ends by the same rules. A manager that is busy is asked again.
+    let mut earlier_known = false;
     let mut changes = host.streams.changes();
     loop {
-        let some = on_demand.register.is_used();
+        if !earlier_known {
+            earlier_known = on_demand.know_earlier(connection).await;
+        }
+        let some = on_demand.register.is_used() || !earlier_known;
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = on_demand.register.noted() => {}

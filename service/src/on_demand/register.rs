@@ -1,5 +1,5 @@
 //! The sessions on demand that run, and since when nobody has used them.
-use crate::ids::Uid;
+use crate::ids::{StreamId, Uid};
 use punktfunk_dbus::on_demand::Keep;
 use std::{
     collections::BTreeMap,
@@ -24,8 +24,22 @@ struct Running {
     keep: Keep,
     /// When its account's last stream was seen, or it was started.
     idle_since: Instant,
-    /// When a launch was answered with it that no stream has followed yet.
-    awaited_since: Option<Instant>,
+    /// When a launch was answered with it that no stream has followed yet, and the latest stream's number then.
+    awaited: Option<(Instant, StreamId)>,
+    /// Ending it has failed; not before this time again.
+    not_before: Option<Instant>,
+}
+
+impl Running {
+    fn new(keep: Keep, latest: StreamId) -> Self {
+        let now = Instant::now();
+        Self {
+            keep,
+            idle_since: now,
+            awaited: Some((now, latest)),
+            not_before: None,
+        }
+    }
 }
 
 impl Register {
@@ -33,22 +47,33 @@ impl Register {
         Arc::clone(lock(&self.doors).entry(owner).or_default())
     }
 
-    /// It was started, or is about to be.
-    pub fn note(&self, owner: Uid, keep: Keep) {
-        let now = Instant::now();
-        let running = Running {
-            keep,
-            idle_since: now,
-            awaited_since: Some(now),
-        };
-        lock(&self.running).insert(owner, running);
+    /// It was started, or is about to be, for a client whose stream will have a higher number than `latest`.
+    pub fn note(&self, owner: Uid, keep: Keep, latest: StreamId) {
+        lock(&self.running).insert(owner, Running::new(keep, latest));
         self.noted.notify_one();
     }
 
-    /// A launch is about to be answered with it, if it runs.
-    pub fn touch(&self, owner: Uid) {
+    /// It runs already. A launch of this service's own knows better.
+    pub fn note_unless_known(&self, owner: Uid, keep: Keep) {
+        let new = || Running::new(keep, StreamId(0));
+        lock(&self.running).entry(owner).or_insert_with(new);
+        self.noted.notify_one();
+    }
+
+    /// A launch is about to be answered with it. `false`: none is known to run.
+    pub fn touch(&self, owner: Uid, latest: StreamId) -> bool {
+        let mut all = lock(&self.running);
+        let Some(running) = all.get_mut(&owner) else {
+            return false;
+        };
+        running.awaited = Some((Instant::now(), latest));
+        true
+    }
+
+    /// It could not be ended.
+    pub fn postpone(&self, owner: Uid, now: Instant, time: Duration) {
         if let Some(running) = lock(&self.running).get_mut(&owner) {
-            running.awaited_since = Some(Instant::now());
+            running.not_before = now.checked_add(time);
         }
     }
 
@@ -77,29 +102,32 @@ impl Register {
         self.noted.notified().await;
     }
 
-    /// Those whose time is up, if `busy` names the accounts with a stream.
-    pub fn idle(&self, busy: &[Uid], now: Instant) -> Vec<Uid> {
+    /// Those whose time is up, if `busy` are the streams and their accounts. The stream that a client leaves for a new one may
+    /// still be among them: it is not the one that is awaited.
+    pub fn idle(&self, busy: &[(Uid, StreamId)], now: Instant) -> Vec<Uid> {
         let mut all = lock(&self.running);
-        for uid in busy {
+        for (uid, stream) in busy {
             if let Some(running) = all.get_mut(uid) {
                 running.idle_since = now;
-                running.awaited_since = None;
+                running.awaited.take_if(|(_, latest)| *stream > *latest);
             }
         }
         let over = |running: &Running| {
             let awaited = running
-                .awaited_since
-                .is_some_and(|since| now.saturating_duration_since(since) < AWAITED);
+                .awaited
+                .is_some_and(|(since, _)| now.saturating_duration_since(since) < AWAITED);
+            let postponed = running.not_before.is_some_and(|until| now < until);
             let idle = now.saturating_duration_since(running.idle_since);
             let over = match running.keep {
                 Keep::Always => false,
                 Keep::Stream => true,
                 Keep::For(keep) => idle >= keep,
             };
-            over && !awaited
+            over && !awaited && !postponed
         };
+        let is_busy = |uid: &Uid| busy.iter().any(|(user, _)| user == uid);
         all.iter()
-            .filter(|(uid, running)| !busy.contains(uid) && over(running))
+            .filter(|(uid, running)| !is_busy(uid) && over(running))
             .map(|(uid, _)| *uid)
             .collect()
     }
@@ -116,9 +144,14 @@ mod tests {
 
     const CAROL: Uid = Uid(1100);
 
+    /// Her first stream, and the one after it.
+    const ONE: &[(Uid, StreamId)] = &[(CAROL, StreamId(1))];
+    const TWO: &[(Uid, StreamId)] = &[(CAROL, StreamId(2))];
+    const ANOTHERS: &[(Uid, StreamId)] = &[(Uid(7), StreamId(9))];
+
     fn noted(keep: Keep) -> (Register, Instant) {
         let register = Register::default();
-        register.note(CAROL, keep);
+        register.note(CAROL, keep, StreamId(0));
         (register, Instant::now())
     }
 
@@ -126,17 +159,50 @@ mod tests {
     fn a_session_ends_with_its_stream_and_not_before_one_has_come() {
         let (register, now) = noted(Keep::Stream);
         assert!(register.idle(&[], now).is_empty());
-        assert!(register.idle(&[CAROL], now).is_empty());
+        assert!(register.idle(ONE, now).is_empty());
         assert_eq!(register.idle(&[], now), [CAROL]);
         // another client of hers has been answered meanwhile
-        register.touch(CAROL);
+        assert!(register.touch(CAROL, StreamId(1)));
         assert!(register.idle(&[], now).is_empty());
         // and never comes
         assert_eq!(register.idle(&[], now + 2 * AWAITED), [CAROL]);
         register.forget(CAROL);
         assert!(!register.is_used());
-        register.touch(CAROL);
+        assert!(!register.touch(CAROL, StreamId(1)));
         assert!(register.idle(&[], now + 2 * AWAITED).is_empty());
+    }
+
+    #[test]
+    fn the_stream_that_a_client_leaves_for_a_new_one_does_not_end_the_session() {
+        let (register, now) = noted(Keep::Stream);
+        assert!(register.idle(ONE, now).is_empty());
+        // it launches again while its old stream is listed; that one is seen once more, and goes
+        register.touch(CAROL, StreamId(1));
+        assert!(register.idle(ONE, now).is_empty());
+        assert!(register.idle(&[], now).is_empty());
+        assert!(register.idle(TWO, now).is_empty());
+        assert_eq!(register.idle(&[], now), [CAROL]);
+    }
+
+    #[test]
+    fn one_that_could_not_be_ended_is_tried_again_later() {
+        let (register, now) = noted(Keep::Stream);
+        register.idle(ONE, now);
+        assert_eq!(register.idle(&[], now), [CAROL]);
+        let time = Duration::from_secs(15);
+        register.postpone(CAROL, now, time);
+        assert!(register.idle(&[], now).is_empty());
+        assert_eq!(register.idle(&[], now + time), [CAROL]);
+    }
+
+    #[test]
+    fn what_an_earlier_service_started_does_not_replace_what_is_known() {
+        let (register, now) = noted(Keep::Always);
+        register.note_unless_known(CAROL, Keep::Stream);
+        assert!(register.idle(&[], now + 2 * AWAITED).is_empty());
+        register.forget(CAROL);
+        register.note_unless_known(CAROL, Keep::Stream);
+        assert_eq!(register.idle(&[], now + 2 * AWAITED), [CAROL]);
     }
 
     #[test]
@@ -144,10 +210,11 @@ mod tests {
         let minute = Duration::from_secs(60);
         let (register, now) = noted(Keep::For(10 * minute));
         let left = now + 30 * minute;
-        assert!(register.idle(&[CAROL, Uid(7)], left).is_empty());
+        let both = [ONE, ANOTHERS].concat();
+        assert!(register.idle(&both, left).is_empty());
         assert!(register.idle(&[], left + 9 * minute).is_empty());
-        assert!(register.idle(&[CAROL], left + 9 * minute).is_empty());
-        assert!(register.idle(&[Uid(7)], left + 18 * minute).is_empty());
+        assert!(register.idle(ONE, left + 9 * minute).is_empty());
+        assert!(register.idle(ANOTHERS, left + 18 * minute).is_empty());
         assert_eq!(register.idle(&[], left + 19 * minute), [CAROL]);
     }
 

@@ -136,22 +136,42 @@ pub(super) async fn is_settled(connection: &Connection, uid: Uid) -> bool {
     }
 }
 
+/// Whether this account's session on demand runs. Without an answer it does not.
+pub(super) async fn is_active(connection: &Connection, uid: Uid) -> bool {
+    let name = name(uid);
+    let active = units(connection, &["active"], &name);
+    matches!(timeout(LIMIT, active).await, Ok(Ok(active)) if !active.is_empty())
+}
+
+/// # Errors
+/// Why it goes on, in the manager's words, or that there is no answer.
 pub(super) async fn stop(connection: &Connection, uid: Uid) -> zbus::Result<()> {
-    manager(connection)
-        .await?
-        .stop_unit(&name(uid), "replace")
-        .await
-        .map(drop)
+    let stopped = async {
+        manager(connection)
+            .await?
+            .stop_unit(&name(uid), "replace")
+            .await
+            .map(drop)
+    };
+    in_time(stopped).await
 }
 
 /// The accounts whose sessions on demand run.
+///
+/// # Errors
+/// The manager's words, or that there is no answer.
 pub(super) async fn running(connection: &Connection) -> zbus::Result<Vec<Uid>> {
-    units(
+    in_time(units(
         connection,
         &["active", "activating"],
         "punktfunk-session@*.service",
-    )
+    ))
     .await
+}
+
+async fn in_time<T>(asked: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+    let late = || zbus::Error::Failure("the manager does not answer".into());
+    timeout(LIMIT, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The accounts with such a unit in one of these states.

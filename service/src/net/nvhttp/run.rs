@@ -7,7 +7,7 @@ use crate::{
     host::Host,
     ids::Uid,
     launch::LaunchRequest,
-    on_demand::Refusal,
+    on_demand::{Refusal, Wish},
     store::{ClientRecord, PERMISSION_LAUNCH, PERMISSION_VIEW},
     stream::StopReason,
 };
@@ -87,6 +87,10 @@ pub(super) async fn launch(
     if running != 0 && running != app {
         return Xml::error(400, "An app is already running");
     }
+    // Before anything is started for it.
+    if let Err(refusal) = sealing(host, caller, &client, &parameters) {
+        return refusal;
+    }
     if app != DESKTOP
         && let Err(refusal) = check_app(host, &client, app).await
     {
@@ -152,20 +156,10 @@ async fn run(
     app: u32,
     success: &str,
 ) -> Xml {
-    if !client.may(PERMISSION_VIEW) {
-        return Xml::error(
-            403,
-            "This device may not watch; its owner can allow \"view\" on the host (punktfunkctl clients)",
-        );
-    }
-    let policy = host.settings.now().encryption.towards(caller.peer.ip());
-    if policy == Encryption::Required && !parameters.seals_rtsp {
-        return Xml::error(
-            403,
-            "This host demands encryption, which this client is too old for; update it",
-        );
-    }
-    let sealed = policy != Encryption::Off && parameters.seals_rtsp;
+    let sealed = match sealing(host, caller, &client, parameters) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return refusal,
+    };
     let agent = match agent_of(host, &client).await {
         Ok(agent) => agent,
         Err(refusal) => return refusal,
@@ -204,17 +198,46 @@ async fn run(
     }
 }
 
+/// Whether what this client may watch is sealed, if it may watch at all.
+fn sealing(
+    host: &Host,
+    caller: &Caller,
+    client: &ClientRecord,
+    parameters: &Parameters,
+) -> Result<bool, Xml> {
+    if !client.may(PERMISSION_VIEW) {
+        return Err(Xml::error(
+            403,
+            "This device may not watch; its owner can allow \"view\" on the host (punktfunkctl clients)",
+        ));
+    }
+    let policy = host.settings.now().encryption.towards(caller.peer.ip());
+    if policy == Encryption::Required && !parameters.seals_rtsp {
+        return Err(Xml::error(
+            403,
+            "This host demands encryption, which this client is too old for; update it",
+        ));
+    }
+    Ok(policy != Encryption::Off && parameters.seals_rtsp)
+}
+
 /// The agent that this client may watch, waited for: it may just be starting with the session, and the session for it.
 async fn agent_of(host: &Host, client: &ClientRecord) -> Result<AgentHandle, Xml> {
     let owner = client.owner;
     let present = host.agents.for_client(client);
     let enabled = host.on_demand.is_enabled(owner);
-    if let Some(agent) = present.filter(|_| !enabled) {
+    // A log-in screen comes before a session on demand.
+    if let Some(agent) = present.filter(|agent| !enabled || agent.info().greeter) {
         return Ok(agent);
     }
     let limit = host.settings.now().start;
     let began = Instant::now();
-    let (desktops, refusal) = match host.on_demand.desktops(owner, limit).await {
+    let wish = Wish {
+        owner,
+        client: client.id.clone(),
+        latest: host.launches.latest_stream(),
+    };
+    let (desktops, refusal) = match host.on_demand.desktops(&wish, limit).await {
         Ok(desktops) => (desktops, None),
         Err(refusal) => (None, Some(refusal)),
     };
