@@ -25,7 +25,7 @@ mod surface;
 pub use capabilities::{Capabilities, Card};
 pub use error::{DriverVersion, NvencError};
 
-use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag};
+use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag, lost::Lost};
 use crate::{
     convert::{Converter, Layout},
     source::Picture,
@@ -35,16 +35,9 @@ use cuda::Context;
 use library::Driver;
 use references::References;
 use session::Session;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub const NAME: &str = "nvenc";
-
-/// How long a lost device may take to come back, and how often it is looked for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_millis(250);
 
 /// The card that was found; a failure is not kept.
 static CARD: Mutex<Option<Arc<Card>>> = Mutex::new(None);
@@ -68,13 +61,6 @@ pub fn driver_version() -> Option<DriverVersion> {
     Driver::get().ok().map(|driver| driver.version.clone())
 }
 
-/// A device that was lost.
-struct Lost {
-    since: Instant,
-    next_try: Instant,
-    reason: NvencError,
-}
-
 pub struct Nvenc {
     card: Arc<Card>,
     plan: Plan,
@@ -84,7 +70,7 @@ pub struct Nvenc {
     dynamic_bitrate: bool,
     /// `None` until a lost device is back.
     session: Option<Session>,
-    lost: Option<Lost>,
+    lost: Lost,
     /// The last picture, as converted, when there was no session to keep it.
     kept: Option<Vec<u8>>,
     references: References,
@@ -131,7 +117,7 @@ impl Nvenc {
             card,
             plan,
             session: Some(session),
-            lost: None,
+            lost: Lost::default(),
             kept: None,
             filled: false,
             keyframe_wanted: false,
@@ -180,7 +166,7 @@ impl Nvenc {
                     self.ready = (!self.output.is_empty()).then_some((tag, encoded.key));
                     return Ok(());
                 }
-                Err(error) if error.lost_device() => self.lose(error),
+                Err(error) if error.lost_device() => self.lose(&error),
                 Err(error) => return Err(failed("encode a picture")(error)),
             }
         }
@@ -188,24 +174,16 @@ impl Nvenc {
     }
 
     /// The device is gone: let go of everything that was made on it.
-    fn lose(&mut self, reason: NvencError) {
-        tracing::warn!("the encoder's device is lost and opened anew: {reason}");
+    fn lose(&mut self, reason: &NvencError) {
+        self.lost.gone(reason);
         if let Some(mut session) = self.session.take() {
             self.kept = self.filled.then(|| session.picture().to_vec());
         }
-        let now = Instant::now();
-        let since = self.lost.as_ref().map_or(now, |lost| lost.since);
-        self.lost = Some(Lost {
-            since,
-            next_try: now,
-            reason,
-        });
     }
 
     /// Open the device anew, if it is time to try. False: it is not there yet.
     fn reopen(&mut self) -> Result<bool, EncodeError> {
-        let now = Instant::now();
-        if self.lost.as_ref().is_some_and(|lost| now < lost.next_try) {
+        if !self.lost.due() {
             return Ok(false);
         }
         match open(&self.card, &self.plan) {
@@ -215,26 +193,11 @@ impl Nvenc {
                 }
                 self.session = Some(session);
                 self.references = References::new(self.plan.references);
-                if self.lost.take().is_some() {
-                    tracing::info!("the encoder is back");
-                }
+                self.lost.back();
                 Ok(true)
             }
             Err(error) => {
-                let lost = self.lost.get_or_insert(Lost {
-                    since: now,
-                    next_try: now,
-                    reason: error.clone(),
-                });
-                if now.duration_since(lost.since) > PATIENCE {
-                    let why = format!("{}; it did not come back: {error}", lost.reason);
-                    return Err(EncodeError::Backend {
-                        encoder: NAME,
-                        what: "open the device anew",
-                        why,
-                    });
-                }
-                lost.next_try = now + RETRY;
+                self.lost.still_away(NAME, &error)?;
                 Ok(false)
             }
         }
@@ -311,7 +274,7 @@ impl Encoder for Nvenc {
         match session.set_bitrate(self.plan.kbps) {
             Ok(()) => Ok(()),
             Err(error) if error.lost_device() => {
-                self.lose(error);
+                self.lose(&error);
                 Ok(())
             }
             Err(error) => Err(failed("change the rate")(error)),
