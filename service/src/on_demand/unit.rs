@@ -96,6 +96,9 @@ pub(super) async fn start(connection: &Connection, uid: Uid) -> Result<(), Strin
         }
         return match ended.result.as_str() {
             "done" => Ok(()),
+            "assert" => Err(
+                "log-ins are held back on this machine (/run/nologin, /etc/nologin), or the account was just disabled".into(),
+            ),
             result => {
                 let said = timeout(LIMIT, status(connection, &manager, uid)).await;
                 let said = said.ok().and_then(Result::ok);
