@@ -61,11 +61,20 @@ pub fn ids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// The second field behind the name, which stands in brackets and may contain anything.
 fn parent(id: i32) -> Option<i32> {
+    state(id).map(|(_, parent)| parent)
+}
+
+/// A process that has ended and that its parent has not asked for yet.
+pub const ENDED: char = 'Z';
+
+/// The letter of its state, and its parent: the fields behind the name, which stands in brackets and may contain anything.
+pub fn state(id: i32) -> Option<(char, i32)> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+    let mut fields = rest.split_whitespace();
+    let letter = fields.next()?.chars().next()?;
+    Some((letter, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]

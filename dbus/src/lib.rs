@@ -10,3 +10,4 @@ pub mod names;
 pub mod on_demand;
 pub mod open_stream;
 pub mod proxies;
+pub mod session;

@@ -15,6 +15,9 @@ pub const AGENT_INTERFACE: &str = "org.punktfunk.Agent1";
 pub const AGENT_PATH: &str = "/org/punktfunk/Agent1";
 /// The prefix of the host's own error names; [`crate::error`] has the list.
 pub const ERROR_PREFIX: &str = "org.punktfunk.Host1.Error";
+/// The account that the package makes and that the service becomes. Files that no program reads say it as well (sysusers, the bus's
+/// policy, polkit's actions and rule, the unit, udev's rules); a test of the service holds them to this.
+pub const ACCOUNT: &str = "punktfunk";
 pub const ACTION_PAIR: &str = "org.punktfunk.host.pair";
 pub const ACTION_MANAGE_OWN: &str = "org.punktfunk.host.manage-own";
 pub const ACTION_MANAGE_ALL: &str = "org.punktfunk.host.manage-all";

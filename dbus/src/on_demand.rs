@@ -13,8 +13,8 @@ use std::{
 
 /// Where accounts are enabled. Root's alone: whoever writes there opens a log-in without a password.
 pub const DIRECTORY: &str = "/etc/punktfunk/on-demand.d";
-/// What can be asked for; `auto` is the first of them that is installed.
-pub const COMPOSITORS: [&str; 5] = ["gnome", "kwin", "sway", "mutter", "gamescope"];
+/// What can be asked for; `auto` is the first of them that is installed. KWin is late: most versions of it give no pictures without a screen.
+pub const COMPOSITORS: [&str; 5] = ["gnome", "sway", "mutter", "kwin", "gamescope"];
 /// People's accounts: systemd's range, home accounts included. The polkit rule says the same.
 pub const PERSONS: RangeInclusive<u32> = 1000..=60_513;
 /// A file with a compositor's name and a number in it is not longer.

@@ -5,6 +5,7 @@ use nix::{
     errno::Errno,
     sched::{CloneFlags, unshare},
     sys::{
+        memfd::{MFdFlags, memfd_create},
         ptrace,
         socket::{AddressFamily, SockFlag, SockType, socket},
     },
@@ -13,10 +14,12 @@ use nix::{
 use punktfunk_service::{cli::Cli, config::Config, privileges};
 use std::{
     fmt::Display,
-    fs,
+    fs::{self, File},
+    io,
     net::{TcpListener, UdpSocket},
+    os::fd::AsRawFd,
     path::Path,
-    process::Command,
+    process::{Command, ExitStatus},
 };
 use zbus::{Connection, Proxy, zvariant::Value};
 
@@ -71,6 +74,7 @@ fn programs() {
         Command::new("/bin/sh").arg("-c").arg(":").status(),
     );
     attempt("run a program", Command::new("/usr/bin/true").status());
+    attempt("run a program from memory", from_memory());
     let loader = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
     for loader in loader.iter().filter(|loader| Path::new(loader).exists()) {
         let loaded = Command::new(loader).arg("/usr/bin/true").status();
@@ -81,6 +85,13 @@ fn programs() {
         };
         attempt("run a program through the loader", loaded);
     }
+}
+
+/// A file without a path: nothing that is said of paths holds for it.
+fn from_memory() -> io::Result<ExitStatus> {
+    let mut memory = File::from(memfd_create(c"probe", MFdFlags::empty())?);
+    io::copy(&mut File::open("/usr/bin/true")?, &mut memory)?;
+    Command::new(format!("/proc/self/fd/{}", memory.as_raw_fd())).status()
 }
 
 fn sockets(config: &Config) {

@@ -2,6 +2,7 @@
 //!
 //! polkit authorises uid 0 always and PID 1 obeys it, so a root process without capabilities would still be root on the
 //! bus: what serves must have another uid.
+mod programs;
 mod threads;
 
 use crate::config::Config;
@@ -71,6 +72,10 @@ pub fn drop(config: &Config) -> Result<Account, PrivilegeError> {
         }
     };
     nix::sys::prctl::set_no_new_privs().map_err(step("no-new-privileges"))?;
+    // What a developer runs beside it is the developer's.
+    if !config.development {
+        programs::forbid()?;
+    }
     account.assert()?;
     Ok(account)
 }

@@ -3,6 +3,7 @@
 //! Decides nothing. In development mode there is no logind: every session id is one of our own user's.
 use crate::ids::{SessionId, Uid};
 use futures_util::StreamExt;
+use punktfunk_dbus::session::leader_is_gone;
 use std::collections::HashMap;
 use zbus::{
     Connection, fdo,
@@ -41,8 +42,8 @@ trait LoginUser {
 const TRIES: u32 = 3;
 const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// This user's sessions that show a desktop, or could (somebody sits there), and are not about to end. One from afar without either is
-/// no desktop.
+/// This user's sessions that show a desktop, or could (somebody sits there), and are not about to end: one whose first process is gone is,
+/// for as long as PAM takes to close it. One from afar without either is no desktop.
 ///
 /// # Errors
 /// No logind, or one that does not answer.
@@ -90,6 +91,10 @@ async fn look_for_desktops(connection: &Connection, user: Uid) -> zbus::Result<V
             .await;
         // One that is gone since is none.
         let Ok(mut all) = all else { continue };
+        let leader: Option<u32> = take(&mut all, "Leader");
+        if leader.is_some_and(leader_is_gone) {
+            continue;
+        }
         let kind: Option<String> = take(&mut all, "Type");
         let graphical = matches!(kind.as_deref(), Some("wayland" | "x11" | "mir"));
         let shown = parse(all).is_some_and(|session| {

@@ -14,7 +14,7 @@ desktop="pipewire pipewire-bin pipewire-pulse wireplumber libspa-0.2-modules pul
  xdg-desktop-portal xdg-desktop-portal-wlr sway swaybg weston mutter mesa-vulkan-drivers libgl1-mesa-dri
  libegl-mesa0 python3
  python3-gi python3-dbus gir1.2-glib-2.0 wayland-utils wev wtype grim foot wlr-randr libeis1 libei1 liboeffis1 fonts-dejavu-core
- strace swaylock"
+ strace swaylock mako-notifier"
 vm="libpipewire-0.3-0t64 python3-minimal"
 # kwin-common holds KWin's screencast and EIS plugins; kwin-wayland only recommends it.
 kwin="kwin-wayland kwin-common qt6-wayland pipewire pipewire-bin wireplumber libspa-0.2-modules weston mesa-vulkan-drivers libgl1-mesa-dri libegl-mesa0
@@ -43,6 +43,8 @@ if [ ! -e "$dir/.rig-ready" ]; then
   for u in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service man-db.timer fstrim.timer dpkg-db-backup.timer udisks2.service accounts-daemon.service; do
     ln -sf /dev/null "$dir.tmp/etc/systemd/system/$u"
   done
+  # Notifications lie over the pictures that others test: this server runs where it is started, and is not started by the bus.
+  rm -f "$dir.tmp"/usr/share/dbus-1/services/*mako* "$dir.tmp"/etc/systemd/user/*.wants/mako.service
   # Without a menu file KDE's service cache knows no application, and KWin finds no X-KDE-Wayland-Interfaces of any client.
   [ "$profile" != kwin ] || { mkdir -p "$dir.tmp/etc/xdg/menus"
     echo '<!DOCTYPE Menu PUBLIC "-//freedesktop//DTD Menu 1.0//EN" "http://www.freedesktop.org/standards/menu-spec/1.0/menu.dtd"><Menu><Name>Applications</Name><DefaultAppDirs/><DefaultDirectoryDirs/><Include><All/></Include></Menu>' >"$dir.tmp/etc/xdg/menus/applications.menu"; }

@@ -6,6 +6,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use punktfunk_dbus::session::leader_is_gone;
 use std::time::Duration;
 use zbus::{
     Connection, MatchRule, MessageStream, fdo,
@@ -161,9 +162,11 @@ async fn look(
     let class: String = session.get_property("Class").await?;
     let active: bool = session.get_property("Active").await?;
     let (seat, _path): (String, OwnedObjectPath) = session.get_property("Seat").await?;
+    let leader: u32 = session.get_property("Leader").await.unwrap_or_default();
+    let closes = state == "closing" || leader_is_gone(leader);
     Ok(Candidate {
         id,
-        lives: state != "closing" && (class.starts_with("user") || class == "greeter"),
+        lives: !closes && (class.starts_with("user") || class == "greeter"),
         graphical: matches!(kind.as_str(), "wayland" | "x11" | "mir"),
         in_sight: active && !seat.is_empty(),
     })

@@ -33,7 +33,7 @@ struct Recipe {
 const MUTTER_PICTURES: Option<&str> = Some("org.gnome.Mutter.ScreenCast");
 const NO_SCREEN: [&str; 3] = ["--headless", "--wayland", "--no-x11"];
 
-/// In the order in which one is chosen where nobody has chosen: whole desktops first.
+/// In the order in which one is chosen where nobody has chosen.
 static RECIPES: [Recipe; 5] = [
     Recipe {
         name: "gnome",
@@ -43,15 +43,6 @@ static RECIPES: [Recipe; 5] = [
         desktop: "GNOME",
         socket: "wayland-",
         bus_name: MUTTER_PICTURES,
-    },
-    Recipe {
-        name: "kwin",
-        program: "kwin_wayland",
-        arguments: &["--virtual", "--no-lockscreen"],
-        environment: &[],
-        desktop: "KDE",
-        socket: "wayland-",
-        bus_name: None,
     },
     Recipe {
         name: "sway",
@@ -73,6 +64,15 @@ static RECIPES: [Recipe; 5] = [
         desktop: "GNOME",
         socket: "wayland-",
         bus_name: MUTTER_PICTURES,
+    },
+    Recipe {
+        name: "kwin",
+        program: "kwin_wayland",
+        arguments: &["--virtual", "--no-lockscreen"],
+        environment: &[],
+        desktop: "KDE",
+        socket: "wayland-",
+        bus_name: None,
     },
     Recipe {
         name: "gamescope",

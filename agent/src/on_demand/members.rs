@@ -1,6 +1,7 @@
 //! The processes of this session: all that logind's scope holds, so that none is left when the session ends. The unit cannot end
 //! them: PAM has moved them out of it, and logind leaves what goes on in a scope alone (KillUserProcesses=no).
 
+use crate::processes;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -17,9 +18,9 @@ pub fn terminate(process: u32) {
     }
 }
 
-/// End every process of the session but this one: asked first, killed when `limit` is over. The manager's helper that holds the session
-/// open, `(sd-pam)`, is one of them: logind then ends the session by itself, before the unit is over, so that a launch right after it
-/// does not find a session that only seems to live.
+/// End every process of the session, asked first, killed when `limit` is over; but for this one, and for the manager's helper that
+/// holds the session open, `(sd-pam)`. That is a child of this process and closes the session, by PAM, as soon as its parent is gone;
+/// told to end before, it would end without that.
 pub async fn end_all(limit: Duration) {
     let own = std::process::id().cast_signed();
     let Some(scope) = groups(own).filter(|groups| is_session(groups)) else {
@@ -27,8 +28,8 @@ pub async fn end_all(limit: Duration) {
         return;
     };
     let others = || -> Vec<i32> {
-        crate::processes::ids()
-            .filter(|id| *id != own && groups(*id).as_ref() == Some(&scope))
+        processes::ids()
+            .filter(|id| *id != own && is_left(*id, own) && groups(*id).as_ref() == Some(&scope))
             .collect()
     };
     for (signal, wait) in [(Signal::SIGTERM, limit), (Signal::SIGKILL, limit)] {
@@ -43,6 +44,13 @@ pub async fn end_all(limit: Duration) {
             sleep(LOOK).await;
         }
     }
+}
+
+/// Whether a process goes on that is no child of `own`. The compositor was one and has ended: what is a child of it comes from the
+/// manager.
+fn is_left(process: i32, own: i32) -> bool {
+    processes::state(process)
+        .is_some_and(|(state, parent)| state != processes::ENDED && parent != own)
 }
 
 fn send(process: i32, signal: Signal) {
@@ -88,11 +96,32 @@ mod tests {
 
     #[test]
     fn a_process_is_asked_to_end() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("600")
-            .spawn()
-            .unwrap();
+        let mut child = sleeper();
         terminate(child.id());
         assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn neither_the_helper_nor_what_has_ended_is_waited_for() {
+        let own = std::process::id().cast_signed();
+        let mut child = sleeper();
+        let id = child.id().cast_signed();
+        assert!(!is_left(id, own), "a child is the manager's helper");
+        assert!(is_left(id, 1), "somebody else's is not");
+        child.kill().unwrap();
+        // nobody has asked for it yet
+        while processes::state(id).unwrap().0 != processes::ENDED {
+            std::thread::yield_now();
+        }
+        assert!(!is_left(id, 1), "it has ended");
+        child.wait().unwrap();
+        assert!(!is_left(id, 1), "it is gone");
+    }
+
+    fn sleeper() -> std::process::Child {
+        std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap()
     }
 }

@@ -1,6 +1,7 @@
 //! A session on demand: the main process of `punktfunk-session@UID.service`, which opened the session (PAM) for a user who is not
 //! logged in. It starts a compositor without a screen, says that the session is ready when that answers, and leaves no process of
-//! the session behind. The agent that captures is the user's own unit, as after any log-in.
+//! the session behind but the one that closes it, which waits for this one to be gone. The agent that captures is the user's own
+//! unit, as after any log-in.
 
 mod compositor;
 mod manager;

@@ -29,8 +29,8 @@ pub const DEFAULT_FILE: &str = "/etc/punktfunk/punktfunk.toml";
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/punktfunk";
 /// Default of [`Config::identity_dir`]: owned by root, mode 0700, so that nothing that serves can replace it.
 pub const DEFAULT_IDENTITY_DIR: &str = "/var/lib/punktfunk-identity";
-/// The account that serves.
-pub const DEFAULT_USER: &str = "punktfunk";
+/// The account that serves. Another one needs other files than the package's: see docs/configuration.md.
+pub const DEFAULT_USER: &str = punktfunk_dbus::names::ACCOUNT;
 
 /// What [`Config::video_source`] may say.
 pub const VIDEO_SOURCES: [&str; 8] = [

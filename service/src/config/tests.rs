@@ -199,3 +199,49 @@ fn the_sink_that_is_heard_is_our_own_unless_the_file_says_otherwise() {
         .to_string();
     assert!(error.contains("own, default"), "{error}");
 }
+
+#[test]
+fn every_file_that_lets_the_account_in_means_the_same_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // the file, what stands before the account's name and behind it, and how often
+    let said = [
+        ("systemd/sysusers.conf", "u     ", " ", 1),
+        ("systemd/punktfunk.service", "\nUser=", "\n", 1),
+        (
+            "systemd/72-punktfunk.rules",
+            "\"uinput\", GROUP=\"",
+            "\", MODE=\"0660\"",
+            1,
+        ),
+        (
+            "systemd/72-punktfunk.rules",
+            "\"uhid\", GROUP=\"",
+            "\", MODE=\"0660\"",
+            1,
+        ),
+        (
+            "dbus/bus/org.punktfunk.Host1.conf",
+            "<policy user=\"",
+            "\"",
+            1,
+        ),
+        (
+            "polkit/org.punktfunk.host.policy",
+            "unix-user:",
+            "</annotate>",
+            5,
+        ),
+        (
+            "polkit/50-punktfunk-session.rules",
+            "subject.user !== \"",
+            "\"",
+            1,
+        ),
+    ];
+    for (file, before, behind, times) in said {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let all = text.matches(before).count();
+        let ours = format!("{before}{DEFAULT_USER}{behind}");
+        assert_eq!((text.matches(&ours).count(), all), (times, times), "{file}");
+    }
+}

@@ -99,7 +99,7 @@ pub enum OnDemandCommand {
     Enable {
         /// Name or uid
         account: String,
-        /// What shows the session: gnome, kwin, sway, mutter, gamescope; auto: the first that is installed
+        /// What shows the session: gnome, sway, mutter, kwin, gamescope; auto: the first that is installed
         #[arg(long, value_name = "NAME", default_value = "auto", value_parser = compositor)]
         compositor: String,
         /// How long it is kept without a stream: 30s, 10m, 2h, stream (not at all) or always

@@ -7,16 +7,21 @@ use crate::{
     snapshot::Account,
     table::table,
 };
-use nix::unistd::User;
+use nix::unistd::{Gid, Group, User, getgrouplist};
 use punktfunk_dbus::on_demand::{DIRECTORY, PERSONS, Policy};
 use serde::Serialize;
 use serde_json::json;
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    ffi::CString,
+    fs::{self, File, Metadata, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
 };
+
+/// Where the kernel has the cards, and what the nodes that draw are called.
+const CARDS: &str = "/dev/dri";
+const RENDER: &str = "renderD";
 
 /// One account that is enabled.
 #[derive(Debug, Serialize)]
@@ -38,18 +43,22 @@ pub fn run(arguments: &OnDemandArguments) -> Result<Report, Failure> {
             compositor,
             keep,
         }) => {
-            let account = person(account)?;
+            let (account, user) = person(account)?;
             let policy = Policy {
                 compositor: compositor.clone(),
                 keep: *keep,
             };
             write(directory, account.uid, &policy.text())
                 .map_err(|error| denied(&error, "enable", &account))?;
-            let text = format!(
+            let mut text = format!(
                 "A client of {account}'s has a session started when {account} is not logged in: a log-in without a password.\n\
                  compositor {}, kept {}",
                 policy.compositor, policy.keep
             );
+            if let Some(note) = without_card(Path::new(CARDS), &user) {
+                text.push('\n');
+                text.push_str(&note);
+            }
             Report::new(text, &json!({ "enabled": account }))
         }
         Some(OnDemandCommand::Disable { account }) => {
@@ -121,7 +130,7 @@ fn list(directory: &Path) -> Result<Report, Failure> {
 }
 
 /// An account that somebody could log in to.
-fn person(text: &str) -> Result<Account, Failure> {
+fn person(text: &str) -> Result<(Account, User), Failure> {
     let account = Account::named(text)?;
     if !PERSONS.contains(&account.uid) {
         return Err(Failure::service(format!(
@@ -140,7 +149,34 @@ fn person(text: &str) -> Result<Account, Failure> {
             user.shell.display()
         )));
     }
-    Ok(account)
+    Ok((account, user))
+}
+
+/// What to do where this account may open none of the graphics cards: a seat would let it, and such a session has none.
+fn without_card(folder: &Path, user: &User) -> Option<String> {
+    let name = CString::new(user.name.as_str()).ok()?;
+    let groups = getgrouplist(&name, user.gid).ok()?;
+    let nodes = fs::read_dir(folder).ok()?.flatten();
+    let nodes: Vec<(PathBuf, Metadata)> = nodes
+        .filter(|node| node.file_name().to_string_lossy().starts_with(RENDER))
+        .filter_map(|node| Some((node.path(), node.metadata().ok()?)))
+        .collect();
+    let opens = |node: &Metadata| {
+        let of_group = groups.contains(&Gid::from_raw(node.gid())) && node.mode() & 0o060 == 0o060;
+        of_group || node.mode() & 0o006 == 0o006 || node.uid() == user.uid.as_raw()
+    };
+    let (path, node) = nodes.first()?;
+    if nodes.iter().any(|(_, node)| opens(node)) {
+        return None;
+    }
+    let group = Group::from_gid(Gid::from_raw(node.gid())).ok().flatten();
+    let group = group.map_or_else(|| node.gid().to_string(), |group| group.name);
+    Some(format!(
+        "note: {0} may not open the graphics card ({1}), and without a seat no log-in lets a session do so: pictures are drawn and encoded \
+         by the processor. To let it: sudo usermod -aG {group} {0}",
+        user.name,
+        path.display()
+    ))
 }
 
 /// The whole file or none: a crash leaves the account as it was.
@@ -199,6 +235,32 @@ mod tests {
         write(&directory, 1234, "KEEP=1\n").unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn an_account_that_may_open_no_card_is_told_which_group_may() {
+        let folder = std::env::temp_dir().join(format!("pf-ctl-cards-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        // whoever runs this, as if the card were somebody else's
+        let own = User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
+        let stranger = User {
+            uid: 4_000_000.into(),
+            ..own.clone()
+        };
+        assert_eq!(without_card(&folder, &stranger), None, "there is none");
+        let node = folder.join("renderD128");
+        let mode = |mode| fs::set_permissions(&node, Permissions::from_mode(mode)).unwrap();
+        File::create(&node).unwrap();
+        File::create(folder.join("card0")).unwrap();
+        mode(0o600);
+        let note = without_card(&folder, &stranger).unwrap();
+        assert!(note.contains("usermod -aG"), "{note}");
+        assert_eq!(without_card(&folder, &own), None, "its own");
+        mode(0o660);
+        assert_eq!(without_card(&folder, &stranger), None, "its group's");
+        mode(0o606);
+        assert_eq!(without_card(&folder, &stranger), None, "everybody's");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{bus::Bus, failure::Failure, snapshot::Snapshot};
 use nix::unistd::{AccessFlags, Group, User, access, geteuid};
-use punktfunk_dbus::encoder_speeds::{Measured, Speeds};
+use punktfunk_dbus::{
+    encoder_speeds::{Measured, Speeds},
+    names::ACCOUNT,
+};
 use std::{
     collections::BTreeMap,
     os::unix::{fs::MetadataExt, net::UnixStream},
@@ -84,7 +87,7 @@ impl PadNode {
         let open = if development {
             access(path, AccessFlags::R_OK | AccessFlags::W_OK).is_ok()
         } else {
-            let group = Group::from_name("punktfunk").ok().flatten();
+            let group = Group::from_name(ACCOUNT).ok().flatten();
             let of_group = group.is_some_and(|group| group.gid.as_raw() == node.gid());
             of_group && node.mode() & 0o060 == 0o060
         };
@@ -103,7 +106,7 @@ impl Facts {
             service: false,
             unit: None,
             snapshot: None,
-            service_user: matches!(User::from_name("punktfunk"), Ok(Some(_))),
+            service_user: matches!(User::from_name(ACCOUNT), Ok(Some(_))),
             polkit: false,
             action_file: first_present(&ACTION_FILE),
             bus_policy: first_present(&BUS_POLICY),
