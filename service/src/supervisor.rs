@@ -144,6 +144,11 @@ fn listen(host: &Arc<Host>, stopping: &watch::Receiver<bool>) -> Result<Parts, R
         on_demand::watch(sessions).await;
         Some("the watch over sessions on demand")
     });
+    let sharing = host.clone();
+    parts.spawn(async move {
+        sharing.streams.follow_settings().await;
+        Some("the watch over what streams share")
+    });
     let guests = host.clone();
     parts.spawn(async move {
         expiry::watch(guests).await;

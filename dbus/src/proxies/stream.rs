@@ -37,6 +37,8 @@ pub trait Stream {
     #[zbus(property)]
     fn bitrate_kbps(&self) -> zbus::Result<u32>;
     #[zbus(property)]
+    fn bitrate_limit_kbps(&self) -> zbus::Result<u32>;
+    #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn source(&self) -> zbus::Result<String>;

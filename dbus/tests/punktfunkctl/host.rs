@@ -336,6 +336,10 @@ impl FakeStream {
         20_000
     }
     #[zbus(property)]
+    fn bitrate_limit_kbps(&self) -> u32 {
+        12_000
+    }
+    #[zbus(property)]
     fn source(&self) -> &str {
         "no-output"
     }

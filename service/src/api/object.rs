@@ -211,6 +211,8 @@ impl Object {
                 say("Fps", stream.fps.into());
                 say("Codec", stream.codec.into());
                 say("BitrateKbps", stream.bitrate_kbps.into());
+                let limit_kbps = stream.bitrate_limit_kbps.unwrap_or(0);
+                say("BitrateLimitKbps", limit_kbps.into());
                 say("State", stream.state.into());
                 say("Source", stream.source.into());
                 say("SourceReason", stream.source_reason.as_str().into());

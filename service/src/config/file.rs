@@ -61,6 +61,7 @@ struct VideoTable {
     adaptive_bitrate: Option<bool>,
     drop: Option<u32>,
     pace_rate_mbit: Option<PaceRate>,
+    max_total_bitrate_mbit: Option<TotalBitrate>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,7 +81,9 @@ struct SoundTable {
 struct SessionsTable {
     hold_seconds: Option<HoldSeconds>,
     start_seconds: Option<StartSeconds>,
-    streams_per_user: Option<StreamsPerUser>,
+    max_streams: Option<Streams>,
+    streams_per_user: Option<Streams>,
+    reserve_places: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,8 +200,8 @@ impl TryFrom<i64> for StartSeconds {
 
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "i64")]
-struct StreamsPerUser(u32);
-impl TryFrom<i64> for StreamsPerUser {
+struct Streams(u32);
+impl TryFrom<i64> for Streams {
     type Error = &'static str;
     fn try_from(value: i64) -> Result<Self, Self::Error> {
         let most = u32::try_from(value).ok();
@@ -219,6 +222,18 @@ impl TryFrom<i64> for PaceRate {
             .filter(|rate| (10..=100_000).contains(rate));
         rate.map(Self)
             .ok_or("expected a number from 10 to 100000 (Mbit/s)")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct TotalBitrate(u32);
+impl TryFrom<i64> for TotalBitrate {
+    type Error = &'static str;
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        let most = u32::try_from(value).ok().filter(|most| *most <= 100_000);
+        most.map(Self)
+            .ok_or("expected a number from 1 to 100000 (Mbit/s), or 0 for no limit")
     }
 }
 
@@ -309,10 +324,13 @@ pub(super) fn apply(
         &mut config.start,
         file.sessions.start_seconds.map(|seconds| seconds.0),
     );
-    replace(
-        &mut config.streams_per_user,
-        file.sessions.streams_per_user.map(|most| most.0),
-    );
+    for (slot, most) in [
+        (&mut config.max_streams, file.sessions.max_streams),
+        (&mut config.streams_per_user, file.sessions.streams_per_user),
+    ] {
+        replace(slot, most.map(|most| most.0));
+    }
+    replace(&mut config.reserve_places, file.sessions.reserve_places);
     replace(&mut config.discovery, file.discovery);
     replace(&mut config.perf, file.perf);
     replace(
@@ -338,6 +356,10 @@ pub(super) fn apply(
     replace(
         &mut config.pace_rate_mbit,
         file.video.pace_rate_mbit.map(|rate| rate.0),
+    );
+    replace(
+        &mut config.max_total_bitrate_mbit,
+        file.video.max_total_bitrate_mbit.map(|most| most.0),
     );
     config.ports = ports(config.ports, &file.ports).map_err(broken)?;
     Ok(table)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 /// When a changed value is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// From now on; by streams, from the next one on.
+    /// From now on; by streams, from the next one on, but for what they share.
     Live,
     /// After a restart of the service.
     Restart,
@@ -33,7 +33,7 @@ const fn file_only(name: &'static str) -> Key {
     Key { name, effect }
 }
 
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 35] = [
     live("name"),
     restart("bind"),
     file_only("state-dir"),
@@ -61,11 +61,14 @@ pub const KEYS: [Key; 32] = [
     live("video.adaptive-parity"),
     live("video.adaptive-bitrate"),
     live("video.pace-rate-mbit"),
+    live("video.max-total-bitrate-mbit"),
     live("desktop.outputs"),
     live("sound.sink"),
     live("sessions.hold-seconds"),
     live("sessions.start-seconds"),
+    live("sessions.max-streams"),
     live("sessions.streams-per-user"),
+    live("sessions.reserve-places"),
 ];
 
 /// Known, but for tests: not shown among the settings and not set over the bus.
@@ -136,6 +139,10 @@ pub fn values(config: &Config) -> BTreeMap<&'static str, Value> {
             "video.pace-rate-mbit",
             Value::Number(config.pace_rate_mbit.into()),
         ),
+        (
+            "video.max-total-bitrate-mbit",
+            Value::Number(config.max_total_bitrate_mbit.into()),
+        ),
         ("desktop.outputs", text(&config.outputs)),
         ("sound.sink", text(&config.sink)),
         (
@@ -147,8 +154,16 @@ pub fn values(config: &Config) -> BTreeMap<&'static str, Value> {
             Value::Number(i64::try_from(config.start.as_secs()).unwrap_or(i64::MAX)),
         ),
         (
+            "sessions.max-streams",
+            Value::Number(config.max_streams.into()),
+        ),
+        (
             "sessions.streams-per-user",
             Value::Number(config.streams_per_user.into()),
+        ),
+        (
+            "sessions.reserve-places",
+            Value::Flag(config.reserve_places),
         ),
         ("ports.http", Value::Number(config.ports.http.into())),
         ("ports.https", Value::Number(config.ports.https.into())),

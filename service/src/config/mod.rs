@@ -89,14 +89,20 @@ pub struct Config {
     pub external: External,
     /// Mbit/s at which the rest of a frame is spread after its first burst.
     pub pace_rate_mbit: u32,
+    /// Mbit/s that all streams together may use; 0 = as much as their clients ask for.
+    pub max_total_bitrate_mbit: u32,
     /// Which pad a client's controller becomes.
     pub gamepad: Choice,
     /// How long a stream waits for a session when the one that it shows is gone; zero: it ends.
     pub hold: Duration,
     /// How long a launch waits for a session that is started for it, agent included.
     pub start: Duration,
+    /// Streams that there may be at a time, 32 at most: threads, sockets and rings are bounded by this.
+    pub max_streams: u32,
     /// Streams that the clients of one account may have at a time.
     pub streams_per_user: u32,
+    /// No account gets a second stream that another one may need for its first.
+    pub reserve_places: bool,
     /// Announce the host by mDNS.
     pub discovery: bool,
     /// Development mode: private bus, no polkit, no logind, callers of our own uid only.
@@ -161,10 +167,13 @@ impl Default for Config {
             legacy_control: false,
             external: External::default(),
             pace_rate_mbit: 800,
+            max_total_bitrate_mbit: 0,
             gamepad: Choice::Auto,
             hold: Duration::from_secs(15),
             start: Duration::from_secs(20),
+            max_streams: 32,
             streams_per_user: 16,
+            reserve_places: true,
             discovery: true,
             development: false,
         }
@@ -175,6 +184,12 @@ impl Config {
     /// Streams listen to whichever sink is the session's default, for all clients.
     pub fn hears_default_sink(&self) -> bool {
         self.sink == SINKS[1]
+    }
+
+    /// What all streams together may use, in kbit/s; `None` = as much as they want.
+    pub fn max_total_kbps(&self) -> Option<u32> {
+        let mbit = self.max_total_bitrate_mbit;
+        (mbit > 0).then(|| mbit.saturating_mul(1000))
     }
 
     /// Command line over environment over files over defaults: what root reads before it drops privileges. What was set

@@ -61,6 +61,10 @@ fn the_example_is_valid_and_says_the_defaults() {
         assert_eq!(config.state_dir, default.state_dir);
         assert_eq!(config.identity_dir, default.identity_dir);
         assert_eq!(config.pace_rate_mbit, default.pace_rate_mbit);
+        assert_eq!(config.max_total_kbps(), None);
+        assert_eq!(config.max_streams, default.max_streams);
+        assert_eq!(config.streams_per_user, default.streams_per_user);
+        assert_eq!(config.reserve_places, default.reserve_places);
         assert_eq!(config.bind, default.bind);
         assert_eq!(config.gamepad, default.gamepad);
     }
@@ -73,6 +77,12 @@ fn a_mistake_is_reported_with_its_line_and_key() {
         ("name = \"x\"\n[video]\nfec-percent = 300\n", "fec-percent"),
         ("name = \"x\"\n[video]\nsource = \"vhs\"\n", "source"),
         ("name = \"x\"\n\nbanana = 3\n", "banana"),
+        (
+            "\n[video]\nmax-total-bitrate-mbit = -1\n",
+            "max-total-bitrate-mbit",
+        ),
+        ("\n[sessions]\nmax-streams = 33\n", "max-streams"),
+        ("\n[sessions]\nreserve-places = 1\n", "reserve-places"),
         ("name = \"x\"\n\ngamepad = \"wheel\"\n", "gamepad"),
     ] {
         let message = load(text).unwrap_err().to_string();
@@ -177,6 +187,24 @@ fn what_a_router_makes_of_the_address_can_be_told() {
     for wrong in ["ip = \"2001:db8::1\"", "http-port = 0", "http-port = 70000"] {
         assert!(load(&format!("[external]\n{wrong}\n")).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_streams_share_is_bounded_where_the_file_says_so() {
+    let config = load("[video]\nmax-total-bitrate-mbit = 25\n").unwrap();
+    assert_eq!(config.max_total_kbps(), Some(25_000));
+    let text = "[sessions]\nmax-streams = 4\nstreams-per-user = 2\nreserve-places = false\n";
+    let config = load(text).unwrap();
+    assert_eq!((config.max_streams, config.streams_per_user), (4, 2));
+    assert!(!config.reserve_places);
+    for wrong in ["max-streams = 0", "streams-per-user = 0"] {
+        let error = load(&format!("[sessions]\n{wrong}\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("from 1 to 32"), "{error}");
+    }
+    let error = load("[video]\nmax-total-bitrate-mbit = 100001\n").unwrap_err();
+    assert!(error.to_string().contains("0 for no limit"), "{error}");
 }
 
 #[test]

@@ -285,10 +285,13 @@ async fn announce(
     }
     let result = host
         .streams
-        .start(StreamSetup {
-            launch: Arc::clone(launch),
-            params,
-        })
+        .start(
+            StreamSetup {
+                launch: Arc::clone(launch),
+                params,
+            },
+            &host.clients.owners(),
+        )
         .await;
     negotiation.end_start(result.is_ok());
     if let Err(error) = result {

@@ -8,7 +8,7 @@ mod terms;
 
 use crate::ids::{ClientId, Uid};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -106,6 +106,15 @@ impl ClientStore {
 
     pub fn get(&self, id: &ClientId) -> Option<ClientRecord> {
         self.records().get(id).cloned()
+    }
+
+    /// The accounts that have a client which may watch.
+    pub fn owners(&self) -> BTreeSet<Uid> {
+        let records = self.records();
+        let watching = records
+            .values()
+            .filter(|record| record.may(PERMISSION_VIEW) && !record.expired());
+        watching.map(|record| record.owner).collect()
     }
 
     pub fn list(&self) -> Vec<ClientRecord> {

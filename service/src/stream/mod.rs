@@ -16,6 +16,7 @@ mod plan;
 mod recovery;
 mod registry;
 mod requests;
+mod sharing;
 mod shown;
 mod statistics;
 mod succession;
@@ -33,7 +34,7 @@ use crate::{
         udp::{Pings, Plane, Waiting},
         wake::Wake,
     },
-    store::PERMISSION_VIEW,
+    store::{ClientRecord, PERMISSION_VIEW},
 };
 use actor::Actor;
 use adaptation::Adaptation;
@@ -47,10 +48,11 @@ use permits::Permits;
 use punktfunk_core::{audio::AudioPacketizer, sdp::StreamParams, video::Packetizer};
 use punktfunk_dbus::channel::message::SourceState;
 use registry::Registry;
+pub use sharing::Refusal;
 use shown::Shown;
 pub use statistics::{Stages, Statistics};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, mpsc},
     time::Duration,
@@ -61,8 +63,6 @@ use tokio::{
     time::timeout,
 };
 
-/// Streams at one time: threads, sockets and rings are bounded by this.
-const MAX_STREAMS: usize = 32;
 /// How long a client may take until its first ping, and then the agent until the first frame.
 const FIRST_LIMIT: Duration = Duration::from_secs(10);
 /// How long an older stream of the same client may take to end before the new one is refused.
@@ -155,6 +155,8 @@ pub struct StreamInfo {
     pub fps: u32,
     pub codec: &'static str,
     pub bitrate_kbps: u32,
+    /// The video's share of the host's total, where that is less.
+    pub bitrate_limit_kbps: Option<u32>,
     pub state: &'static str,
     /// How it is with the session's pictures, in the agent's word, and why.
     pub source: &'static str,
@@ -193,25 +195,34 @@ impl Streams {
     }
 
     /// Open the agent's source, make the sockets, start the thread. The client's pings and control connection come after.
+    /// `accounts` are those that have clients, and may want streams of their own.
     ///
     /// # Errors
-    /// The agent's refusal, too many streams, or a system that gives no memory, socket or thread.
-    pub async fn start(&self, setup: StreamSetup) -> Result<(), StartError> {
+    /// The agent's refusal, no place for another stream, or a system that gives no memory, socket or thread.
+    pub async fn start(
+        &self,
+        setup: StreamSetup,
+        accounts: &BTreeSet<Uid>,
+    ) -> Result<(), StartError> {
         let (registry, config) = (&self.0, &self.0.settings.now());
         let (launch, params) = (&setup.launch, &setup.params);
         self.make_way(launch).await?;
+        let place = registry.admit(launch, plan::budget(params, config), accounts)?;
 
         let packetizer = Packetizer::new(plan::packetizer(&setup, config))?;
         let Source {
             feed,
             endpoint,
             opened,
-        } = opening::open(&setup, config, &launch.agent, |_| {}).await?;
-        let bitrate_kbps = feed.video_kbps;
-        let adaptation = plan::adaptation(&setup, config, bitrate_kbps);
+        } = opening::open(&setup, config, &launch.agent, |request| {
+            request.bitrate_kbps = place.video_kbps();
+        })
+        .await?;
+        let (bitrate_kbps, limit_kbps) = (place.budget.video_kbps(), place.limit_kbps);
+        let adaptation = plan::adaptation(&setup, config, bitrate_kbps, limit_kbps);
         tracing::info!(
             stream = %launch.stream, client = %launch.client.name, source = %opened.source, encoder = %opened.encoder,
-            width = params.width, height = params.height, fps = params.fps, codec = params.codec.name(), bitrate_kbps,
+            width = params.width, height = params.height, fps = params.fps, codec = params.codec.name(), bitrate_kbps, limit_kbps,
             "stream opened; waiting for the client's pings"
         );
 
@@ -270,7 +281,7 @@ impl Streams {
             info.user,
             &mode,
         );
-        registry.insert(Arc::clone(&link), info);
+        registry.insert(place, Arc::clone(&link), info);
         tokio::spawn(actor.run());
         let control = ControlStream {
             connect_data: launch.connect_data,
@@ -285,7 +296,7 @@ impl Streams {
         Ok(expected?)
     }
 
-    /// End the older streams of the client, and refuse where there is no room.
+    /// End the older streams of the client.
     async fn make_way(&self, launch: &Launch) -> Result<(), StartError> {
         let older = self.0.of_client(&launch.client.id);
         self.stop_client(&launch.client.id, StopReason::Replaced);
@@ -294,24 +305,24 @@ impl Streams {
                 "the client's previous stream is still ending; try again".into(),
             ));
         }
-        if self.0.contains(launch.stream) {
-            return Err(StartError::Refused(
-                "this stream was started already".into(),
-            ));
-        }
-        if self.0.len() >= MAX_STREAMS {
-            let text = format!("this host serves {MAX_STREAMS} streams already");
-            return Err(StartError::Refused(text));
-        }
-        let owner = launch.client.owner;
-        let most = self.0.settings.now().streams_per_user;
-        if self.0.of_user(owner) >= usize::try_from(most).unwrap_or(usize::MAX) {
-            let text = format!(
-                "the clients of uid {owner} have {most} streams already (streams-per-user in the configuration)"
-            );
-            return Err(StartError::Refused(text));
-        }
         Ok(())
+    }
+
+    /// Why this client could not have a stream now; `accounts` as in [`Streams::start`].
+    pub fn refusal(&self, client: &ClientRecord, accounts: &BTreeSet<Uid>) -> Option<Refusal> {
+        self.0.refusal(client, accounts)
+    }
+
+    /// Share the host's bitrate anew whenever the settings change. Never returns.
+    pub async fn follow_settings(&self) {
+        let mut changes = self.0.settings.changes();
+        loop {
+            self.0.share_anew();
+            // The settings are ours as well: their end is never told.
+            if changes.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
     }
 
     fn expect_pings(
@@ -442,6 +453,7 @@ fn info(setup: &StreamSetup, bitrate_kbps: u32) -> StreamInfo {
         fps: params.fps,
         codec: params.codec.name(),
         bitrate_kbps,
+        bitrate_limit_kbps: None,
         state: "waiting for the client",
         source: SourceState::Starting.name(),
         source_reason: String::new(),

@@ -1,5 +1,5 @@
 //! What a stream is made of, worked out from the launch and the negotiated parameters.
-use super::adaptation::Settings;
+use super::{adaptation::Settings, sharing::Budget};
 use crate::{config::Config, store::PERMISSION_UNLOCK, stream::StreamSetup};
 use punktfunk_core::{
     audio::AudioSeal,
@@ -24,17 +24,13 @@ const MAX_SHARDS: u32 = 255;
 const CLASS_VIDEO: u8 = 34 << 2;
 const CLASS_AUDIO: u8 = 46 << 2;
 
-/// The video budget alone in kbit/s: parity, audio and packet headers taken off the user's whole budget.
-pub(super) fn video_bitrate_kbps(params: &StreamParams, fec_percent: u8) -> u32 {
-    let whole = u64::from(params.configured_bitrate_kbps);
-    let share = |of: u64, percent: u64| of.saturating_mul(percent) / 100;
-    let protected = share(whole, 100u64.saturating_sub(u64::from(fec_percent).min(99)));
-    let audio = u64::from(audio_bitrate_kbps(&params.audio)).min(share(protected, 20));
-    let rest = protected.saturating_sub(audio);
-    let overhead = share(rest, 10).min(500);
-    u32::try_from(rest.saturating_sub(overhead))
-        .unwrap_or(u32::MAX)
-        .max(100)
+/// What the client's user lets the stream use.
+pub(super) fn budget(params: &StreamParams, config: &Config) -> Budget {
+    Budget::new(
+        params.configured_bitrate_kbps,
+        audio_bitrate_kbps(&params.audio),
+        config.fec_percent,
+    )
 }
 
 /// The largest Opus packet that fits a datagram, sealed or not.
@@ -102,11 +98,17 @@ pub(super) fn packetizer(setup: &StreamSetup, config: &Config) -> PacketizerConf
     }
 }
 
-/// What parity and rate begin with: `video_kbps` is what the agent was asked for.
-pub(super) fn adaptation(setup: &StreamSetup, config: &Config, video_kbps: u32) -> Settings {
+/// What parity and rate begin with: the video's budget, and its share of the host's total where that is less.
+pub(super) fn adaptation(
+    setup: &StreamSetup,
+    config: &Config,
+    video_kbps: u32,
+    limit_kbps: Option<u32>,
+) -> Settings {
     Settings {
         percent: config.fec_percent,
         video_kbps,
+        limit_kbps,
         min_parity: setup.params.min_fec_packets,
         adaptive_parity: config.adaptive_parity,
         adaptive_bitrate: config.adaptive_bitrate,
@@ -153,7 +155,7 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
         height: params.height,
         fps: params.fps,
         codec: params.codec.name().to_owned(),
-        bitrate_kbps: video_bitrate_kbps(params, config.fec_percent),
+        bitrate_kbps: budget(params, config).video_kbps(),
         slots: u32::from(geometry.slots),
         slot_size: geometry.slot_size,
         audio_channels: u32::from(params.audio.channels),

@@ -1,15 +1,15 @@
-//! Which streams there are. One lock, held for look-ups only.
-use super::{
-    StopReason, StreamInfo,
-    link::StreamLink,
-    media::{Command, now_ns},
-};
+//! Which streams there are. One lock, held for look-ups and for sharing.
+mod room;
+
+use super::{StopReason, StreamInfo, link::StreamLink, media::now_ns, sharing::Budget};
 use crate::{
     config::Settings,
     gamepads::Gamepads,
-    ids::{ClientId, SessionId, StreamId, Uid},
+    ids::{ClientId, SessionId, StreamId},
     net::{control::Control, udp::Pings},
 };
+use room::Beginning;
+pub(super) use room::Place;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,15 +28,23 @@ pub(super) struct Registry {
     pub(super) gamepads: Gamepads,
     /// How long a client may take to show where its video goes, and then the agent to make a first frame.
     pub(super) patience: Duration,
-    streams: Mutex<BTreeMap<StreamId, Entry>>,
+    state: Mutex<State>,
     /// Whose streams ended and nobody has asked yet; the oldest are forgotten beyond [`MAX_ENDED`].
     ended: Mutex<VecDeque<ClientId>>,
     pub(super) changed: watch::Sender<u64>,
 }
 
+#[derive(Default)]
+struct State {
+    running: BTreeMap<StreamId, Entry>,
+    /// Those that have a place while their source is being opened.
+    beginning: BTreeMap<StreamId, Beginning>,
+}
+
 struct Entry {
     link: Arc<StreamLink>,
     info: StreamInfo,
+    budget: Budget,
 }
 
 impl Registry {
@@ -53,7 +61,7 @@ impl Registry {
             pings,
             control,
             gamepads,
-            streams: Mutex::default(),
+            state: Mutex::default(),
             ended: Mutex::default(),
             changed: watch::Sender::new(0),
         }
@@ -61,16 +69,37 @@ impl Registry {
 
     /// What is known of a stream that is still there.
     pub(super) fn info(&self, stream: StreamId) -> Option<StreamInfo> {
-        self.streams().get(&stream).map(|entry| entry.info.clone())
+        self.state()
+            .running
+            .get(&stream)
+            .map(|entry| entry.info.clone())
     }
 
-    pub(super) fn insert(&self, link: Arc<StreamLink>, info: StreamInfo) {
-        self.streams().insert(link.id(), Entry { link, info });
+    /// The stream runs, in the place that it was given.
+    pub(super) fn insert(&self, place: Place, link: Arc<StreamLink>, info: StreamInfo) {
+        let mut state = self.state();
+        state.beginning.remove(&link.id());
+        let info = StreamInfo {
+            bitrate_limit_kbps: place.limit_kbps,
+            ..info
+        };
+        let entry = Entry {
+            info,
+            budget: place.budget,
+            link: Arc::clone(&link),
+        };
+        state.running.insert(link.id(), entry);
+        // Others may have come or gone meanwhile.
+        self.share(&mut state, None);
+        drop(state);
         self.note_change();
     }
 
     pub(super) fn remove(&self, id: StreamId) {
-        let removed = self.streams().remove(&id);
+        let mut state = self.state();
+        let removed = state.running.remove(&id);
+        self.share(&mut state, None);
+        drop(state);
         if let Some(entry) = removed {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             if ended.len() >= MAX_ENDED {
@@ -87,7 +116,7 @@ impl Registry {
     }
 
     pub(super) fn set_state(&self, id: StreamId, state: &'static str) {
-        let changed = match self.streams().get_mut(&id) {
+        let changed = match self.state().running.get_mut(&id) {
             Some(entry) => std::mem::replace(&mut entry.info.state, state) != state,
             None => false,
         };
@@ -98,7 +127,7 @@ impl Registry {
 
     /// What the agent says of its pictures.
     pub(super) fn set_source(&self, id: StreamId, source: &'static str, reason: String) {
-        let Some(changed) = self.streams().get_mut(&id).map(|entry| {
+        let Some(changed) = self.state().running.get_mut(&id).map(|entry| {
             let info = &mut entry.info;
             let changed = info.source != source || info.source_reason != reason;
             (info.source, info.source_reason) = (source, reason);
@@ -113,46 +142,39 @@ impl Registry {
 
     /// The stream shows this session now.
     pub(super) fn set_session(&self, id: StreamId, session: &SessionId) {
-        if let Some(entry) = self.streams().get_mut(&id) {
+        if let Some(entry) = self.state().running.get_mut(&id) {
             entry.info.session.clone_from(&session.0);
         }
         self.note_change();
     }
 
-    /// What the encoder is to aim for, as set last.
+    /// What the encoder may aim for: as set last, within what the host's total leaves.
     pub(super) fn bitrate_kbps(&self, id: StreamId) -> Option<u32> {
-        self.streams().get(&id).map(|entry| entry.info.bitrate_kbps)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.streams().len()
+        let state = self.state();
+        let info = state.running.get(&id).map(|entry| &entry.info)?;
+        let limit = info.bitrate_limit_kbps.unwrap_or(info.bitrate_kbps);
+        Some(info.bitrate_kbps.min(limit))
     }
 
     pub(super) fn contains(&self, id: StreamId) -> bool {
-        self.streams().contains_key(&id)
+        self.state().running.contains_key(&id)
     }
 
     pub(super) fn of_client(&self, client: &ClientId) -> Vec<StreamId> {
         let of_client =
             |(id, entry): (&StreamId, &Entry)| (entry.info.client == *client).then_some(*id);
-        self.streams().iter().filter_map(of_client).collect()
-    }
-
-    /// How many streams the clients of this account have.
-    pub(super) fn of_user(&self, user: Uid) -> usize {
-        let streams = self.streams();
-        streams
-            .values()
-            .filter(|entry| entry.info.user == user)
-            .count()
+        self.state().running.iter().filter_map(of_client).collect()
     }
 
     pub(super) fn ids(&self) -> Vec<StreamId> {
-        self.streams().keys().copied().collect()
+        self.state().running.keys().copied().collect()
     }
 
     pub(super) fn link(&self, id: StreamId) -> Option<Arc<StreamLink>> {
-        self.streams().get(&id).map(|entry| Arc::clone(&entry.link))
+        self.state()
+            .running
+            .get(&id)
+            .map(|entry| Arc::clone(&entry.link))
     }
 
     pub(super) fn stop(&self, id: StreamId, reason: StopReason) -> bool {
@@ -160,15 +182,18 @@ impl Registry {
         link.inspect(|link| link.end(reason)).is_some()
     }
 
+    /// The video's budget, set by hand.
     pub(super) fn set_bitrate(&self, id: StreamId, kbps: u32) -> bool {
-        let link = match self.streams().get_mut(&id) {
+        let mut state = self.state();
+        match state.running.get_mut(&id) {
             Some(entry) => {
                 entry.info.bitrate_kbps = kbps;
-                Arc::clone(&entry.link)
+                entry.budget = entry.budget.with_video(kbps);
             }
             None => return false,
-        };
-        link.command(Command::Bitrate(kbps));
+        }
+        self.share(&mut state, Some(id));
+        drop(state);
         self.note_change();
         true
     }
@@ -176,7 +201,8 @@ impl Registry {
     /// With live figures.
     pub(super) fn infos(&self) -> Vec<StreamInfo> {
         let entries: Vec<_> = self
-            .streams()
+            .state()
+            .running
             .values()
             .map(|entry| (entry.info.clone(), Arc::clone(&entry.link)))
             .collect();
@@ -201,9 +227,9 @@ impl Registry {
         }
     }
 
-    fn streams(&self) -> MutexGuard<'_, BTreeMap<StreamId, Entry>> {
-        // Every change is a single insertion, removal or assignment: a panic leaves nothing half done.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic leaves half done is put right by the next sharing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note_change(&self) {

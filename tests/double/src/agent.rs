@@ -52,7 +52,7 @@ impl AgentDouble {
             version: "0".into(),
             compositor: "double".into(),
             encoders: vec!["double".into()],
-            codecs: offer.codecs,
+            codecs: offer.codecs.clone(),
             hdr: None,
             hdr_sources: None,
             chroma_444: None,
@@ -61,13 +61,7 @@ impl AgentDouble {
             replaces: None,
         };
         let orders = offer.orders.clone();
-        let object = Object {
-            open: Box::new(open),
-            invalidates_refs: offer.invalidates_refs,
-            behaviour: offer.behaviour,
-            patient: offer.patient,
-            orders: offer.orders,
-        };
+        let object = Object(Streams::new(offer, open));
         connection.object_server().at(AGENT_PATH, object).await?;
         let host = Host1Proxy::new(&connection).await?;
         host.register_agent(&AGENT_PATH.try_into()?, session, words)
@@ -83,7 +77,8 @@ impl AgentDouble {
     }
 }
 
-struct Object {
+/// What a double does with `OpenStream`, on the bus or without one.
+pub struct Streams {
     open: Box<Open>,
     invalidates_refs: bool,
     behaviour: Behaviour,
@@ -91,15 +86,31 @@ struct Object {
     orders: Orders,
 }
 
-#[zbus::interface(name = "org.punktfunk.Agent1")]
-impl Object {
-    async fn open_stream(
+impl Streams {
+    pub fn new(
+        offer: Offer,
+        open: impl Fn(&OpenStream) -> Result<Box<dyn Pictures>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            open: Box::new(open),
+            invalidates_refs: offer.invalidates_refs,
+            behaviour: offer.behaviour,
+            patient: offer.patient,
+            orders: offer.orders,
+        }
+    }
+
+    /// Begin a stream on a thread of its own; it ends with its channel.
+    ///
+    /// # Errors
+    /// Why there are no pictures for it.
+    pub fn begin(
         &self,
         options: OpenStream,
-        ring: zvariant::OwnedFd,
-        channel: zvariant::OwnedFd,
-    ) -> fdo::Result<OpenedStream> {
-        let pictures = (self.open)(&options).map_err(fdo::Error::NotSupported)?;
+        ring: OwnedFd,
+        channel: OwnedFd,
+    ) -> Result<OpenedStream, String> {
+        let pictures = (self.open)(&options)?;
         let opened = Order::Opened {
             codec: options.codec.clone(),
             width: options.width,
@@ -109,7 +120,6 @@ impl Object {
         };
         self.orders.note(options.stream, opened);
         self.orders.wished(&options);
-        let (ring, channel): (OwnedFd, OwnedFd) = (ring.into(), channel.into());
         let stream = Stream {
             options,
             ring: File::from(ring),
@@ -126,6 +136,21 @@ impl Object {
             invalidates_refs: Some(self.invalidates_refs),
             hdr: None,
         })
+    }
+}
+
+struct Object(Streams);
+
+#[zbus::interface(name = "org.punktfunk.Agent1")]
+impl Object {
+    async fn open_stream(
+        &self,
+        options: OpenStream,
+        ring: zvariant::OwnedFd,
+        channel: zvariant::OwnedFd,
+    ) -> fdo::Result<OpenedStream> {
+        let opened = self.0.begin(options, ring.into(), channel.into());
+        opened.map_err(fdo::Error::NotSupported)
     }
 
     #[zbus(property)]

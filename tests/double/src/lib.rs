@@ -13,7 +13,7 @@ pub mod split;
 pub mod stream;
 pub mod tag;
 
-pub use agent::{AgentDouble, Offer};
+pub use agent::{AgentDouble, Offer, Streams};
 pub use behaviour::Behaviour;
 pub use codec::Codec;
 pub use orders::{Order, Orders, Seen};

@@ -4,5 +4,8 @@ mod authorisation;
 mod bounds;
 mod contract;
 mod mocks;
+#[path = "../fixture/ports.rs"]
+mod ports;
 mod rig;
+mod sharing;
 mod visibility;

@@ -5,7 +5,7 @@ use punktfunk_service::{
     agents::Agents,
     api::Api,
     authority::Authority,
-    config::{Config, Ports},
+    config::{Config, Ports, Settings},
     host::Host,
     identity::Identity,
     ids::Uid,
@@ -120,11 +120,31 @@ pub struct Rig {
 
 impl Rig {
     pub async fn start() -> Self {
+        let scratch = Scratch::new();
+        let config = Arc::new(Config {
+            name: "test".into(),
+            // The bus side never opens them; the media planes take any.
+            ports: Ports {
+                http: 1,
+                https: 2,
+                rtsp: 3,
+                video: 0,
+                control: 0,
+                audio: 0,
+            },
+            state_dir: scratch.0.clone(),
+            discovery: false,
+            ..Config::default()
+        });
+        Self::with(scratch, config.into()).await
+    }
+
+    /// With these settings, whose state directory is `scratch`.
+    pub async fn with(scratch: Scratch, settings: Settings) -> Self {
         let bus = Bus::start();
         let polkit = Polkit::serve(&bus).await;
         let logind = Logind::serve(&bus).await;
-        let scratch = Scratch::new();
-        let host = host(&scratch);
+        let host = host(settings);
         let mut rig = Self {
             bus,
             host,
@@ -167,38 +187,23 @@ impl Rig {
     }
 }
 
-fn host(scratch: &Scratch) -> Arc<Host> {
+fn host(settings: Settings) -> Arc<Host> {
     // Making a key takes long enough to be done once.
     static IDENTITY: OnceLock<Arc<Identity>> = OnceLock::new();
     let identity = IDENTITY.get_or_init(|| {
         let scratch = Scratch::new();
         Arc::new(Identity::open(&scratch.0.join("identity")).unwrap())
     });
-    let config = Arc::new(Config {
-        name: "test".into(),
-        // The bus side never opens them; the media planes take any.
-        ports: Ports {
-            http: 1,
-            https: 2,
-            rtsp: 3,
-            video: 0,
-            control: 0,
-            audio: 0,
-        },
-        state_dir: scratch.0.clone(),
-        discovery: false,
-        ..Config::default()
-    });
     Arc::new(Host {
-        clients: ClientStore::open(&config.state_dir).unwrap(),
+        clients: ClientStore::open(&settings.now().state_dir).unwrap(),
         identity: Arc::clone(identity),
         pairings: Pairings::new(),
         agents: Agents::new(),
         applications: punktfunk_service::applications::Applications::new(),
         launches: Launches::new(),
         on_demand: punktfunk_service::on_demand::OnDemand::off(),
-        streams: Streams::new(Arc::clone(&config)).unwrap(),
-        settings: config.into(),
+        streams: Streams::new(settings.clone()).unwrap(),
+        settings,
     })
 }
 

@@ -94,6 +94,8 @@ pub struct Stream {
     pub fps: u32,
     pub codec: String,
     pub bitrate_kbps: u32,
+    /// The share of the host's total, where that is less; 0 = it is not.
+    pub bitrate_limit_kbps: u32,
     pub state: String,
     /// How it is with the session's pictures, and why.
     pub source: String,
@@ -283,6 +285,7 @@ impl Stream {
             fps: from.take("Fps")?,
             codec: from.take("Codec")?,
             bitrate_kbps: from.take("BitrateKbps")?,
+            bitrate_limit_kbps: from.take("BitrateLimitKbps")?,
             state: from.take("State")?,
             source: from.take("Source")?,
             source_reason: from.take("SourceReason")?,

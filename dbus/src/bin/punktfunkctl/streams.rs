@@ -122,13 +122,17 @@ fn state(stream: &Stream) -> String {
     format!("{} ({})", stream.state, stream.source_reason)
 }
 
-/// What the encoder aims at, and the budget where that is less.
+/// What the encoder aims at, and the budget where that is less; whether it is the host's total that leaves no more.
 fn rate(stream: &Stream) -> String {
-    let budget = u64::from(stream.bitrate_kbps);
-    match stream.figure("bitrate_target_kbps") {
-        Some(target) if (1..budget).contains(&target) => format!("{target} of {budget} kbit/s"),
-        _ => format!("{budget} kbit/s"),
-    }
+    let (budget, limit) = (stream.bitrate_kbps, stream.bitrate_limit_kbps);
+    let told = stream.figure("bitrate_target_kbps");
+    let target = match told.filter(|target| (1..u64::from(budget)).contains(target)) {
+        Some(target) => target,
+        None if limit > 0 => limit.into(),
+        None => return format!("{budget} kbit/s"),
+    };
+    let why = if limit > 0 { " (host limit)" } else { "" };
+    format!("{target} of {budget} kbit/s{why}")
 }
 
 /// Loss as reported lately, and the parity against it.

@@ -88,7 +88,8 @@ pub(super) async fn launch(
         return Xml::error(400, "An app is already running");
     }
     // Before anything is started for it.
-    if let Err(refusal) = sealing(host, caller, &client, &parameters) {
+    let may = sealing(host, caller, &client, &parameters);
+    if let Err(refusal) = may.and_then(|_| check_place(host, &client)) {
         return refusal;
     }
     if app != DESKTOP
@@ -97,6 +98,21 @@ pub(super) async fn launch(
         return refusal;
     }
     run(host, caller, client, &parameters, app, "gamesession").await
+}
+
+/// Whether there is a place for another stream of this client's owner. The stream itself asks again.
+fn check_place(host: &Host, client: &ClientRecord) -> Result<(), Xml> {
+    match host.streams.refusal(client, &host.clients.owners()) {
+        None => Ok(()),
+        Some(refusal) => {
+            tracing::warn!(client = %client.id, user = client.owner.0, "a launch found no place: {refusal}");
+            let name = &host.settings.now().name;
+            Err(Xml::error(
+                503,
+                format!("No stream for this device on {name}: {refusal}"),
+            ))
+        }
+    }
 }
 
 /// Whether this client may start this application of its owner's.
@@ -135,7 +151,10 @@ pub(super) async fn resume(
             503,
             "There is nothing to resume: the app has ended; start it anew",
         ),
-        app => run(host, caller, client, &parameters, app, "resume").await,
+        app => match check_place(host, &client) {
+            Ok(()) => run(host, caller, client, &parameters, app, "resume").await,
+            Err(refusal) => refusal,
+        },
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub percent: u8,
     /// The encoder's rate at that parity.
     pub video_kbps: u32,
+    /// No more than this of it, for the sake of other streams.
+    pub limit_kbps: Option<u32>,
     /// Fewest parity packets of a block, as the client demands.
     pub min_parity: u8,
     pub adaptive_parity: bool,
@@ -49,10 +51,12 @@ pub(super) enum Reason {
     SendBuffer,
     /// Rate: somebody set it.
     ByHand,
+    /// Rate: the stream's share of the host's total has changed.
+    HostLimit,
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Loss,
         Self::Unrepaired,
         Self::Quiet,
@@ -60,6 +64,7 @@ impl Reason {
         Self::BeyondRepair,
         Self::SendBuffer,
         Self::ByHand,
+        Self::HostLimit,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -71,6 +76,7 @@ impl Reason {
             Self::BeyondRepair => "beyond repair",
             Self::SendBuffer => "send buffer full",
             Self::ByHand => "set by hand",
+            Self::HostLimit => "host limit",
         }
     }
 }
@@ -97,6 +103,8 @@ pub(super) struct Adaptation {
     /// The encoder's rate with nothing taken off, and whether somebody set it.
     ceiling_kbps: u32,
     by_hand: bool,
+    /// The stream's share of the host's total.
+    limit_kbps: Option<u32>,
     loss: Loss,
     parity: Parity,
     rate: Rate,
@@ -107,17 +115,20 @@ pub(super) struct Adaptation {
 
 impl Adaptation {
     pub(super) fn new(settings: Settings) -> Self {
-        Self {
+        let mut adaptation = Self {
             settings,
             ceiling_kbps: settings.video_kbps,
             by_hand: false,
+            limit_kbps: settings.limit_kbps,
             loss: Loss::default(),
             parity: Parity::new(settings.percent, settings.min_parity),
-            rate: Rate::new(settings.video_kbps),
-            told_kbps: settings.video_kbps,
+            rate: Rate::new(settings.video_kbps, settings.limit_kbps),
+            told_kbps: 0,
             due_ns: None,
             seen: Totals::default(),
-        }
+        };
+        adaptation.told_kbps = adaptation.target_kbps();
+        adaptation
     }
 
     /// Parity in percent of the data, for the next frame.
@@ -171,11 +182,34 @@ impl Adaptation {
         decision
     }
 
-    /// Somebody set the encoder's rate: it is the new ceiling, and holds at once.
-    pub(super) fn set_by_hand(&mut self, video_kbps: u32, now_ns: u64) -> u32 {
+    /// The stream's share of the host's total: it holds at once. What loss has taught of the link is kept.
+    pub(super) fn limit(&mut self, limit_kbps: Option<u32>) -> Decision {
+        self.limit_kbps = limit_kbps;
+        self.rate.limit(self.ceiling_kbps, limit_kbps);
+        let before = self.told_kbps;
+        let video_kbps = self.retarget();
+        let change = |kbps| Change {
+            up: kbps > before,
+            reason: Reason::HostLimit,
+        };
+        Decision {
+            parity: None,
+            rate: video_kbps.map(change),
+            video_kbps,
+        }
+    }
+
+    /// Somebody set the encoder's rate: it is the new ceiling, and holds at once, within the stream's share.
+    pub(super) fn set_by_hand(
+        &mut self,
+        video_kbps: u32,
+        limit_kbps: Option<u32>,
+        now_ns: u64,
+    ) -> u32 {
         self.ceiling_kbps = video_kbps;
         self.by_hand = true;
-        self.rate = Rate::new(video_kbps);
+        self.limit_kbps = limit_kbps;
+        self.rate = Rate::new(video_kbps, limit_kbps);
         self.rate.begin(now_ns);
         self.told_kbps = self.target_kbps();
         self.told_kbps
@@ -193,6 +227,7 @@ impl Adaptation {
         let left = |percent: u8| 100u64.saturating_sub(u64::from(percent)).max(1);
         let rated =
             u64::from(self.ceiling_kbps).saturating_mul(u64::from(self.rate.permille())) / 1000;
+        let rated = rated.min(self.limit_kbps.map_or(u64::MAX, u64::from));
         let target = rated
             .saturating_mul(left(self.percent()))
             .checked_div(left(self.settings.percent))

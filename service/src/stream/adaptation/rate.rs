@@ -1,4 +1,5 @@
-//! The encoder's rate, as a part of its ceiling: less by a part when the network is asked too much, more by steps after.
+//! The encoder's rate, as a part of its ceiling: less by a part when the network is asked too much, more by steps after. A limit
+//! below the ceiling stands in for it while it lasts.
 use super::{
     Change, Reason,
     loss::{Loss, Sample},
@@ -32,7 +33,10 @@ const PEACE_NS: u64 = 120_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Rate {
+    /// What the link bears, as far as is known.
     permille: u32,
+    /// What is used of it at most, and at least.
+    most: u32,
     floor: u32,
     /// When there was last a reason to cut; the last cut and the last raise.
     pressed_ns: u64,
@@ -44,29 +48,42 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// At the ceiling.
-    pub(super) fn new(ceiling_kbps: u32) -> Self {
-        let least = FLOOR_KBPS
-            .saturating_mul(WHOLE)
-            .checked_div(ceiling_kbps)
-            .unwrap_or(WHOLE);
-        Self {
+    /// At the ceiling, or at the limit below it.
+    pub(super) fn new(ceiling_kbps: u32, limit_kbps: Option<u32>) -> Self {
+        let mut rate = Self {
             permille: WHOLE,
-            floor: least.clamp(FLOOR_PERMILLE, WHOLE),
+            most: WHOLE,
+            floor: WHOLE,
             pressed_ns: 0,
             pressed_steps: 0,
             cut_ns: None,
             raised_ns: None,
             hold_ns: HOLD_NS,
-        }
+        };
+        rate.limit(ceiling_kbps, limit_kbps);
+        rate
+    }
+
+    /// Use no more than this of the ceiling, from now on.
+    pub(super) fn limit(&mut self, ceiling_kbps: u32, limit_kbps: Option<u32>) {
+        let part = |kbps: u32| {
+            let permille = u64::from(kbps)
+                .saturating_mul(WHOLE.into())
+                .div_ceil(u64::from(ceiling_kbps.max(1)));
+            u32::try_from(permille).unwrap_or(WHOLE).min(WHOLE)
+        };
+        self.most = limit_kbps.map_or(WHOLE, part).max(1);
+        let least = self.most.saturating_mul(FLOOR_PERMILLE) / WHOLE;
+        self.floor = part(FLOOR_KBPS).max(least).min(self.most);
     }
 
     pub(super) fn begin(&mut self, now_ns: u64) {
         self.pressed_ns = now_ns;
     }
 
+    /// Of the ceiling. Where the limit rules, that is not less; it is the caller's to keep to the last bit.
     pub(super) fn permille(&self) -> u32 {
-        self.permille
+        self.permille.min(self.most)
     }
 
     /// `parity_exhausted`: parity has not just been raised as the first answer.
@@ -105,13 +122,13 @@ impl Rate {
         // Counted from here anew.
         self.raised_ns = None;
         let cut = (lost_ppm / 1000).clamp(LEAST_CUT_PERMILLE, MOST_CUT_PERMILLE);
-        let left = self
-            .permille
+        let used = self.permille();
+        let left = used
             .saturating_mul(WHOLE.saturating_sub(cut))
             .checked_div(WHOLE)
-            .unwrap_or(self.permille)
+            .unwrap_or(used)
             .max(self.floor);
-        let lower = left < self.permille;
+        let lower = left < used;
         self.permille = left;
         lower.then_some(Change { up: false, reason })
     }
@@ -121,11 +138,12 @@ impl Rate {
         let rested = self
             .raised_ns
             .is_none_or(|raised| now_ns.saturating_sub(raised) >= RAISE_INTERVAL_NS);
-        if self.permille >= WHOLE || quiet_ns < self.hold_ns || !rested {
+        if self.permille >= self.most || quiet_ns < self.hold_ns || !rested {
             return None;
         }
         self.raised_ns = Some(now_ns);
-        self.permille = self.permille.saturating_add(RAISE_PERMILLE).min(WHOLE);
+        let step = self.most.saturating_mul(RAISE_PERMILLE) / WHOLE;
+        self.permille = self.permille.saturating_add(step.max(1)).min(self.most);
         Some(Change {
             up: true,
             reason: Reason::Quiet,

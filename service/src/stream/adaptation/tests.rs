@@ -1,5 +1,7 @@
 //! Whole minutes of streams in virtual time: links with random loss, bursts and too little room.
 #![expect(clippy::arithmetic_side_effects, reason = "tests")]
+mod limits;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -10,6 +12,7 @@ const PACKET_BITS: u64 = 1392 * 8;
 const SETTINGS: Settings = Settings {
     percent: 20,
     video_kbps: 10_000,
+    limit_kbps: None,
     min_parity: 2,
     adaptive_parity: true,
     adaptive_bitrate: true,
@@ -321,7 +324,7 @@ fn a_rate_set_by_hand_is_the_ceiling() {
         },
         2,
     );
-    assert_eq!(stream.adaptation.set_by_hand(8000, 0), 8000);
+    assert_eq!(stream.adaptation.set_by_hand(8000, None, 0), 8000);
     stream.seconds(10, narrow(5000));
     assert!(stream.now().1 < 8000);
     stream.seconds(200, CLEAN);

@@ -284,7 +284,10 @@ impl Inlet {
                     self.control_up = true;
                     self.begin(was_ready)?;
                 }
-                Ok(Command::Bitrate(kbps)) => self.set_bitrate(kbps)?,
+                Ok(Command::Bitrate {
+                    by_hand,
+                    limit_kbps,
+                }) => self.set_bitrate(by_hand, limit_kbps)?,
                 Ok(Command::LockScreen(visible)) => self.tell(Message::LockScreen(visible))?,
                 Ok(Command::Feed(feed)) => self.replace(*feed)?,
                 Ok(Command::NoFeed) => {
@@ -298,11 +301,25 @@ impl Inlet {
         self.answer_requests()
     }
 
-    fn set_bitrate(&mut self, kbps: u32) -> Result<(), Over> {
+    fn set_bitrate(&mut self, by_hand: Option<u32>, limit: Option<u32>) -> Result<(), Over> {
         let now = now_ns();
-        let kbps = self.adaptation.set_by_hand(kbps, now);
-        self.link.statistics().set_by_hand(&self.adaptation, now);
-        self.tell(Message::Bitrate(kbps))
+        let statistics = self.link.statistics();
+        let told = match by_hand {
+            Some(kbps) => {
+                let kbps = self.adaptation.set_by_hand(kbps, limit, now);
+                statistics.set_by_hand(&self.adaptation, now);
+                Some(kbps)
+            }
+            None => {
+                let decision = self.adaptation.limit(limit);
+                statistics.decided(&decision, &self.adaptation, now);
+                decision.video_kbps
+            }
+        };
+        match told {
+            Some(kbps) => self.tell(Message::Bitrate(kbps)),
+            None => Ok(()),
+        }
     }
 
     /// If the client has just become ready, the stream begins with a key frame.

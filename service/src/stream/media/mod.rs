@@ -60,7 +60,11 @@ pub(super) enum Command {
     Video(UdpSocket),
     Audio(UdpSocket),
     ControlUp,
-    Bitrate(u32),
+    /// What the encoder's rate may be: set by hand just now, and the stream's share of the host's total.
+    Bitrate {
+        by_hand: Option<u32>,
+        limit_kbps: Option<u32>,
+    },
     /// Whether the client may see the lock screen.
     LockScreen(bool),
     /// The pictures and the sound of another session, from now on.

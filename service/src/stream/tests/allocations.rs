@@ -60,7 +60,12 @@ fn a_frame_allocates_nothing_once_the_buffers_have_their_size() {
         link: Arc::clone(&link),
         commands: received,
         wake: Arc::clone(&wake),
-        adaptation: Adaptation::new(plan::adaptation(&setup, &config, request.bitrate_kbps)),
+        adaptation: Adaptation::new(plan::adaptation(
+            &setup,
+            &config,
+            request.bitrate_kbps,
+            None,
+        )),
         fps: setup.params.fps,
         pace_rate_mbit: 0,
         video_drop: 0,

@@ -48,7 +48,9 @@ impl Rig {
         launch.client.terms.greeter = greeter;
         setup.launch = Arc::new(launch);
         let key = setup.launch.key.clone();
-        self.runtime.block_on(self.streams.start(setup)).unwrap();
+        self.runtime
+            .block_on(self.streams.start(setup, &BTreeSet::new()))
+            .unwrap();
         let mut agent = FakeAgent::new(opened.recv().unwrap());
         let mut client = Client::new(self.ports, &key);
         client.ping_video(video_ping(1));
@@ -84,6 +86,23 @@ fn another_session_of_the_owner_takes_over_and_the_frames_go_on_counting() {
     let frame = client.receive_frame();
     assert_eq!(frame.index, 3);
     assert_eq!(rig.figure(1, "hand_overs"), 1);
+}
+
+#[test]
+fn the_next_session_is_asked_for_no_more_than_the_streams_share() {
+    let rig = Rig::with(|config| {
+        config.hold = HOLD;
+        config.max_total_bitrate_mbit = 10;
+    });
+    let (first, _client) = rig.desktop(1001, "c1", false);
+    // 10 Mbit/s less 20 % parity, 96 kbit/s of sound and 500 kbit/s of headers.
+    assert_eq!(first.options.bitrate_kbps, 7404);
+    rig.agents.for_owner(Uid(1001)).unwrap().end();
+    drop(first);
+    rig.until(|info| info.state == "held");
+    let (_handle, opened) = register_as(&rig.agents, 1001, "c1", |_| {});
+    let again = FakeAgent::new(opened.recv_timeout(HOLD).unwrap());
+    assert_eq!(again.options.bitrate_kbps, 7404);
 }
 
 #[test]

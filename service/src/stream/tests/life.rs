@@ -132,7 +132,7 @@ fn a_new_stream_of_the_same_client_replaces_the_old_one() {
     let streams = Arc::clone(&rig.streams);
     let starting = rig
         .runtime
-        .spawn(async move { streams.start(second).await });
+        .spawn(async move { streams.start(second, &BTreeSet::new()).await });
     assert_eq!(client.hear(), told(termination::NORMAL));
     assert_eq!(client.hear(), Heard::Disconnected);
     assert_eq!(agent.hear_order(), ToAgent::ReleaseAll);
@@ -181,7 +181,9 @@ fn one_account_cannot_take_all_streams() {
     let mut launch = Arc::into_inner(second.launch).unwrap();
     launch.client.owner = Uid(1001);
     second.launch = Arc::new(launch);
-    let refused = rig.runtime.block_on(rig.streams.start(second));
+    let refused = rig
+        .runtime
+        .block_on(rig.streams.start(second, &BTreeSet::new()));
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("streams-per-user"), "{text}");
     // Another account's are not counted.

@@ -12,6 +12,7 @@ mod loss;
 mod media;
 mod pads;
 mod permits;
+mod sharing;
 
 use super::*;
 use crate::gamepads::tests::NoPads;
@@ -102,7 +103,9 @@ impl Rig {
         );
         let setup = setup(number, handle, edit);
         let key = setup.launch.key.clone();
-        self.runtime.block_on(self.streams.start(setup)).unwrap();
+        self.runtime
+            .block_on(self.streams.start(setup, &BTreeSet::new()))
+            .unwrap();
         (
             FakeAgent::new(opened.recv().unwrap()),
             Client::new(self.ports, &key),

@@ -65,7 +65,9 @@ fn pads_survive_a_pause_and_go_with_the_application() {
     let start = || {
         let setup = setup(1, handle.clone(), |_| {});
         let key = setup.launch.key.clone();
-        rig.runtime.block_on(rig.streams.start(setup)).unwrap();
+        rig.runtime
+            .block_on(rig.streams.start(setup, &BTreeSet::new()))
+            .unwrap();
         let agent = FakeAgent::new(opened.recv().unwrap());
         let mut client = Client::new(rig.ports, &key);
         client.ping_video(video_ping(1));
