@@ -31,8 +31,8 @@ const MAX_KNOWN_FPS: u32 = 60;
 const MAX_SIDES: (u32, u32) = (3840, 2160);
 /// Below this its macroblock loops have nothing to do.
 const MIN_SIDE: u32 = 32;
-/// Rates in kbit/s that the library takes.
-const RATES_KBPS: std::ops::RangeInclusive<u32> = 100..=2_000_000;
+/// Rates in kbit/s that the library takes: its highest level has no more. Beyond it opens, and encodes nothing.
+const RATES_KBPS: std::ops::RangeInclusive<u32> = 100..=240_000;
 
 pub struct OpenH264 {
     library: Library,

@@ -149,6 +149,14 @@ fn only_key_frames_exceed_their_budget_and_those_are_bounded() {
 }
 
 #[test]
+fn a_rate_beyond_the_highest_level_is_held_to_what_there_is() {
+    let mut stream = Stream::open("synthetic", (640, 368), 500_000);
+    assert!((0..5).all(|_| !stream.next().data.is_empty()));
+    stream.encoder.set_bitrate(2_000_000).unwrap();
+    assert!((0..5).all(|_| !stream.next().data.is_empty()));
+}
+
+#[test]
 fn the_key_frame_of_a_desktop_that_was_blank_before_is_bounded_as_well() {
     let mut stream = Stream::open("synthetic", (1920, 1080), 20_000);
     assert!(stream.blank().key);

@@ -239,7 +239,7 @@ async fn impossible_wishes_and_an_agent_that_refuses_end_the_attempt_with_a_numb
     let host = TestHost::new().await;
     launch(&host, "a", KEY, false);
     for (request, status) in [
-        (announce("1281x720@60", 0), "400"),
+        (announce("62x720@60", 0), "400"),
         (announce("1280x720@500", 0), "400"),
         (announce("1280x720@60", 1), "415"),
         (announce("1280x720@60", 0), "503"),
