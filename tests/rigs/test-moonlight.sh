@@ -28,7 +28,7 @@ nft add table inet moonlight && nft 'add chain inet moonlight arriving { type fi
   { echo "skip Moonlight's library: no nftables in this kernel"; exit 0; }
 
 work=$(mktemp -d); hosts=()
-trap 'kill "${hosts[@]}" 2>/dev/null; wait "${hosts[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill "${hosts[@]}" 2>/dev/null || :; wait "${hosts[@]}" 2>/dev/null || :; rm -rf "$work"' EXIT
 host() { # NAME PORT: a service with its agent, AGENT or the real one; its bus's address goes to NAME.bus
   (
     export BIN=$bin BASE_PORT=$2 SOURCE_NAME=synthetic
@@ -52,8 +52,9 @@ for name in synthetic nvenc double; do
   [ -s "$work/$name.bus" ] || { cat "$work/$name.log"; die "the $name host did not come up"; }
 done
 read -r synthetic_bus synthetic_dir <"$work/synthetic.bus"; read -r double_bus double_dir <"$work/double.bus"; read -r nvenc_bus _ <"$work/nvenc.bus"
+rc=0
 SYNTHETIC_PORT=47989 SYNTHETIC_BUS=$synthetic_bus NVENC_PORT=52222 NVENC_BUS=$nvenc_bus DOUBLE_PORT=51111 DOUBLE_BUS=$double_bus DOUBLE_LOG=$double_dir/agent.log \
-  WORK=$work PUNKTFUNKCTL=$bin/punktfunkctl PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$top/tests/moonlight/promises.py" "$@"; rc=$?
+  WORK=$work PUNKTFUNKCTL=$bin/punktfunkctl PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$top/tests/moonlight/promises.py" "$@" || rc=$?
 if [ -s "$work/nvenc/books/nvenc.faults" ] || [ -s "$work/nvenc/books/cuda.faults" ]; then
   echo "FAIL no call that a real driver would have refused: $(cat "$work"/nvenc/books/*.faults)"; rc=1
 fi
