@@ -2,7 +2,7 @@
 
 use super::compositor::Display;
 use anyhow::Context;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
 use tokio::time::timeout;
 use zbus::{Connection, fdo, names::BusName, zvariant::OwnedObjectPath};
 
@@ -21,11 +21,15 @@ trait Manager {
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn set_environment(&self, assignments: &[String]) -> zbus::Result<()>;
     fn unset_environment(&self, names: &[&str]) -> zbus::Result<()>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn environment(&self) -> zbus::Result<Vec<String>>;
 }
 
 pub struct UserManager {
     manager: ManagerProxy<'static>,
     bus: fdo::DBusProxy<'static>,
+    /// The name of the display that it was told of.
+    told: OnceLock<String>,
 }
 
 impl UserManager {
@@ -38,6 +42,7 @@ impl UserManager {
         Ok(Self {
             manager: ManagerProxy::new(&connection).await?,
             bus: fdo::DBusProxy::new(&connection).await?,
+            told: OnceLock::new(),
         })
     }
 
@@ -58,6 +63,7 @@ impl UserManager {
 
     /// Units and what the bus starts find the display from now on.
     pub async fn tell_display(&self, display: &Display, desktop: &str) {
+        let _ = self.told.set(display.name.clone());
         let values = [display.name.as_str(), desktop, "wayland"];
         let environment: HashMap<&str, &str> = TOLD.into_iter().zip(values).collect();
         let assignments: Vec<String> = environment
@@ -72,8 +78,16 @@ impl UserManager {
         }
     }
 
-    /// A manager that outlives the session (linger, another session) does not keep its display.
+    /// A manager that outlives the session (linger, another session) does not keep its display. That of a desktop which its user has
+    /// logged in to meanwhile stays.
     pub async fn forget_display(&self) {
+        let Some(own) = self.told.get() else { return };
+        let own = format!("WAYLAND_DISPLAY={own}");
+        match within(self.manager.environment()).await {
+            Ok(now) if !now.contains(&own) => return,
+            Ok(_) => {}
+            Err(error) => tracing::debug!("the user's manager does not say its display: {error}"),
+        }
         if let Err(error) = within(self.manager.unset_environment(&TOLD)).await {
             tracing::debug!("the user's manager keeps the display: {error}");
         }
