@@ -132,12 +132,12 @@ impl Launches {
         }
     }
 
-    /// Record a launch; an older one of the same client is forgotten. Its stream, if any, is the caller's to stop.
     /// The latest number that a stream was given.
     pub fn latest_stream(&self) -> StreamId {
         StreamId(self.last_stream.load(Ordering::Relaxed))
     }
 
+    /// Record a launch; an older one of the same client is forgotten. Its stream, if any, is the caller's to stop.
     pub fn create(&self, request: LaunchRequest) -> Result<Arc<Launch>, NoRandom> {
         let LaunchRequest {
             client,

@@ -127,7 +127,8 @@ def stream(options, identity, http, info):
         sound=len(connection.sound), sound_lost=connection.audio_loss_stats["lost"],
         channels=connection.opus_config.channel_count if connection.opus_config else None,
         loudest=loudest(connection) if connection.sound else [],
-        pixels=connection.picture.format.name if connection.picture else None, hdr=hdr, ended=ended, error=connection.termination_error, statuses=connection.statuses, features=connection._lib.LiGetHostFeatureFlags())
+        pixels=connection.picture.format.name if connection.picture else None, hdr=hdr, ended=ended,
+        error=connection.termination_error, statuses=connection.statuses, features=connection._lib.LiGetHostFeatureFlags())
     return report
 
 
