@@ -1,8 +1,8 @@
 //! When the packets of a frame leave. Time is passed in.
 //!
-//! The first burst leaves at once; the rest is spread over the lesser of three quarters of the frame interval and the
-//! time that the frame takes at the pace rate, in bursts of one size. A burst at line rate is lost on real links, a needless delay is
-//! felt, and each burst costs a wake-up and a send: what a link loses decides how small they are and how fast they follow.
+//! A frame has the lesser of three quarters of its interval and the time that it takes at the pace rate. It leaves in bursts of one size,
+//! the first at once, each other one when the time of those before it is over. A burst at line rate is lost on real links, a needless
+//! delay is felt, and each burst costs a wake-up and a send: what a link loses decides how small they are and how fast they follow.
 //!
 //! The deadlines are absolute and kept here, not in the kernel: `SO_TXTIME` is honoured by two queueing disciplines only (`etf`,
 //! `fq`), needs a clock of theirs, and elsewhere a time stamp is ignored without a word.
@@ -107,13 +107,12 @@ impl Pacer {
             .checked_div(spread_ns)
             .unwrap_or(u64::MAX);
         let bursts = count.div_ceil(by_time.clamp(min_burst, self.max_burst));
-        let later_bursts = bursts.saturating_sub(1);
         Schedule {
             start_ns,
             count,
             // All of one size, and the last one not a crumb.
             burst: count.div_ceil(bursts.max(1)).max(1),
-            step_ns: spread_ns.checked_div(later_bursts).unwrap_or(0),
+            step_ns: spread_ns.checked_div(bursts).unwrap_or(0),
             end_ns: start_ns.saturating_add(spread_ns),
         }
     }
@@ -138,7 +137,7 @@ impl Schedule {
             .saturating_add(burst.saturating_mul(self.step_ns))
     }
 
-    /// When the last packet is due.
+    /// When the last packet has left at the pace rate.
     pub fn end_ns(&self) -> u64 {
         self.end_ns
     }
@@ -173,7 +172,8 @@ mod tests {
     fn a_frame_is_spread_at_the_pace_rate() {
         // 90 packets of 1000 bytes at 720 Mbit/s take 1 ms.
         let schedule = Pacer::new(60, 720, 46).schedule(90, 1000, 0, 7 * MS);
-        let expected = [(7 * MS, 30), (7 * MS + MS / 2, 30), (8 * MS, 30)];
+        let third = MS / 3;
+        let expected = [(7 * MS, 30), (7 * MS + third, 30), (7 * MS + 2 * third, 30)];
         assert_eq!(bursts(&schedule, 90), expected);
         // One packet more than a burst takes is not sent after a pause of its own.
         let schedule = Pacer::new(60, 0, 46).schedule(47, 1000, 0, 0);
@@ -214,7 +214,7 @@ mod tests {
         let schedule = Pacer::new(100, 100, 46).schedule(3000, 1400, 0, 0);
         let bursts = bursts(&schedule, 3000);
         let last = bursts.last().unwrap().0;
-        assert!(last <= 7_500_000 && last > 7_300_000, "{last}");
+        assert!(last < 7_500_000 && last > 7_300_000, "{last}");
         assert!(bursts.iter().all(|(_, packets)| *packets <= 46));
         assert_eq!(schedule.due(schedule.end_ns()), 3000);
     }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_late_wake_up_catches_up_and_no_more() {
         let schedule = Pacer::new(60, 720, 46).schedule(90, 1000, 0, 0);
-        assert_eq!(schedule.due(MS / 2), 60);
+        assert_eq!(schedule.due(MS / 3), 60);
         assert_eq!(schedule.due(MS / 2 + MS / 8), 60);
         assert_eq!(schedule.due(u64::MAX), 90);
     }
