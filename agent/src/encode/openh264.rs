@@ -3,7 +3,7 @@
 //! Facts about the library that shape this file: it emits one access unit per picture at once (nothing is held back); it
 //! cannot forget single references, so an invalidation becomes a key frame at the caller; its idea of the frame rate ends
 //! at 60, so above that the bit rate it is told is scaled down to what 60 pictures a second would use; it has no buffer
-//! model, so a key frame may be large.
+//! model, so a key frame may be large; and left alone it uses four fifths of its rate, so what it is told follows what it makes.
 
 use super::{AccessUnit, EncodeError, Encoder, EncoderSettings, Tag, level};
 use crate::{
@@ -33,6 +33,19 @@ const MAX_SIDES: (u32, u32) = (3840, 2160);
 const MIN_SIDE: u32 = 32;
 /// Rates in kbit/s that the library takes: its highest level has no more. Beyond it opens, and encodes nothing.
 const RATES_KBPS: std::ops::RangeInclusive<u32> = 100..=240_000;
+const MOST_BPS: u32 = *RATES_KBPS.end() * 1000;
+
+/// Pictures over which what is missing or too much is made up for.
+const MADE_UP_IN: f64 = 25.0;
+/// Pictures' worth of bits that are remembered as missing.
+const REMEMBERED: f64 = 7.0;
+/// Of a picture's share, below which a picture is one of a still screen: it leaves over what nobody misses.
+const STILL: f64 = 0.25;
+/// Of the rate, what the library may be told.
+const TOLD: std::ops::RangeInclusive<f64> = 0.8..=1.3;
+/// What it is told later on is a multiple of this, in bit/s: the library passes it through an f32, whose rounding would put other
+/// rates above their own ceiling, and such a rate is refused.
+const STEP_BPS: u32 = 1024;
 
 pub struct OpenH264 {
     library: Library,
@@ -43,8 +56,14 @@ pub struct OpenH264 {
     /// A picture has been converted.
     filled: bool,
     keyframe_wanted: bool,
-    /// A rate that was asked for before the library was ready for it.
-    rate_after_first: Option<u32>,
+    /// Bits that were made above the rate.
+    debt: f64,
+    /// What the library was told last, in bit/s.
+    told_bps: u32,
+    /// More than this it is not told.
+    most_bps: u32,
+    /// A picture has been encoded: only then the library takes another rate.
+    started: bool,
     first_pts_ns: Option<u64>,
     output: Vec<u8>,
     /// The access unit in `output`, not yet polled.
@@ -117,10 +136,13 @@ impl OpenH264 {
             converter: Converter::new(width as usize, height as usize, colour),
             planes: Planes::new(width as usize, height as usize),
             fps,
-            bitrate_kbps,
+            bitrate_kbps: bitrate_kbps.clamp(*RATES_KBPS.start(), *RATES_KBPS.end()),
             filled: false,
             keyframe_wanted: false,
-            rate_after_first: None,
+            debt: 0.0,
+            told_bps: told_bps(bitrate_kbps, fps),
+            most_bps: MOST_BPS,
+            started: false,
             first_pts_ns: None,
             output: Vec::new(),
             ready: None,
@@ -133,6 +155,7 @@ impl OpenH264 {
         if std::mem::take(&mut self.keyframe_wanted) {
             self.library.force_intra_frame();
         }
+        self.steer();
         let stream = self
             .library
             .encode_at(&I420(&self.planes), Timestamp::from_millis(since_ms))
@@ -142,10 +165,57 @@ impl OpenH264 {
         let key = stream.frame_type() == FrameType::IDR;
         // an empty one would be a picture that the rate control left out, which is switched off
         self.ready = (!self.output.is_empty()).then_some((tag, key));
-        match self.rate_after_first.take() {
-            Some(kbps) => self.set_bitrate(kbps),
-            None => Ok(()),
+        self.started = true;
+        self.account(self.output.len() as f64 * 8.0);
+        Ok(())
+    }
+
+    fn account(&mut self, bits: f64) {
+        let share = self.share();
+        let least = match bits < STILL * share {
+            true => self.debt.min(0.0) / 2.0,
+            false => -REMEMBERED * share,
+        };
+        self.debt = (self.debt + bits - share).max(least);
+    }
+
+    /// Bits of one picture.
+    fn share(&self) -> f64 {
+        f64::from(self.bitrate_kbps) * 1000.0 / f64::from(self.fps)
+    }
+
+    /// Tell the library the rate, and as much more or less as it takes to hold it. What it refuses is its ceiling.
+    fn steer(&mut self) {
+        let rate = told_bps(self.bitrate_kbps, self.fps);
+        let part = 1.0 - self.debt / (MADE_UP_IN * self.share());
+        let wanted = f64::from(rate) * part.clamp(*TOLD.start(), *TOLD.end());
+        let wanted = (wanted as u32).min(self.most_bps) / STEP_BPS * STEP_BPS;
+        let differs = u64::from(wanted.abs_diff(self.told_bps)) * 100 > u64::from(self.told_bps);
+        if !self.started || !differs {
+            return;
         }
+        match self.tell(wanted) {
+            Ok(()) => self.told_bps = wanted,
+            Err(error) => {
+                tracing::debug!("{} bit/s stay: {error}", self.told_bps);
+                if wanted > self.told_bps {
+                    self.most_bps = self.told_bps;
+                }
+                // halfway there it would have a target above its ceiling
+                let _ = self.tell(self.told_bps / STEP_BPS * STEP_BPS);
+            }
+        }
+    }
+
+    fn tell(&mut self, bps: u32) -> Result<(), EncodeError> {
+        // the target must never stand above the ceiling, not even between two calls
+        let mut order = [ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE];
+        if bps < self.told_bps {
+            order.reverse();
+        }
+        order
+            .into_iter()
+            .try_for_each(|option| self.set_rate_option(option, bps))
     }
 
     fn set_rate_option(&mut self, option: ENCODER_OPTION, bps: u32) -> Result<(), EncodeError> {
@@ -214,21 +284,11 @@ impl Encoder for OpenH264 {
 
     fn set_bitrate(&mut self, kbps: u32) -> Result<(), EncodeError> {
         let kbps = kbps.clamp(*RATES_KBPS.start(), *RATES_KBPS.end());
-        if !self.filled {
-            // the library is only configured with the first picture
-            self.rate_after_first = Some(kbps);
-            return Ok(());
+        if kbps != self.bitrate_kbps {
+            self.bitrate_kbps = kbps;
+            self.debt = 0.0;
+            self.most_bps = MOST_BPS;
         }
-        let bps = told_bps(kbps, self.fps);
-        // the target must never stand above the ceiling, not even between two calls
-        if kbps > self.bitrate_kbps {
-            self.set_rate_option(ENCODER_OPTION_MAX_BITRATE, bps)?;
-            self.set_rate_option(ENCODER_OPTION_BITRATE, bps)?;
-        } else {
-            self.set_rate_option(ENCODER_OPTION_BITRATE, bps)?;
-            self.set_rate_option(ENCODER_OPTION_MAX_BITRATE, bps)?;
-        }
-        self.bitrate_kbps = kbps;
         Ok(())
     }
 

@@ -2,5 +2,6 @@
 //! program tells it.
 
 mod colour;
+mod page;
 mod rate;
 mod speed;

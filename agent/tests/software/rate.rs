@@ -1,11 +1,12 @@
 //! The rate as a network sees it: sizes of access units, one after another. The encoder has no clock and one thread, so that
 //! the same pictures make the same sizes everywhere.
 
+use crate::page::{self, Page};
 use openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_agent::{
     convert::{Converter, Planes},
     encode::{Encoder, EncoderSettings, Kind, Tag},
-    source::{self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside},
+    source::{Painter, Picture},
 };
 
 const FPS: u32 = 60;
@@ -26,7 +27,11 @@ struct Unit {
 }
 
 impl Stream {
-    fn open(pattern: &str, (width, height): (u32, u32), kbps: u32) -> Self {
+    fn open(size: (u32, u32), kbps: u32) -> Self {
+        Self::of(page::pattern("synthetic", size, FPS), size, kbps)
+    }
+
+    fn of(painter: Box<dyn Painter>, (width, height): (u32, u32), kbps: u32) -> Self {
         let settings = EncoderSettings {
             width,
             height,
@@ -34,20 +39,9 @@ impl Stream {
             bitrate_kbps: kbps,
             ..EncoderSettings::default()
         };
-        let request = SourceRequest {
-            width,
-            height,
-            fps: FPS,
-            cursor: false,
-            importable: Importable::NOTHING,
-            inside: Inside::Whatever,
-            outputs: Outputs::Extend,
-            hdr: false,
-        };
-        let mut source = source::open(pattern, &request).unwrap();
         Self {
             encoder: Kind::OpenH264.open("h264", &settings).unwrap(),
-            painter: source.painter().unwrap(),
+            painter,
             picture: Picture::default(),
             settings,
             submitted: 0,
@@ -126,7 +120,7 @@ fn psnr(stream: &Stream, decoded: &[u8], stride: usize) -> f64 {
 #[test]
 fn only_key_frames_exceed_their_budget_and_those_are_bounded() {
     for (size, kbps, wanted_db) in [((1280, 720), 8000, 31.0), ((1920, 1080), 20_000, 38.0)] {
-        let mut stream = Stream::open("synthetic", size, kbps);
+        let mut stream = Stream::open(size, kbps);
         let mut decoder = Decoder::new().unwrap();
         let budget = stream.budget(kbps);
         for number in 0..90 {
@@ -136,7 +130,7 @@ fn only_key_frames_exceed_their_budget_and_those_are_bounded() {
             let unit = stream.next();
             assert_eq!(unit.key, number % 45 == 0, "picture {number}");
             let used = unit.data.len() as f64 / budget;
-            let most = if unit.key { 14.0 } else { 1.5 };
+            let most = if unit.key { 14.0 } else { 1.6 };
             assert!(used <= most, "picture {number} of {size:?}: {used:.2}");
             let decoded = decoder.decode(&unit.data).unwrap().expect("a picture");
             if number == 44 {
@@ -150,15 +144,82 @@ fn only_key_frames_exceed_their_budget_and_those_are_bounded() {
 
 #[test]
 fn a_rate_beyond_the_highest_level_is_held_to_what_there_is() {
-    let mut stream = Stream::open("synthetic", (640, 368), 500_000);
+    let mut stream = Stream::open((640, 368), 500_000);
     assert!((0..5).all(|_| !stream.next().data.is_empty()));
     stream.encoder.set_bitrate(2_000_000).unwrap();
     assert!((0..5).all(|_| !stream.next().data.is_empty()));
 }
 
 #[test]
+fn the_rate_holds_within_2_percent_over_ten_seconds() {
+    for (size, kbps) in [((1280, 720), 8000), ((640, 360), 3000)] {
+        let mut stream = Stream::open(size, kbps);
+        let bytes: usize = (0..600).map(|_| stream.next().data.len()).sum();
+        let part = bytes as f64 / (600.0 * stream.budget(kbps));
+        println!("{size:?}: {part:.3} of the rate");
+        assert!((0.98..=1.02).contains(&part), "{size:?}: {part:.3}");
+    }
+}
+
+/// A desktop most of which stands still is as sharp as 44 dB.
+#[test]
+fn a_page_of_text_with_moving_parts_is_sharp_and_holds_its_rate() {
+    let size = (1920, 1080);
+    let mut stream = Stream::of(Box::new(Page::new(size, FPS)), size, 20_000);
+    let mut decoder = Decoder::new().unwrap();
+    let (mut used, mut quality) = (Vec::new(), Vec::new());
+    for number in 0..120 {
+        let unit = stream.next();
+        let decoded = decoder.decode(&unit.data).unwrap().expect("a picture");
+        used.push(unit.data.len() as f64 / stream.budget(20_000));
+        if number >= 60 && number % 6 == 0 {
+            quality.push(psnr(&stream, decoded.y(), decoded.strides().0));
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (quality, rate) = (mean(&quality), mean(&used[60..]));
+    let most = used[1..].iter().copied().fold(0.0, f64::max);
+    println!("{quality:.1} dB, {rate:.2} of the rate, at most {most:.2} pictures' worth");
+    assert!(quality >= 44.0, "{quality:.1} dB");
+    assert!(rate <= 1.1, "{rate:.2} of the rate");
+}
+
+/// What a still screen has left over is no reason for a burst when something moves again.
+#[test]
+fn what_moves_after_a_still_screen_is_within_its_budget_after_four_pictures() {
+    let mut stream = Stream::open((1280, 720), 8000);
+    for _ in 0..60 {
+        stream.next();
+    }
+    for _ in 0..120 {
+        stream.still();
+    }
+    let budget = stream.budget(8000);
+    let used: Vec<f64> = (0..60)
+        .map(|_| stream.next().data.len() as f64 / budget)
+        .collect();
+    let most = used.iter().copied().fold(0.0, f64::max);
+    let rate = used.iter().sum::<f64>() / 60.0;
+    let above = used.iter().filter(|used| **used > 1.6).count();
+    println!("{above} pictures above, at most {most:.2} pictures' worth, {rate:.2} of the rate");
+    assert!(most <= 3.0 && above <= 4 && rate <= 1.1, "{used:.2?}");
+}
+
+/// The library rounds what it is told, and refuses some of it: none of that is an error of the stream.
+#[test]
+fn no_rate_ends_the_stream() {
+    let mut stream = Stream::open((320, 184), 2000);
+    let mut kbps = 100;
+    while kbps < 300_000 {
+        stream.encoder.set_bitrate(kbps).unwrap();
+        assert!((0..3).all(|_| !stream.next().data.is_empty()), "{kbps}");
+        kbps = kbps * 17 / 16 + 1;
+    }
+}
+
+#[test]
 fn the_key_frame_of_a_desktop_that_was_blank_before_is_bounded_as_well() {
-    let mut stream = Stream::open("synthetic", (1920, 1080), 20_000);
+    let mut stream = Stream::open((1920, 1080), 20_000);
     assert!(stream.blank().key);
     for _ in 0..10 {
         let unit = stream.blank();
@@ -173,7 +234,7 @@ fn the_key_frame_of_a_desktop_that_was_blank_before_is_bounded_as_well() {
 
 #[test]
 fn a_still_screen_costs_little_once_it_is_sharp() {
-    let mut stream = Stream::open("synthetic", (1280, 720), 8000);
+    let mut stream = Stream::open((1280, 720), 8000);
     for _ in 0..30 {
         stream.next();
     }
@@ -187,7 +248,7 @@ fn a_still_screen_costs_little_once_it_is_sharp() {
 #[test]
 fn a_new_rate_shows_within_two_pictures() {
     for (from, to) in [(12_000, 4000), (4000, 12_000)] {
-        let mut stream = Stream::open("synthetic", (1280, 720), from);
+        let mut stream = Stream::open((1280, 720), from);
         let mean = |sizes: &[f64]| sizes.iter().sum::<f64>() / sizes.len() as f64;
         let before: Vec<f64> = (0..90).map(|_| stream.next().data.len() as f64).collect();
         let before = mean(&before[74..]);

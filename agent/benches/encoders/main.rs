@@ -1,20 +1,24 @@
-//! The software encoders side by side: the test pattern at 1080p60 and 20 Mbit/s, conversion included, in one run.
+//! The software encoders side by side at 1080p60 and 20 Mbit/s, conversion included, in one run: ten seconds of the busy test
+//! pattern, and of a page of text a ninth of which is that pattern.
 //!
-//! `cargo bench -p punktfunk-agent --features ffmpeg --bench encoders [-- NAME...]`. Prints the table of docs/encoders.md; times are of
-//! the whole process in processor time and of the clock.
+//! `cargo bench -p punktfunk-agent --bench encoders [-- NAME...]`; with `--features ffmpeg` x264, x265 and libaom beside the built-in
+//! one. Prints the tables of docs/encoders.md; times are of the whole process in processor time and of the clock.
 
-use ffmpeg_next::{self as ffmpeg, Packet, codec, frame};
+mod decode;
+#[path = "../../tests/software/page.rs"]
+mod page;
+
+use decode::{Decoder, Luma};
 use nix::{
     sys::time::TimeValLike,
     time::{ClockId, clock_gettime},
 };
+#[cfg(feature = "ffmpeg")]
+use punktfunk_agent::encode::ffmpeg::{Effort, Ffmpeg, Library};
 use punktfunk_agent::{
     convert::{Converter, Planes},
-    encode::{
-        Encoder, EncoderSettings, Kind, Tag,
-        ffmpeg::{Effort, Ffmpeg, Library},
-    },
-    source::{self, Importable, Outputs, Painter, Picture, SourceRequest},
+    encode::{Encoder, EncoderSettings, Kind, Tag},
+    source::{Painter, Picture},
 };
 use std::time::Instant;
 
@@ -24,6 +28,7 @@ const FPS: u32 = 60;
 const KBPS: u32 = 20_000;
 /// Ten seconds; of encoders that are far from the rate one.
 const PICTURES: u32 = 600;
+#[cfg(feature = "ffmpeg")]
 const PICTURES_SLOW: u32 = 60;
 /// Of a screen on which next to nothing moves.
 const STILL: u32 = 180;
@@ -38,31 +43,36 @@ struct Row {
     open: fn(&EncoderSettings) -> Box<dyn Encoder>,
 }
 
+#[cfg(feature = "ffmpeg")]
 fn ffmpeg_with(library: Library, effort: Effort, settings: &EncoderSettings) -> Box<dyn Encoder> {
     Box::new(Ffmpeg::with_effort(library, effort, settings).expect("FFmpeg has it"))
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: &[Row] = &[
     Row {
         name: "openh264",
         pictures: PICTURES,
         open: |settings| Kind::OpenH264.open("h264", settings).expect("built in"),
     },
+    #[cfg(feature = "ffmpeg")]
     Row {
         name: "x264 superfast",
         pictures: PICTURES,
         open: |settings| ffmpeg_with(Library::X264, Effort::Superfast, settings),
     },
+    #[cfg(feature = "ffmpeg")]
     Row {
         name: "x264 ultrafast",
         pictures: PICTURES,
         open: |settings| ffmpeg_with(Library::X264, Effort::Ultrafast, settings),
     },
+    #[cfg(feature = "ffmpeg")]
     Row {
         name: "x265",
         pictures: PICTURES_SLOW,
         open: |settings| ffmpeg_with(Library::X265, Effort::default(), settings),
     },
+    #[cfg(feature = "ffmpeg")]
     Row {
         name: "aom",
         pictures: PICTURES_SLOW,
@@ -76,33 +86,32 @@ fn main() {
         .skip(1)
         .filter(|word| !word.starts_with('-'))
         .collect();
-    println!(
-        "| encoder | ms a picture, p50 / p99 | processor ms | rate of target | largest picture | first / later key frame | PSNR-Y | still screen |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for row in &ROWS {
-        if wanted.is_empty() || wanted.iter().any(|name| row.name.contains(name.as_str())) {
-            println!("{}", measure(row));
+    for (scene, paint) in SCENES {
+        println!("\n{scene}:\n");
+        println!(
+            "| encoder | ms a picture, p50 / p99 | processor ms, p50 | rate of target | largest picture | first / later key frame | PSNR-Y, mean / after a second | still screen |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        for row in ROWS {
+            if wanted.is_empty() || wanted.iter().any(|name| row.name.contains(name.as_str())) {
+                println!("{}", measure(row, paint()));
+            }
         }
     }
 }
 
-fn painter(name: &str) -> Box<dyn Painter> {
-    let request = SourceRequest {
-        width: WIDTH,
-        height: HEIGHT,
-        fps: FPS,
-        cursor: false,
-        importable: Importable::NOTHING,
-        inside: Default::default(),
-        outputs: Outputs::Extend,
-        hdr: false,
-    };
-    let mut source = source::open(name, &request).expect("a pattern");
-    source.painter().expect("a painter")
-}
+type Scene = (&'static str, fn() -> Box<dyn Painter>);
 
-fn measure(row: &Row) -> String {
+const SCENES: [Scene; 2] = [
+    ("The busy pattern", || {
+        page::pattern("synthetic", (WIDTH, HEIGHT), FPS)
+    }),
+    ("A page of text, a ninth of it busy", || {
+        Box::new(page::Page::new((WIDTH, HEIGHT), FPS))
+    }),
+];
+
+fn measure(row: &Row, mut painter: Box<dyn Painter>) -> String {
     let settings = EncoderSettings {
         width: WIDTH,
         height: HEIGHT,
@@ -111,30 +120,35 @@ fn measure(row: &Row) -> String {
         ..EncoderSettings::default()
     };
     let mut encoder = (row.open)(&settings);
-    let mut painter_of = painter("synthetic");
     let mut picture = Picture::default();
     let mut reference = Reference::new(&settings);
-    let mut decoder = decoder(encoder.name());
-    let (mut took, mut cpu, mut sizes, mut psnr) = (Vec::new(), 0, Vec::new(), Vec::new());
+    let mut decoder = Decoder::new(encoder.name());
+    let (mut took, mut cpu, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut psnr, mut settled) = (Vec::new(), Vec::new());
     for number in 0..row.pictures {
-        painter_of.paint(&mut picture, stamp(number));
+        painter.paint(&mut picture, stamp(number));
         if number == KEY_AT {
             encoder.request_keyframe();
         }
         let (begun, begun_cpu) = (Instant::now(), process_ns());
         let unit = encode(encoder.as_mut(), &picture, number);
         took.push(begun.elapsed().as_nanos() as u64);
-        cpu += process_ns() - begun_cpu;
+        cpu.push(process_ns() - begun_cpu);
         sizes.push(unit.len() as u64);
-        decoder.send_packet(&Packet::copy(&unit)).expect("decodes");
-        let mut decoded = frame::Video::empty();
-        if decoder.receive_frame(&mut decoded).is_ok() && number % COMPARED == 0 {
-            psnr.push(reference.psnr(&picture, &decoded));
+        if let Some(luma) = decoder.decode(&unit, number % COMPARED == 0) {
+            let quality = reference.psnr(&picture, &luma);
+            psnr.push(quality);
+            if number >= KEY_AT + FPS {
+                settled.push(quality);
+            }
         }
     }
     let still = still_kbps((row.open)(&settings));
-    took.sort_unstable();
-    let at = |share: usize| took[(took.len() - 1) * share / 100] as f64 / 1e6;
+    let at = |times: &mut Vec<u64>, share: usize| {
+        times.sort_unstable();
+        times[(times.len() - 1) * share / 100] as f64 / 1e6
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let seconds = f64::from(row.pictures) / f64::from(FPS);
     let budget = f64::from(KBPS) * 1000.0 / 8.0 / f64::from(FPS);
     let rate = sizes.iter().sum::<u64>() as f64 * 8.0 / 1000.0 / seconds / f64::from(KBPS);
@@ -143,16 +157,17 @@ fn measure(row: &Row) -> String {
         .filter(|(at, _)| *at != 0 && *at != KEY_AT as usize)
         .map(|(_, size)| *size);
     format!(
-        "| {} | {:.1} / {:.1} | {:.1} | {:.1} % | {:.1}x | {:.1}x / {:.1}x | {:.1} dB | {still:.0} kbit/s |",
+        "| {} | {:.1} / {:.1} | {:.1} | {:.1} % | {:.1}x | {:.1}x / {:.1}x | {:.1} / {:.1} dB | {still:.0} kbit/s |",
         row.name,
-        at(50),
-        at(99),
-        cpu as f64 / 1e6 / f64::from(row.pictures),
+        at(&mut took, 50),
+        at(&mut took, 99),
+        at(&mut cpu, 50),
         rate * 100.0,
         ordinary.max().unwrap_or(0) as f64 / budget,
         key_frame(0),
         key_frame(KEY_AT),
-        psnr.iter().sum::<f64>() / psnr.len().max(1) as f64,
+        mean(&psnr),
+        mean(&settled),
     )
 }
 
@@ -170,7 +185,7 @@ fn encode(encoder: &mut dyn Encoder, picture: &Picture, number: u32) -> Vec<u8> 
 
 /// kbit/s of a screen on which a small box moves, after its first second.
 fn still_kbps(mut encoder: Box<dyn Encoder>) -> f64 {
-    let mut painter = painter("synthetic-fast");
+    let mut painter = page::pattern("synthetic-fast", (WIDTH, HEIGHT), FPS);
     let mut picture = Picture::default();
     let mut bytes = 0;
     for number in 0..STILL {
@@ -190,22 +205,6 @@ fn process_ns() -> u64 {
     time.num_nanoseconds() as u64
 }
 
-fn decoder(encoder: &str) -> ffmpeg::decoder::Video {
-    let id = match encoder {
-        "x265" => codec::Id::HEVC,
-        "aom" => codec::Id::AV1,
-        _ => codec::Id::H264,
-    };
-    let found = ffmpeg::decoder::find(id).expect("a decoder");
-    let mut context = codec::Context::new_with_codec(found).decoder();
-    context.set_flags(codec::Flags::LOW_DELAY);
-    context.set_threading(codec::threading::Config {
-        count: 1,
-        ..Default::default()
-    });
-    context.video().expect("a decoder")
-}
-
 /// What an encoder without loss would show.
 struct Reference {
     converter: Converter,
@@ -222,17 +221,16 @@ impl Reference {
     }
 
     /// Of luma, in dB.
-    fn psnr(&mut self, picture: &Picture, decoded: &frame::Video) -> f64 {
+    fn psnr(&mut self, picture: &Picture, decoded: &Luma) -> f64 {
         self.converter
             .convert(picture, &mut self.planes)
             .expect("converts");
-        let (seen, stride) = (decoded.data(0), decoded.stride(0));
         let mut squares = 0u64;
         for (expected, seen) in self
             .planes
             .y
             .chunks(WIDTH as usize)
-            .zip(seen.chunks(stride))
+            .zip(decoded.bytes.chunks(decoded.stride))
         {
             let line = expected.iter().zip(seen);
             squares += line
