@@ -2,7 +2,7 @@
 
 use openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_agent::{
-    encode::{Choice, Encoder, EncoderSettings, Kind, Tag},
+    encode::{Choice, EncodeError, Encoder, EncoderSettings, Kind, Tag},
     source::{
         self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside,
         synthetic::counter,
@@ -55,6 +55,11 @@ impl Pictures {
 
     /// The next picture's access unit, and whether it is a key frame; `None` where none came out.
     pub fn next(&mut self) -> Option<(Vec<u8>, bool)> {
+        self.try_next().unwrap()
+    }
+
+    /// As [`Self::next`], or why the encoder gave up.
+    pub fn try_next(&mut self) -> Result<Option<(Vec<u8>, bool)>, EncodeError> {
         let tag = Tag {
             picture: self.number,
             pts_ns: u64::from(self.number) * 16_666_667,
@@ -62,10 +67,12 @@ impl Pictures {
         };
         self.number += 1;
         self.painter.paint(&mut self.picture, tag.pts_ns);
-        self.encoder.submit(&self.picture, tag).unwrap();
-        let unit = self.encoder.poll().unwrap()?;
+        self.encoder.submit(&self.picture, tag)?;
+        let Some(unit) = self.encoder.poll()? else {
+            return Ok(None);
+        };
         assert_eq!(unit.tag, tag);
-        Some((unit.data.to_vec(), unit.key))
+        Ok(Some((unit.data.to_vec(), unit.key)))
     }
 
     pub fn some(&mut self, count: usize) -> Vec<(Vec<u8>, bool)> {

@@ -9,7 +9,7 @@ use crate::{
 use punktfunk_agent::{
     convert::{Colour, ColourSpace},
     encode::{EncodeError, EncoderSettings, Kind},
-    source::DmabufFormat,
+    source::{DmabufFormat, Picture},
 };
 
 const SIZE: (u32, u32) = (320, 184);
@@ -52,7 +52,7 @@ fn lent_pictures_decode_to_themselves_and_each_buffer_is_imported_once() {
         for number in 1..=20 {
             let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
             all.push(unit.expect("an access unit"));
-            assert_eq!(pool.back(), number, "given back at once");
+            assert_eq!(pool.back(), number - 1, "the last one is kept");
         }
         let (again, key) = pictures.again().expect("once more");
         assert!(!key && again.len() < 200, "a still picture costs nothing");
@@ -76,6 +76,81 @@ fn lent_pictures_decode_to_themselves_and_each_buffer_is_imported_once() {
     with_driver(name, &[], body, |rig| {
         assert_eq!((rig.count("imports"), rig.count("imported")), (5, 0));
     });
+}
+
+#[test]
+fn a_still_picture_that_was_lent_stays_as_it_is_where_conversions_are_put_off() {
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut pool = Pool::new(3, SIZE, LINEAR);
+        // what the surface holds if nothing is converted into it
+        let mut all = pictures.some(1);
+        for _ in 0..3 {
+            let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+            all.push(unit.expect("an access unit"));
+            all.extend(pictures.again());
+            all.extend(pictures.again());
+        }
+        assert_eq!(pool.back(), 2, "the last one is kept");
+        all.extend(pictures.some(1));
+        assert_eq!(pool.back(), 3);
+        all.extend(pictures.again());
+        drop(pool);
+        assert_eq!(counted("imported"), 3);
+        all.extend(pictures.some(1));
+        assert_eq!(counted("imported"), 0, "a pool that is gone is forgotten");
+        let wanted = [1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6].map(Some);
+        assert_eq!(numbers(&units(all), SIDES), wanted);
+    };
+    let name = "import::a_still_picture_that_was_lent_stays_as_it_is_where_conversions_are_put_off";
+    with_driver(name, &[("VAAPI_DOUBLE_EFC", "1")], body, |_| {});
+}
+
+#[test]
+fn bars_are_black_after_pictures_of_other_shapes() {
+    let body = || {
+        let card = colour_card::painted(&colour_card::colours());
+        let white = |width: u32, height: u32| Picture {
+            width,
+            height,
+            stride: width as usize * 4,
+            data: vec![255; width as usize * height as usize * 4],
+            ..Picture::default()
+        };
+        let size = (256, 128);
+        let mut pictures = Pictures::open("h264", &settings(size.0, size.1));
+        let tall = white(64, 128);
+        let wide = white(256, 32);
+        let mut pools = [(64, 128), (256, 32)].map(|size| Pool::new(1, size, LINEAR));
+        let mut all = Vec::new();
+        let mut show = |picture: Picture| {
+            let unit = pictures.next_as(|_| picture).unwrap();
+            all.push(unit.expect("an access unit").0);
+        };
+        show(card.clone());
+        show(pools[0].lend(&tall));
+        show(pools[1].lend(&wide));
+        show(card);
+        show(pools[1].lend(&wide));
+        let (luma, complaints) =
+            crate::pictures::decoded("h264", &all, (size.0 as usize, size.1 as usize));
+        assert_eq!((luma.len(), complaints.as_str()), (5, ""));
+        let at = |picture: usize, x: usize, y: usize| luma[picture][y * size.0 as usize + x];
+        for (picture, x, y, wanted) in [
+            (1, 10, 64, 16),
+            (1, 245, 64, 16),
+            (1, 128, 10, 235),
+            (2, 128, 10, 16),
+            (2, 10, 64, 235),
+            (4, 128, 10, 16),
+            (4, 128, 118, 16),
+            (4, 10, 64, 235),
+        ] {
+            assert_eq!(at(picture, x, y), wanted, "picture {picture} at {x}, {y}");
+        }
+    };
+    let name = "import::bars_are_black_after_pictures_of_other_shapes";
+    with_driver(name, &[], body, |_| {});
 }
 
 #[test]
@@ -116,8 +191,8 @@ fn lent_colours_come_back_within_3_of_255() {
                 pool.get_or_insert_with(new).lend(card)
             },
         );
-        // two matrices in two ranges
-        assert_eq!(pool.into_inner().unwrap().back(), 4 * 8);
+        // one matrix in two ranges
+        assert_eq!(pool.into_inner().unwrap().back(), 2 * 8);
     };
     let name = "import::lent_colours_come_back_within_3_of_255";
     with_driver(name, &[], body, |_| {});
@@ -150,7 +225,7 @@ fn a_refused_import_says_why_and_the_stream_goes_on_through_memory() {
 }
 
 #[test]
-fn a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one() {
+fn a_device_that_is_lost_with_a_lent_picture_comes_back_with_that_picture() {
     let knobs = [("VAAPI_DOUBLE_LOSE", "5"), ("VAAPI_DOUBLE_LOSSES", "2")];
     let body = || {
         let mut pictures = Pictures::open("h264", &small());
@@ -162,21 +237,122 @@ fn a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one() {
             assert_eq!(key, number % 5 == 0, "picture {number}");
             all.push(unit);
         }
-        // what was lent is the compositor's again, and was nowhere but on the card
-        assert!(pictures.again().is_none());
-        let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
-        let (unit, key) = unit.expect("the next picture");
+        let (unit, key) = pictures.again().expect("the last one is kept");
         assert!(key);
         all.push(unit);
-        assert!(pictures.again().is_some());
-        let wanted: Vec<Option<u32>> = (1..=11).map(Some).collect();
+        let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+        let (unit, key) = unit.expect("the next picture");
+        assert!(!key);
+        all.push(unit);
+        let mut wanted: Vec<Option<u32>> = (1..=10).map(Some).collect();
+        wanted.extend([Some(10), Some(11)]);
         assert_eq!(numbers(&all, SIDES), wanted);
     };
-    let name = "import::a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one";
+    let name = "import::a_device_that_is_lost_with_a_lent_picture_comes_back_with_that_picture";
     with_driver(name, &knobs, body, |rig| {
         assert_eq!(rig.count("contexts_opened"), 3);
-        assert_eq!(rig.count("imports"), 2 + 2 + 1);
+        assert_eq!(rig.count("imports"), 2 + 2 + 2);
     });
+}
+
+#[test]
+fn a_picture_that_was_lent_while_the_device_was_away_is_shown_when_it_is_back() {
+    let knobs = [
+        ("VAAPI_DOUBLE_LOSE", "2"),
+        ("VAAPI_DOUBLE_LOSSES", "1"),
+        ("VAAPI_DOUBLE_AWAY", "3"),
+    ];
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut pool = Pool::new(3, SIZE, LINEAR);
+        for _ in 0..2 {
+            let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+            assert!(unit.is_some());
+        }
+        let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+        assert!(unit.is_none(), "the device is away");
+        let (unit, key) = until_back(&mut pictures);
+        assert!(key);
+        assert_eq!(numbers(&[unit], SIDES), [Some(3)]);
+    };
+    let name = "import::a_picture_that_was_lent_while_the_device_was_away_is_shown_when_it_is_back";
+    with_driver(name, &knobs, body, |_| {});
+}
+
+/// Pictures until one comes out again.
+fn until_back(pictures: &mut Pictures) -> (Vec<u8>, bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        assert!(std::time::Instant::now() < end, "it never came back");
+        if let Some(unit) = pictures.again() {
+            return unit;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn one_refusal_after_a_loss_does_not_end_the_import() {
+    let knobs = [
+        ("VAAPI_DOUBLE_LOSE", "2"),
+        ("VAAPI_DOUBLE_LOSSES", "1"),
+        ("VAAPI_DOUBLE_UNSETTLED", "1"),
+    ];
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut pool = Pool::new(3, SIZE, LINEAR);
+        for _ in 0..2 {
+            let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+            assert!(unit.is_some());
+        }
+        let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+        assert!(unit.is_none(), "it waits");
+        let (unit, key) = until_back(&mut pictures);
+        assert!(key);
+        let mut all = vec![unit];
+        for _ in 0..3 {
+            let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+            all.push(unit.expect("an access unit").0);
+        }
+        assert_eq!(numbers(&all, SIDES), [3, 4, 5, 6].map(Some));
+    };
+    let name = "import::one_refusal_after_a_loss_does_not_end_the_import";
+    with_driver(name, &knobs, body, |_| {});
+}
+
+#[test]
+fn a_driver_that_refuses_twice_after_a_loss_gets_copies() {
+    let knobs = [
+        ("VAAPI_DOUBLE_LOSE", "2"),
+        ("VAAPI_DOUBLE_LOSSES", "1"),
+        ("VAAPI_DOUBLE_UNSETTLED", "1000"),
+    ];
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut pool = Pool::new(3, SIZE, LINEAR);
+        for _ in 0..2 {
+            let unit = pictures.next_as(|picture| pool.lend(picture)).unwrap();
+            assert!(unit.is_some());
+        }
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let why = loop {
+            assert!(std::time::Instant::now() < end, "it is tried forever");
+            match pictures.next_as(|picture| pool.lend(picture)) {
+                Ok(unit) => assert!(unit.is_none()),
+                Err(error) => break error,
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        assert!(matches!(why, EncodeError::Import(_)), "{why}");
+        // as the pipeline does it: the last one again, which was lent as well, then shared memory
+        assert!(pictures.again().is_none());
+        let (unit, key) = pictures.next().expect("an access unit");
+        assert!(key);
+        // one of them was a repetition
+        assert_eq!(numbers(&[unit], SIDES), [Some(pictures.number - 1)]);
+    };
+    let name = "import::a_driver_that_refuses_twice_after_a_loss_gets_copies";
+    with_driver(name, &knobs, body, |_| {});
 }
 
 /// What is offered of a driver with this knob.
@@ -222,13 +398,21 @@ fn a_driver_that_does_not_tell_its_layout_takes_lines() {
     offered(test, &[("VAAPI_DOUBLE_NO_EXPORT", "1")], &small(), &wanted);
 }
 
-#[test]
-fn bt2020_is_converted_in_memory() {
-    let test = "import::bt2020_is_converted_in_memory";
+fn offered_in(test: &str, space: ColourSpace) {
     let colour = Colour {
-        space: ColourSpace::Bt2020,
+        space,
         full_range: false,
     };
     let settings = EncoderSettings { colour, ..small() };
     offered(test, &[], &settings, &[]);
+}
+
+#[test]
+fn bt601_is_converted_in_memory() {
+    offered_in("import::bt601_is_converted_in_memory", ColourSpace::Bt601);
+}
+
+#[test]
+fn bt2020_is_converted_in_memory() {
+    offered_in("import::bt2020_is_converted_in_memory", ColourSpace::Bt2020);
 }

@@ -42,6 +42,30 @@ fn twenty_lost_devices_end_no_stream_and_leave_nothing_behind() {
 }
 
 #[test]
+fn a_card_that_opens_and_never_encodes_is_given_up() {
+    let body = || {
+        let mut pictures = Pictures::open("h264", &settings(128, 128));
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let error = loop {
+            assert!(std::time::Instant::now() < end, "it is tried forever");
+            match pictures.next_as(Clone::clone) {
+                Ok(unit) => assert!(unit.is_none()),
+                Err(error) => break error.to_string(),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        assert!(error.contains("it did not come back"), "{error}");
+    };
+    let name = "life::a_card_that_opens_and_never_encodes_is_given_up";
+    with_driver(name, &[("VAAPI_DOUBLE_LOSE", "0")], body, |rig| {
+        let opened = rig.count("contexts_opened");
+        assert!(opened > 3, "{opened}: given up at once");
+        // four a second, for ten seconds
+        assert!(opened < 60, "{opened}: opened for each picture");
+    });
+}
+
+#[test]
 fn a_device_that_stays_away_costs_pictures_and_comes_back_with_a_key_frame_at_the_last_rate() {
     let knobs = [
         ("VAAPI_DOUBLE_LOSE", "5"),

@@ -13,12 +13,14 @@
 //! | `VAAPI_DOUBLE_NO_DERIVE=1` | surfaces do not show their memory |
 //! | `VAAPI_DOUBLE_NO_PROCESSING=1` | the card converts nothing |
 //! | `VAAPI_DOUBLE_NO_IMPORT=1` | it converts surfaces of its own alone |
+//! | `VAAPI_DOUBLE_EFC=1` | a conversion of the whole picture is put off until its surface is encoded, once, and never written |
 //! | `VAAPI_DOUBLE_NO_EXPORT=1` | it does not tell how its surfaces are laid out |
 //! | `VAAPI_DOUBLE_REFUSE_IMPORT=1` | each import is refused |
 //! | `VAAPI_DOUBLE_REFUSE_RATE=1` | each change of the rate is refused |
 //! | `VAAPI_DOUBLE_LOSE=30` | each context loses its device after so many pictures |
 //! | `VAAPI_DOUBLE_LOSSES=1` | how many contexts do so, without it all |
 //! | `VAAPI_DOUBLE_AWAY=4` | after a loss, so many attempts to open a display fail |
+//! | `VAAPI_DOUBLE_UNSETTLED=1` | after a loss, so many imports are refused |
 //! | `VAAPI_DOUBLE_BOOKS=directory` | where the books are kept |
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +59,11 @@ pub fn lose(encoded: u64) -> bool {
 /// How many attempts fail after a loss.
 pub fn away() -> u64 {
     number("VAAPI_DOUBLE_AWAY").unwrap_or(0)
+}
+
+/// How many imports are refused after a loss.
+pub fn unsettled() -> u64 {
+    number("VAAPI_DOUBLE_UNSETTLED").unwrap_or(0)
 }
 
 pub fn books() -> Option<std::path::PathBuf> {

@@ -44,6 +44,7 @@ pub extern "C" fn vaBeginPicture(display: abi::Display, context: Id, surface: Id
         }
         if knobs::lose(found.stream.encoded) {
             state.away = knobs::away();
+            state.unsettled = knobs::unsettled();
             if let Some(display) = state.displays.get_mut(&display) {
                 display.lost = true;
             }
@@ -116,14 +117,14 @@ pub extern "C" fn vaEndPicture(display: abi::Display, context: Id) -> abi::Statu
             state.write();
             return converted;
         }
+        let pixels = state.input(input)?;
         let found = state.contexts.get_mut(&context);
         let mut stream =
             found.map_or_else(Default::default, |found| std::mem::take(&mut found.stream));
-        let pixels = state.surfaces.get(&input).map(|found| found.bytes.clone());
         let source = Source {
             size,
             surface: input,
-            pixels: pixels.unwrap_or_default(),
+            pixels,
         };
         let encoded = stream.encode(&source, &buffers, packed, &state.surfaces);
         if let Some(found) = state.contexts.get_mut(&context) {

@@ -3,6 +3,7 @@
 use crate::{
     abi::{CodedSegment, Id},
     books,
+    processing::Conversion,
     status::{INVALID_DISPLAY, OPERATION_FAILED},
     stream::{Decoded, Stream},
     surfaces::External,
@@ -36,6 +37,8 @@ pub struct Surface {
     pub external: Option<External>,
     /// A conversion into it that nobody has waited for.
     pub unfinished: bool,
+    /// A conversion into it that happens when it is encoded.
+    pub put_off: Option<Conversion>,
     /// What was reconstructed in it last.
     pub decoded: Option<Decoded>,
 }
@@ -85,6 +88,8 @@ pub struct State {
     pub imports: usize,
     /// Attempts to open a display that still have to fail after a loss.
     pub away: u64,
+    /// Imports that still have to be refused after a loss.
+    pub unsettled: u64,
 }
 
 // SAFETY: the pointers are those of coded buffers to their own bytes.
@@ -144,7 +149,10 @@ impl State {
             ("surfaces", self.surfaces.len()),
             ("imports", self.imports),
             ("imported", self.count(|surface| surface.external.is_some())),
-            ("unfinished", self.count(|surface| surface.unfinished)),
+            (
+                "unfinished",
+                self.count(|surface| surface.unfinished || surface.put_off.is_some()),
+            ),
             ("buffers", self.buffers.len()),
             ("images", self.images.len()),
             (

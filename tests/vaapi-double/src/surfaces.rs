@@ -164,6 +164,10 @@ pub unsafe extern "C" fn vaCreateSurfaces(
             if count != 1 {
                 return Err(misuse(INVALID_PARAMETER, "several surfaces of one buffer"));
             }
+            if state.unsettled > 0 {
+                state.unsettled -= 1;
+                return Err(ALLOCATION_FAILED);
+            }
             let (name, memory) = imported(described, (width, height))?;
             state.imports += 1;
             (fourcc, external) = (name, Some(memory));
@@ -186,6 +190,7 @@ pub unsafe extern "C" fn vaCreateSurfaces(
                 bytes,
                 external: external.take(),
                 unfinished: false,
+                put_off: None,
                 decoded: None,
             };
             state.surfaces.insert(number, made);

@@ -161,12 +161,13 @@ impl Nvenc {
             let result = uploaded.and_then(|()| session.encode(stamp, key, &mut self.output));
             match result {
                 Ok(encoded) => {
+                    self.lost.encoded();
                     self.keyframe_wanted = false;
                     self.references.encoded(tag.picture, encoded.key);
                     self.ready = (!self.output.is_empty()).then_some((tag, encoded.key));
                     return Ok(());
                 }
-                Err(error) if error.lost_device() => self.lose(&error),
+                Err(error) if error.lost_device() => self.lose(&error)?,
                 Err(error) => return Err(failed("encode a picture")(error)),
             }
         }
@@ -174,11 +175,11 @@ impl Nvenc {
     }
 
     /// The device is gone: let go of everything that was made on it.
-    fn lose(&mut self, reason: &NvencError) {
-        self.lost.gone(reason);
+    fn lose(&mut self, reason: &NvencError) -> Result<(), EncodeError> {
         if let Some(mut session) = self.session.take() {
             self.kept = self.filled.then(|| session.picture().to_vec());
         }
+        self.lost.gone(NAME, reason)
     }
 
     /// Open the device anew, if it is time to try. False: it is not there yet.
@@ -193,7 +194,6 @@ impl Nvenc {
                 }
                 self.session = Some(session);
                 self.references = References::new(self.plan.references);
-                self.lost.back();
                 Ok(true)
             }
             Err(error) => {
@@ -273,10 +273,7 @@ impl Encoder for Nvenc {
         };
         match session.set_bitrate(self.plan.kbps) {
             Ok(()) => Ok(()),
-            Err(error) if error.lost_device() => {
-                self.lose(&error);
-                Ok(())
-            }
+            Err(error) if error.lost_device() => self.lose(&error),
             Err(error) => Err(failed("change the rate")(error)),
         }
     }

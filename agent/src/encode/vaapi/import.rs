@@ -58,11 +58,12 @@ pub struct Importer {
     imported: Vec<Imported>,
 }
 
-/// What may be imported here, best first; nothing where the card does not convert as we do. A driver may take BT.2020 for more
-/// than a matrix, and change the primaries as well, which conversion in memory does not: those pictures go that way.
+/// What may be imported here, best first; nothing where the card does not convert as we do. Older Mesa converts to BT.709
+/// whatever it is told, and a driver may take BT.2020 for more than a matrix, and change the primaries as well, which
+/// conversion in memory does not: pictures in other colours than BT.709 go that way.
 pub fn formats(display: &Display, colour: Colour) -> Vec<DmabufFormat> {
     let off = std::env::var_os(SWITCH).is_some_and(|value| value == "0");
-    if off || colour.space == ColourSpace::Bt2020 {
+    if off || colour.space != ColourSpace::Bt709 {
         return Vec::new();
     }
     let taken = match taken(display) {
@@ -204,7 +205,8 @@ impl Importer {
         made.map(|()| importer)
     }
 
-    /// Convert a picture into a surface of the stream: fitted, with black bars. When this returns the card has read it.
+    /// Convert a picture into a region of a surface of the stream. When this returns the card has read it, or has put that off
+    /// until it encodes the surface: then it reads the picture, once, and writes nothing into the surface (Mesa's EFC).
     ///
     /// # Errors
     /// What the driver says.
@@ -213,31 +215,19 @@ impl Importer {
         display: &Display,
         plan: &Plan,
         picture: &Dmabuf,
-        target: Id,
+        (target, region): (Id, Rectangle),
     ) -> Result<(), VaapiError> {
         let buffer = picture.buffer();
         let source = self.surface(display, plan, buffer)?;
-        let from = (buffer.width as usize, buffer.height as usize);
-        let place = placement(from, (plan.width as usize, plan.height as usize));
-        let whole = rectangle(0, 0, from.0, from.1);
-        // chroma has half the size
-        let (left, top) = (place.left & !1, place.top & !1);
-        let region = rectangle(
-            left,
-            top,
-            place.wide.next_multiple_of(2),
-            place.high.next_multiple_of(2),
-        );
+        let whole = rectangle(0, 0, buffer.width as usize, buffer.height as usize);
         let mut pipeline = Pipeline::zeroed();
         pipeline.surface = source;
         pipeline.surface_region = &raw const whole;
-        pipeline.surface_standard = abi::STANDARD_SRGB;
+        // the same on both sides: the matrix alone is wanted, and no other transfer
+        pipeline.surface_standard = abi::STANDARD_BT709;
         pipeline.output_region = &raw const region;
         pipeline.background = 0xff00_0000;
-        pipeline.output_standard = match plan.colour.space {
-            ColourSpace::Bt601 => abi::STANDARD_BT601,
-            _ => abi::STANDARD_BT709,
-        };
+        pipeline.output_standard = abi::STANDARD_BT709;
         pipeline.input_colour.range = abi::RANGE_FULL;
         pipeline.output_colour.range = match plan.colour.full_range {
             true => abi::RANGE_FULL,
@@ -267,7 +257,7 @@ impl Importer {
         plan: &Plan,
         buffer: &Arc<DmabufBuffer>,
     ) -> Result<Id, VaapiError> {
-        self.forget(display, |imported| imported.buffer.strong_count() == 0);
+        self.forget_gone(display);
         if let Some(known) = self.imported.iter().find(|known| known.id == buffer.id) {
             return Ok(known.surface);
         }
@@ -291,6 +281,11 @@ impl Importer {
             surface,
         });
         Ok(surface)
+    }
+
+    /// Let go of buffers that the compositor's pool has let go of.
+    pub fn forget_gone(&mut self, display: &Display) {
+        self.forget(display, |imported| imported.buffer.strong_count() == 0);
     }
 
     fn forget(&mut self, display: &Display, gone: impl Fn(&Imported) -> bool) {
@@ -317,6 +312,19 @@ impl Importer {
     }
 }
 
+/// Where a picture of this size goes: fitted, in the middle.
+pub fn region(plan: &Plan, (width, height): (u32, u32)) -> Rectangle {
+    let from = (width as usize, height as usize);
+    let place = placement(from, (plan.width as usize, plan.height as usize));
+    // chroma has half the size
+    rectangle(
+        place.left & !1,
+        place.top & !1,
+        place.wide.next_multiple_of(2),
+        place.high.next_multiple_of(2),
+    )
+}
+
 fn rectangle(x: usize, y: usize, width: usize, height: usize) -> Rectangle {
     Rectangle {
         x: x as i16,
@@ -327,14 +335,19 @@ fn rectangle(x: usize, y: usize, width: usize, height: usize) -> Rectangle {
 }
 
 fn import(display: &Display, buffer: &DmabufBuffer) -> Result<Id, VaapiError> {
-    let refuse = |what| VaapiError::Stream {
+    let mut described = describe(buffer).map_err(|what| VaapiError::Stream {
         what,
         driver: display.driver.clone(),
-    };
+    })?;
+    surface::import(display, abi::RT_FORMAT_RGB32, &mut described)
+}
+
+/// A buffer as libva describes it. Its files stay the buffer's.
+fn describe(buffer: &DmabufBuffer) -> Result<PrimeDescriptor, &'static str> {
     let mut names = FORMATS.iter();
     let (_, fourcc) = names
         .find(|(format, _)| *format == buffer.format.fourcc)
-        .ok_or_else(|| refuse("does not import pictures of that format"))?;
+        .ok_or("does not import pictures of that format")?;
     let mut described = PrimeDescriptor::zeroed();
     described.fourcc = *fourcc;
     (described.width, described.height) = (buffer.width, buffer.height);
@@ -350,7 +363,7 @@ fn import(display: &Display, buffer: &DmabufBuffer) -> Result<Id, VaapiError> {
         .take(described.objects.len())
         .enumerate()
     {
-        let unreadable = |_| refuse("was given a buffer that is no memory");
+        let unreadable = |_| "was given a buffer that is no memory";
         let status = fstat(&plane.fd).map_err(unreadable)?;
         let memory = (status.st_dev, status.st_ino);
         let object = known.iter().position(|known| *known == memory);
@@ -361,7 +374,7 @@ fn import(display: &Display, buffer: &DmabufBuffer) -> Result<Id, VaapiError> {
                 described.objects[known.len()] = PrimeObject {
                     fd: plane.fd.as_raw_fd(),
                     size: u32::try_from(size)
-                        .map_err(|_| refuse("was given a buffer that is too large"))?,
+                        .map_err(|_| "was given a buffer that is too large")?,
                     modifier: buffer.format.modifier,
                 };
                 known.push(memory);
@@ -376,5 +389,85 @@ fn import(display: &Display, buffer: &DmabufBuffer) -> Result<Id, VaapiError> {
     described.num_objects = known.len() as u32;
     described.num_layers = 1;
     described.layers[0] = layer;
-    surface::import(display, abi::RT_FORMAT_RGB32, &mut described)
+    Ok(described)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::dmabuf::Plane;
+    use nix::{
+        sys::memfd::{MFdFlags, memfd_create},
+        unistd::ftruncate,
+    };
+
+    const MODIFIER: u64 = 0x0200_0000_0000_0001;
+
+    fn memory(size: i64) -> OwnedFd {
+        let memory = memfd_create(c"lent", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&memory, size).unwrap();
+        memory
+    }
+
+    fn buffer(planes: [(OwnedFd, u32, u32); 2]) -> DmabufBuffer {
+        DmabufBuffer {
+            id: 1,
+            width: 64,
+            height: 32,
+            format: DmabufFormat {
+                fourcc: DmabufFormat::XRGB8888,
+                modifier: MODIFIER,
+            },
+            planes: planes
+                .into_iter()
+                .map(|(fd, offset, stride)| Plane { fd, offset, stride })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn planes_in_one_memory_are_one_object() {
+        let first = memory(16384);
+        // as PipeWire does it: a descriptor for each plane
+        let second = first.try_clone().unwrap();
+        let buffer = buffer([(first, 0, 256), (second, 12288, 64)]);
+        let described = describe(&buffer).unwrap();
+        assert_eq!(
+            (described.fourcc, described.num_objects),
+            (abi::FOURCC_BGRX, 1)
+        );
+        assert_eq!((described.width, described.height), (64, 32));
+        let object = &described.objects[0];
+        assert_eq!(
+            (object.fd, object.size),
+            (buffer.planes[0].fd.as_raw_fd(), 16384)
+        );
+        assert_eq!(object.modifier, MODIFIER);
+        let layer = &described.layers[0];
+        assert_eq!((described.num_layers, layer.num_planes), (1, 2));
+        assert_eq!(layer.drm_format, DmabufFormat::XRGB8888);
+        assert_eq!(layer.object_index[..2], [0, 0]);
+        assert_eq!(layer.offset[..2], [0, 12288]);
+        assert_eq!(layer.pitch[..2], [256, 64]);
+    }
+
+    #[test]
+    fn planes_in_two_memories_are_two_objects() {
+        let buffer = buffer([(memory(8192), 128, 256), (memory(4096), 0, 64)]);
+        let described = describe(&buffer).unwrap();
+        assert_eq!(described.num_objects, 2);
+        for (place, size) in [(0, 8192), (1, 4096)] {
+            let object = &described.objects[place];
+            let fd = buffer.planes[place].fd.as_raw_fd();
+            assert_eq!(
+                (object.fd, object.size, object.modifier),
+                (fd, size, MODIFIER)
+            );
+        }
+        let layer = &described.layers[0];
+        assert_eq!(layer.num_planes, 2);
+        assert_eq!(layer.object_index[..2], [0, 1]);
+        assert_eq!(layer.offset[..2], [128, 0]);
+        assert_eq!(layer.pitch[..2], [256, 64]);
+    }
 }

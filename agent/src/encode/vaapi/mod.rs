@@ -59,21 +59,12 @@ pub fn device() -> Result<Arc<Device>, VaapiError> {
 }
 
 /// Where the last picture was taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     None,
     Memory,
-    /// Its buffer is the compositor's again: with the device it is gone.
-    Card,
-}
-
-/// What has to be taken to the card before it encodes.
-#[derive(Clone, Copy)]
-enum Bring<'a> {
-    /// It is there.
-    Nothing,
-    Converted,
-    Imported(&'a Dmabuf),
+    /// Kept until another picture comes: each repetition is converted anew. A driver may put a conversion off until the encoder
+    /// reads the surface, once, and never write into that surface; and a device that is lost takes the surface with it.
+    Card(Arc<Dmabuf>),
 }
 
 pub struct Vaapi {
@@ -83,7 +74,7 @@ pub struct Vaapi {
     /// The last picture as converted: NV12, lines without padding.
     converted: Vec<u8>,
     last: Last,
-    /// The session's surface holds the last picture.
+    /// The session's surface holds the last picture, which came from memory.
     loaded: bool,
     /// What the card imports.
     importable: Vec<DmabufFormat>,
@@ -133,43 +124,44 @@ impl Vaapi {
     }
 
     /// Encode the last picture.
-    fn encode(&mut self, tag: Tag, bring: Bring<'_>) -> Result<(), EncodeError> {
+    fn encode(&mut self, tag: Tag) -> Result<(), EncodeError> {
         // the second time with a device that was opened anew
-        for again in [false, true] {
+        for _ in 0..2 {
             if self.session.is_none() && !self.reopen()? {
                 return Ok(());
             }
-            let bring = match (bring, self.last) {
-                (Bring::Nothing, Last::Memory) if !self.loaded => Bring::Converted,
-                // what was imported went with the device: the next picture brings the screen back
-                (Bring::Nothing, _) if !self.loaded => return Ok(()),
-                (bring, _) => bring,
-            };
             let Some(session) = &mut self.session else {
                 return Ok(());
             };
-            self.loaded &= matches!(bring, Bring::Nothing);
-            let brought = match bring {
-                Bring::Nothing => Ok(()),
-                Bring::Converted => session.upload(&self.converted),
-                Bring::Imported(picture) => session.import(picture),
+            let loaded = std::mem::take(&mut self.loaded);
+            let brought = match &self.last {
+                Last::None => return Ok(()),
+                Last::Memory if loaded => Ok(()),
+                Last::Memory => session.upload(&self.converted),
+                Last::Card(picture) => session.import(picture),
             };
-            if let (Err(error), Bring::Imported(_)) = (&brought, bring)
-                && (again || !error.lost_device())
+            if let (Err(error), Last::Card(_)) = (&brought, &self.last)
+                && (self.lost.is_away() || !error.lost_device())
             {
+                if self.lost.may_settle() {
+                    // soon after a reset a driver may refuse what it takes a moment later: once, that is waited for
+                    self.session = None;
+                    return self.lost.still_away(NAME, error);
+                }
                 return Err(EncodeError::Import(error.to_string()));
             }
             let next = self.references.next(self.keyframe_wanted);
             let result = brought.and_then(|()| session.encode(&next, &mut self.output));
             match result {
                 Ok(()) => {
-                    self.loaded = true;
+                    self.lost.encoded();
+                    self.loaded = matches!(self.last, Last::Memory);
                     self.keyframe_wanted = false;
                     self.references.encoded(tag.picture, &next);
                     self.ready = (!self.output.is_empty()).then_some((tag, next.key()));
                     return Ok(());
                 }
-                Err(error) if error.lost_device() => self.lose(&error),
+                Err(error) if error.lost_device() => self.lose(&error)?,
                 Err(error) => return Err(failed("encode a picture")(error)),
             }
         }
@@ -177,10 +169,10 @@ impl Vaapi {
     }
 
     /// The device is gone: let go of everything that was made on it.
-    fn lose(&mut self, reason: &VaapiError) {
+    fn lose(&mut self, reason: &VaapiError) -> Result<(), EncodeError> {
         self.session = None;
         self.loaded = false;
-        self.lost.gone(reason);
+        self.lost.gone(NAME, reason)
     }
 
     /// Open the device anew, if it is time to try. False: it is not there yet.
@@ -192,7 +184,6 @@ impl Vaapi {
             Ok(session) => {
                 self.session = Some(session);
                 self.references = References::new(self.plan.references);
-                self.lost.back();
                 Ok(true)
             }
             Err(error) => self.lost.still_away(NAME, &error).map(|()| false),
@@ -211,21 +202,31 @@ impl Encoder for Vaapi {
 
     fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
         if let Some(dmabuf) = &picture.dmabuf {
-            self.encode(tag, Bring::Imported(dmabuf))?;
-            self.last = Last::Card;
-            return Ok(());
+            let before = std::mem::replace(&mut self.last, Last::Card(Arc::clone(dmabuf)));
+            let encoded = self.encode(tag);
+            if let Err(EncodeError::Import(_)) = &encoded {
+                self.last = before;
+            }
+            return encoded;
         }
         self.converter
             .convert_into(picture, Layout::Nv12, &mut self.converted)?;
         self.last = Last::Memory;
-        self.encode(tag, Bring::Converted)
+        self.loaded = false;
+        self.encode(tag)
     }
 
     fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
-        if self.last != Last::None {
-            self.encode(tag, Bring::Nothing)?;
+        match (self.encode(tag), &self.last) {
+            // it was taken before, so a device that was opened anew has changed its mind: shared memory brings the next one
+            (Err(EncodeError::Import(why)), Last::Card(picture)) => {
+                tracing::warn!("the compositor's pictures are copied from now on: {why}");
+                picture.refuse();
+                self.last = Last::None;
+                Ok(())
+            }
+            (encoded, _) => encoded,
         }
-        Ok(())
     }
 
     fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {

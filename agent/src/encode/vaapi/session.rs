@@ -4,7 +4,7 @@
 //! from the thread that owns the encoder.
 
 use super::{
-    abi::{self, CodedSegment, ConfigAttrib, Id},
+    abi::{self, CodedSegment, ConfigAttrib, Id, Rectangle},
     buffers::Batch,
     display::Display,
     error::VaapiError,
@@ -41,6 +41,8 @@ pub struct Session {
     coded: Id,
     /// From the first picture in the memory of the GPU on.
     importer: Option<Importer>,
+    /// Where the last picture was converted to, if the rest of the surface is black.
+    framed: Option<Rectangle>,
     display: Display,
 }
 
@@ -62,6 +64,7 @@ impl Session {
             surfaces: Vec::new(),
             coded: abi::INVALID_ID,
             importer: None,
+            framed: None,
             display: Display::open(node)?,
             plan,
         };
@@ -127,12 +130,33 @@ impl Session {
     /// # Errors
     /// What the driver says.
     pub fn upload(&mut self, bytes: &[u8]) -> Result<(), VaapiError> {
+        self.framed = None;
+        if let Some(importer) = &mut self.importer {
+            importer.forget_gone(&self.display);
+        }
+        self.write(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), VaapiError> {
         let picture = Nv12 {
             width: self.plan.width as usize,
             height: self.plan.height as usize,
             bytes,
         };
         surface::upload(&self.display, self.input[0], self.plan.coded(), picture)
+    }
+
+    /// Black bars around this region. Drivers (Mesa's) do not paint them, whatever background they are told.
+    fn frame(&mut self, region: Rectangle) -> Result<(), VaapiError> {
+        let (width, height) = (self.plan.width as usize, self.plan.height as usize);
+        let covered = (usize::from(region.width), usize::from(region.height));
+        if self.framed == Some(region) || covered.0 >= width && covered.1 >= height {
+            return Ok(());
+        }
+        let luma = if self.plan.colour.full_range { 0 } else { 16 };
+        let mut black = vec![luma; width * height];
+        black.resize(width * height * 3 / 2, 128);
+        self.write(&black)
     }
 
     /// What [`Self::import`] takes, best first.
@@ -145,12 +169,16 @@ impl Session {
     /// # Errors
     /// What the driver says.
     pub fn import(&mut self, picture: &Dmabuf) -> Result<(), VaapiError> {
+        let buffer = picture.buffer();
+        let region = import::region(&self.plan, (buffer.width, buffer.height));
+        self.frame(region)?;
+        self.framed = Some(region);
         let (display, target) = (&self.display, self.input[0]);
         let importer = match &mut self.importer {
             Some(importer) => importer,
             none => none.insert(Importer::create(display, self.plan.coded(), target)?),
         };
-        importer.convert(display, &self.plan, picture, target)
+        importer.convert(display, &self.plan, picture, (target, region))
     }
 
     /// Encode the picture on the card; `unit` becomes its access unit.
