@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 suite=trixie mem=1024 limit=280 profile=vm shows=() devices=()
 while [ $# -gt 0 ]; do case $1 in
-  -s) suite=$2; shift;; -p) profile=$2; shift;; -g) devices+=(-device virtio-gpu-pci);; -m) mem=$2; shift;; -t) limit=$2; shift;; -b) shows+=("$2"); shift;;
+  -s) suite=$2; shift;; -p) profile=$2; shift;; -g) devices+=(-device virtio-gpu-pci,max_outputs=2);; -m) mem=$2; shift;; -t) limit=$2; shift;; -b) shows+=("$2"); shift;;
   -h|--help) usage;; --) shift; break;; -*) usage 2;; *) break;; esac; shift; done
 [ $# -gt 0 ] || usage 2
 [ "$(uname -m)" = x86_64 ] || { say "no VM: only x86_64 is provided for"; exit 77; }

@@ -263,8 +263,10 @@ fn offer(encoding: &encode::Offer, touch: bool) -> AgentOffer {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     AgentOffer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        compositor: std::env::var("XDG_CURRENT_DESKTOP")
-            .map_or_else(|_| "unknown".to_owned(), |desktop| desktop.to_lowercase()),
+        compositor: match source::detection::desktop_name() {
+            name if name.is_empty() => "unknown".to_owned(),
+            name => name.to_lowercase(),
+        },
         encoders: names(&encoding.encoders),
         codecs: names(&encoding.codecs),
         hdr: Some(names(&encoding.hdr)),

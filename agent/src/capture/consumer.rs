@@ -201,6 +201,11 @@ impl Consumer {
         self.redraw(now_ns);
     }
 
+    /// The next picture is wanted, whatever it says of its damage: who is shown it has not seen those before.
+    pub fn wants_all(&mut self) {
+        self.damage.some = true;
+    }
+
     /// How long until [`Self::advance`] has something to do, if it has.
     pub fn due_in(&self) -> Option<Duration> {
         let moved = (self.pointer.as_ref()).is_some_and(|p| p.moved && p.under.is_some());

@@ -176,10 +176,13 @@ fn capture(
             // in whole milliseconds, and not before it is due
             let wait = Duration::from_millis(due.as_nanos().div_ceil(1_000_000) as u64);
             main_loop.loop_().iterate(Timeout::Finite(wait));
-            if let Some(active) = shared.active.take()
-                && let Err(error) = link.stream.set_active(active)
-            {
-                tracing::warn!(%error, active, "the stream's state cannot be changed");
+            if let Some(active) = shared.active.take() {
+                if active {
+                    link.consumer.borrow_mut().wants_all();
+                }
+                if let Err(error) = link.stream.set_active(active) {
+                    tracing::warn!(%error, active, "the stream's state cannot be changed");
+                }
             }
             link.advance(&mut shared.returned.borrow_mut());
             if !offered.is_empty() && importable.formats().is_empty() {

@@ -64,8 +64,9 @@ pub struct Target {
     pub position: Option<(i32, i32)>,
     /// Where it lies now.
     pub place: LivePlace,
-    /// The compositor takes a turn in pixels for one in notches (gamescope), so that it is told notches only.
-    pub whole_notches: bool,
+    /// The compositor's programs learn of a wheel's notches only from a turn in 120ths of one (gamescope, KWin), so that it is told
+    /// nothing else; the others get parts of a notch in pixels.
+    pub wheel_in_120ths: bool,
     /// The pictures are of another compositor than the session's (gamescope): what that one offers on Wayland leads elsewhere.
     pub foreign: bool,
 }

@@ -2,11 +2,13 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::{ffi::OsStrExt, fs::FileTypeExt, net::UnixStream},
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+const DESKTOP: &str = "XDG_CURRENT_DESKTOP";
 
 /// The session's Wayland compositor, as its socket's listener.
 #[derive(Debug)]
@@ -87,15 +89,34 @@ pub fn owner(stream: &UnixStream) -> Option<i32> {
     peer.ok().map(|peer| peer.pid()).filter(|pid| *pid > 0)
 }
 
-/// The socket of the display that a process was started in; None where it may not be asked.
+/// What the session's desktop calls itself, empty where nobody says: as its compositor was told, else as this process was. An agent
+/// that was started before the desktop was not.
+pub fn desktop_name() -> String {
+    let process = compositor().and_then(|compositor| compositor.process);
+    process
+        .and_then(environment_of)
+        .and_then(|environment| variable(&environment, DESKTOP))
+        .or_else(|| env::var_os(DESKTOP))
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
+}
+
+/// The environment that a process was started with; None where it may not be asked.
+fn environment_of(process: i32) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{process}/environ")).ok()
+}
+
+fn variable(environment: &[u8], name: &str) -> Option<OsString> {
+    environment
+        .split(|byte| *byte == 0)
+        .find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .map(|value| OsStr::from_bytes(value).to_owned())
+}
+
+/// The socket of the display that a process was started in.
 fn display_of(process: i32) -> Option<PathBuf> {
-    let environment = std::fs::read(format!("/proc/{process}/environ")).ok()?;
-    let value = |name: &str| {
-        environment
-            .split(|byte| *byte == 0)
-            .find_map(|line| line.strip_prefix(format!("{name}=").as_bytes()))
-            .map(|value| PathBuf::from(OsStr::from_bytes(value)))
-    };
+    let environment = environment_of(process)?;
+    let value = |name| variable(&environment, name).map(PathBuf::from);
     let display = value("WAYLAND_DISPLAY").filter(|display| !display.as_os_str().is_empty())?;
     Some(match value("XDG_RUNTIME_DIR") {
         Some(runtime) => runtime.join(display),
@@ -145,6 +166,14 @@ mod tests {
         let found = sockets(&folder);
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(found, [folder.join("wayland-7")]);
+    }
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let environment = b"XDG_CURRENT_DESKTOP_OLD=KDE\0A=1\0XDG_CURRENT_DESKTOP=GNOME\0";
+        assert_eq!(variable(environment, DESKTOP), Some("GNOME".into()));
+        assert_eq!(variable(environment, "XDG_CURRENT"), None);
+        assert_eq!(variable(b"", DESKTOP), None);
     }
 
     fn candidate(path: &str, process: i32, inside: Option<&str>) -> Candidate<()> {

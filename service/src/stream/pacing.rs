@@ -102,11 +102,12 @@ impl Pacer {
             .checked_div(self.bytes_per_second)
             .unwrap_or(u64::MAX);
         let spread_ns = at_rate.min(self.window_ns);
-        let by_time = count
-            .saturating_mul(step_ns)
-            .checked_div(spread_ns)
-            .unwrap_or(u64::MAX);
-        let bursts = count.div_ceil(by_time.clamp(min_burst, self.max_burst));
+        // To the nearest: a frame that takes little more than a step leaves whole.
+        let by_time = spread_ns
+            .saturating_add(step_ns / 2)
+            .checked_div(step_ns)
+            .unwrap_or(1);
+        let bursts = by_time.clamp(count.div_ceil(self.max_burst), count.div_ceil(min_burst));
         Schedule {
             start_ns,
             count,
@@ -166,6 +167,11 @@ mod tests {
     fn a_small_frame_leaves_at_once() {
         let schedule = Pacer::new(60, 800, 46).schedule(8, 1424, 0, 5 * MS);
         assert_eq!(bursts(&schedule, 8), [(5 * MS, 8)]);
+        // 20 Mbit/s at 60 with parity; one packet more than a burst takes; 30 Mbit/s on a link that loses some.
+        let at_once = |count, loss| Pacer::new(60, 800, 46).schedule(count, 1424, loss, 0);
+        assert_eq!(bursts(&at_once(36, 0), 36), [(0, 36)]);
+        assert_eq!(bursts(&at_once(47, 0), 47).len(), 2);
+        assert_eq!(bursts(&at_once(54, 1), 54).len(), 8);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Libei {
             Action::Scroll { x, y } => {
                 let device = table.with(DeviceCapability::Scroll)?;
                 let scroll = device.interface::<ei::Scroll>()?;
-                if self.target.whole_notches || (x % 120 == 0 && y % 120 == 0) {
+                if self.target.wheel_in_120ths || (x % 120 == 0 && y % 120 == 0) {
                     scroll.scroll_discrete(x, y);
                 } else {
                     scroll.scroll(

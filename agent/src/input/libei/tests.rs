@@ -255,7 +255,7 @@ fn an_output_that_was_moved_is_pointed_at_where_it_is_now() {
 fn a_region_as_large_as_numbers_get_is_none_and_the_picture_counts() {
     let target = Target {
         size: Some((1280, 720)),
-        whole_notches: true,
+        wheel_in_120ths: true,
         ..Target::default()
     };
     let actions = [

@@ -75,7 +75,7 @@ pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
 /// # Errors
 /// `Unavailable` where it is not.
 pub fn open_session(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
-    let desktop = env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
+    let desktop = super::detection::desktop_name();
     if desktop != NAME && super::detection::wayland_socket().is_some() {
         return Err(unavailable("another compositor runs in this session"));
     }
@@ -246,7 +246,7 @@ fn opened(node: u32, display: Option<&str>, family: &HashSet<i32>) -> Opened {
         },
         eis,
         target: Target {
-            whole_notches: true,
+            wheel_in_120ths: true,
             foreign: true,
             ..Target::default()
         },

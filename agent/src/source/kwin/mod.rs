@@ -14,7 +14,7 @@ mod protocol;
 mod screencast;
 mod topology;
 
-use std::{cell::RefCell, os::fd::OwnedFd, time::Duration};
+use std::{cell::RefCell, future, os::fd::OwnedFd, time::Duration};
 
 use tokio::time::timeout;
 use zbus::{fdo, names::BusName};
@@ -125,19 +125,35 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         target: Target {
             place,
             size: Some(now),
+            wheel_in_120ths: true,
             ..Target::default()
         },
     };
     let eis = async || input.socket().await.map_err(|error| error.to_string());
-    handover
-        .keep_until(opened, async { output.ended().await }, eis)
-        .await;
+    let ended = async {
+        tokio::select! {
+            why = output.ended() => why,
+            why = disarranged(topology.as_mut()) => why,
+        }
+    };
+    handover.keep_until(opened, ended, eis).await;
     match topology {
         Some(topology) => topology.leave(output).await,
         None => output.close(),
     }
     input.end().await;
     Ok(())
+}
+
+/// Why the outputs cannot be kept as the stream wants them.
+async fn disarranged(topology: Option<&mut Topology>) -> String {
+    let Some(topology) = topology else {
+        return future::pending().await;
+    };
+    match topology.watch().await {
+        Ok(never) => match never {},
+        Err(error) => format!("the outputs cannot be kept as the stream wants them: {error}"),
+    }
 }
 
 /// The output, and its size once it has settled.

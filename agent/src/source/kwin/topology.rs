@@ -3,9 +3,10 @@
 //! KWin keeps an arrangement for each set of outputs, and takes it up again when the set comes back: also the one in which
 //! a monitor is dark. So every stream, whatever its policy, sees to it that what was lit is lit where it should be.
 //! There is one memory of what was before and one warden in this process, whatever the number of its streams, and the
-//! outputs are arranged anew whenever a stream comes or goes. Every wait has a limit.
+//! outputs are arranged anew whenever a stream comes or goes, or a monitor is plugged in. Every change has a limit.
 
 use std::{
+    convert::Infallible,
     ffi::OsString,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,6 +31,9 @@ const PUT_BACK_TRIES: u32 = 5;
 
 /// How long another stream's change may take before this one goes on without waiting for it.
 const TURN_LIMIT: Duration = Duration::from_secs(6);
+
+/// How often outputs that were plugged in meanwhile may refuse their places before the stream ends for it.
+const REFUSALS: u32 = 3;
 
 /// One change of the outputs at a time.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -74,6 +78,27 @@ impl Group {
             .filter_map(|stream| Some((stream.output.clone()?, stream.policy)))
             .collect();
         Arrangement::of(&shown, &self.before)
+    }
+
+    /// Whether an output that is lit is one that nobody here has seen yet, or one that is to be dark.
+    fn unexpected(&self, name: &str) -> bool {
+        let is = |known: &String| known == name;
+        !name.starts_with(OURS)
+            && (self.wanted().dark.iter().any(is) || !self.before.0.iter().any(is))
+    }
+
+    /// What was plugged in while streams are shown is put back as it came, with what was lit before.
+    fn learn(&mut self, plugged: Vec<String>) {
+        for name in plugged {
+            if !self.before.0.contains(&name) {
+                self.before.0.push(name);
+            }
+        }
+        // one that knows of them too, before the old one goes
+        if let Some(old) = self.warden.take() {
+            self.guard();
+            old.dismiss();
+        }
     }
 
     /// Before anything is changed: have somebody who can put it back.
@@ -137,6 +162,47 @@ impl Topology {
             tracing::info!(?policy, ?wanted, "outputs arranged");
         }
         Ok(())
+    }
+
+    /// Find a place for what is plugged in, or lit by somebody else, for as long as the stream lasts.
+    ///
+    /// # Errors
+    /// KWin is gone, or refuses again and again.
+    pub async fn watch(&mut self) -> Result<Infallible, HeadsError> {
+        let mut refusals = 0;
+        loop {
+            self.heads.lit(|name| Group::get().unexpected(name)).await?;
+            // KWin arranges a new set of outputs by itself first.
+            self.heads.serve(SETTLE).await?;
+            let _turn = turn().await;
+            let lit = self.heads.layout().0;
+            let (wanted, policy) = {
+                let mut group = Group::get();
+                let plugged: Vec<String> = lit
+                    .into_iter()
+                    .filter(|name| group.unexpected(name))
+                    .collect();
+                if plugged.is_empty() {
+                    continue;
+                }
+                tracing::info!(?plugged, "outputs came while streaming");
+                group.learn(plugged);
+                (group.wanted(), group.policy())
+            };
+            match self.heads.arrange(&wanted).await {
+                Ok(()) => refusals = 0,
+                Err(error) if policy == Outputs::Extend => {
+                    tracing::warn!(%error, "the outputs stay as KWin has put them");
+                }
+                Err(error) => {
+                    refusals += 1;
+                    if refusals == REFUSALS {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "the outputs could not be arranged, trying again");
+                }
+            }
+        }
     }
 
     /// The stream is over, and its output goes: arrange the outputs for those that are left, or as they were before.

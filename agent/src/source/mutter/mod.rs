@@ -129,10 +129,20 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         .await
         .map_err(failed)?;
     let turn = Turn::wait(&bus).await;
-    let opened = start(&bus, &remote, &request).await;
+    // Before the start: a session that is closed meanwhile is closed once.
+    let mut closed = remote.receive_closed().await.map_err(failed)?;
+    let opened = timeout(OPEN_LIMIT, start(&bus, &remote, &request)).await;
+    let opened = opened.unwrap_or_else(|_| {
+        Err(SourceError::Failed {
+            name: NAME,
+            why: format!(
+                "Mutter did not start the virtual monitor within {} s; does PipeWire answer?",
+                OPEN_LIMIT.as_secs()
+            ),
+        })
+    });
     let result = match opened {
         Ok(opened) => {
-            let mut closed = remote.receive_closed().await.map_err(failed)?;
             let ended = async {
                 closed.next().await;
                 "Mutter closed the session (locked, logged out, or stopped by the user)".to_owned()

@@ -1,6 +1,7 @@
 //! What the user has allowed the portal to give us before: its restore tokens. With one, the portal asks no more, as long as
 //! the user does not take the permission back in the desktop's settings.
 
+use crate::source::detection::desktop_name;
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -32,7 +33,7 @@ impl Consent {
         let state = absolute("XDG_STATE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
         // Each desktop's portal knows its own tokens only.
-        let desktop = env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
+        let desktop = desktop_name();
         Self {
             file: state.map(|state| state.join("punktfunk/portal.toml")),
             key: key(kind, &desktop, monitor),

@@ -52,6 +52,8 @@ static CASTS: LazyLock<Pool> = LazyLock::new(Pool::default);
 /// # Errors
 /// `Unavailable` where there is no compositor or no portal, `Refused` when the user or a policy says no, else `Failed`.
 pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
+    // A screen that was kept from an earlier stream is no way around it.
+    request.outputs.only_extends(NAME)?;
     let monitor = Places::of_environment().and_then(|places| portal_monitor(&places));
     CASTS.get(Key::of(request, monitor.as_deref()), || {
         let wanted = request.clone();
@@ -74,7 +76,6 @@ async fn session(
                 .to_owned(),
         });
     }
-    request.outputs.only_extends(NAME)?;
     // A connection of its own: the one that ashpd shares would die with the runtime that it was first used on.
     let bus = zbus::Connection::session()
         .await

@@ -120,6 +120,30 @@ impl Heads {
             })
     }
 
+    /// Wait, without a limit, until an output is lit that is `wanted`.
+    ///
+    /// # Errors
+    /// KWin is gone.
+    pub async fn lit(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), HeadsError> {
+        let lit = |state: &mut State| {
+            let shown = |head: &Head| head.enabled && head.complete && wanted(&head.name);
+            state.heads.iter().any(shown).then_some(())
+        };
+        Ok(self.wayland.until(&mut self.state, lit).await?)
+    }
+
+    /// Learn what KWin tells for so long.
+    ///
+    /// # Errors
+    /// KWin is gone.
+    pub async fn serve(&mut self, time: Duration) -> Result<(), HeadsError> {
+        let told = self.wayland.until(&mut self.state, |_| None::<()>);
+        match timeout(time, told).await {
+            Ok(Err(gone)) => Err(gone.into()),
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
+    }
+
     /// Whether this KWin gives outputs modes of our own at all.
     pub fn may_take_modes(&self) -> bool {
         wayland_client::Proxy::version(&self.manager) >= CUSTOM_MODES
