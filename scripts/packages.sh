@@ -9,7 +9,7 @@ vm="qemu-system-x86 seabios e2fsprogs kmod busybox-static cpio xz-utils zstd bin
 deb="dpkg-dev binutils gzip xz-utils"
 # to build with the Cargo feature "ffmpeg"
 ffmpeg="libavcodec-dev libavformat-dev libavutil-dev"
-check="$deb lintian mandoc strace $demo $desktop $ffmpeg dbus polkitd pkexec python3-dbusmock python3-dbus python3-gi qtbase5-dev ffmpeg systemd util-linux libva-dev valgrind libc6-dbg $vm curl openssl iproute2"
+check="$deb lintian mandoc strace $demo $desktop $ffmpeg dbus polkitd pkexec python3-dbusmock python3-dbus python3-gi qtbase5-dev ffmpeg systemd util-linux libva-dev libegl1 libgl1-mesa-dri valgrind libc6-dbg $vm curl openssl iproute2"
 
 wanted=
 for group in "$@"; do

@@ -13,11 +13,26 @@ pub type Knob = (&'static str, &'static str);
 
 /// Run `body` in a process that has the driver with these knobs; afterwards `books` looks at what is written down.
 pub fn with_driver(test: &str, knobs: &[Knob], body: impl FnOnce(), books: impl FnOnce(&Rig)) {
+    with_libraries(Libraries::Both, test, knobs, body, books);
+}
+
+/// As [`with_driver`], with an EGL that knows the card.
+pub fn with_egl(test: &str, knobs: &[Knob], body: impl FnOnce(), books: impl FnOnce(&Rig)) {
+    with_libraries(Libraries::WithEgl, test, knobs, body, books);
+}
+
+fn with_libraries(
+    libraries: Libraries,
+    test: &str,
+    knobs: &[Knob],
+    body: impl FnOnce(),
+    books: impl FnOnce(&Rig),
+) {
     if std::env::var_os(INSIDE).is_some() {
         body();
         return;
     }
-    let rig = Rig::new(Libraries::Both);
+    let rig = Rig::new(libraries);
     let output = Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture"])
         .envs(rig.environment())
@@ -37,6 +52,11 @@ pub fn with_driver(test: &str, knobs: &[Knob], body: impl FnOnce(), books: impl 
         "contexts",
         "memory",
         "pinned",
+        "shared_textures",
+        "images",
+        "textures",
+        "gl_contexts",
+        "unfinished",
     ] {
         assert_eq!(rig.count(name), 0, "{name} left over");
     }

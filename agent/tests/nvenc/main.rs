@@ -2,6 +2,9 @@
 
 mod colour;
 mod driver;
+mod import;
+mod imported_life;
+mod lent;
 mod life;
 mod pictures;
 mod program;

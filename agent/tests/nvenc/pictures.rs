@@ -60,19 +60,44 @@ impl Pictures {
 
     /// As [`Self::next`], or why the encoder gave up.
     pub fn try_next(&mut self) -> Result<Option<(Vec<u8>, bool)>, EncodeError> {
+        self.next_as(Clone::clone)
+    }
+
+    /// As [`Self::try_next`], with the picture handed over in another form.
+    pub fn next_as(
+        &mut self,
+        form: impl FnOnce(&Picture) -> Picture,
+    ) -> Result<Option<(Vec<u8>, bool)>, EncodeError> {
+        let tag = self.tag();
+        self.painter.paint(&mut self.picture, tag.pts_ns);
+        self.encoder.submit(&form(&self.picture), tag)?;
+        Ok(self.unit(tag))
+    }
+
+    /// The last picture once more.
+    pub fn again(&mut self) -> Option<(Vec<u8>, bool)> {
+        let tag = Tag {
+            repeated: true,
+            ..self.tag()
+        };
+        self.encoder.submit_again(tag).unwrap();
+        self.unit(tag)
+    }
+
+    fn tag(&mut self) -> Tag {
         let tag = Tag {
             picture: self.number,
             pts_ns: u64::from(self.number) * 16_666_667,
             ..Tag::default()
         };
         self.number += 1;
-        self.painter.paint(&mut self.picture, tag.pts_ns);
-        self.encoder.submit(&self.picture, tag)?;
-        let Some(unit) = self.encoder.poll()? else {
-            return Ok(None);
-        };
+        tag
+    }
+
+    fn unit(&mut self, tag: Tag) -> Option<(Vec<u8>, bool)> {
+        let unit = self.encoder.poll().unwrap()?;
         assert_eq!(unit.tag, tag);
-        Ok(Some((unit.data.to_vec(), unit.key)))
+        Some((unit.data.to_vec(), unit.key))
     }
 
     pub fn some(&mut self, count: usize) -> Vec<(Vec<u8>, bool)> {

@@ -148,3 +148,62 @@ fn the_spike_writes_streams_that_foreign_decoders_play() {
         assert_eq!(said(&probe).trim(), expected, "{codec}");
     }
 }
+
+#[test]
+fn what_keeps_the_card_from_importing_is_said_and_the_stream_runs_through_memory() {
+    let without = |extension| ("EGL_DOUBLE_WITHOUT", extension);
+    let modifiers = "EGL_EXT_image_dma_buf_import_modifiers";
+    for (knob, part) in [
+        (without(modifiers), modifiers),
+        (
+            without("EGL_KHR_surfaceless_context"),
+            "EGL_KHR_surfaceless_context",
+        ),
+        (
+            without("EGL_EXT_platform_device"),
+            "EGL tells of no devices",
+        ),
+        (without("EGL_NV_device_cuda"), "libegl-nvidia0"),
+        (without("GL_OES_EGL_image"), "GL_OES_EGL_image"),
+        (
+            ("EGL_DOUBLE_MISSING", "eglCreateImageKHR"),
+            "eglCreateImageKHR",
+        ),
+        (("EGL_DOUBLE_MISSING", "glDrawArrays"), "glDrawArrays"),
+        (("EGL_DOUBLE_CUDA_DEVICE", "1"), "does not know the card"),
+        (
+            ("CUDA_DOUBLE_NO_INTEROP", "1"),
+            "sharing a plane with OpenGL",
+        ),
+        (("PUNKTFUNK_NVENC_IMPORT", "0"), "PUNKTFUNK_NVENC_IMPORT=0"),
+    ] {
+        let rig = Rig::new(Libraries::WithEgl);
+        let output = Command::new(AGENT)
+            .args([
+                "spike",
+                "--encoder",
+                "nvenc",
+                "--width",
+                "128",
+                "--height",
+                "128",
+            ])
+            .args(["--seconds", "1", "--out"])
+            .arg(rig.books().join("spike"))
+            .envs(rig.environment())
+            .envs([knob])
+            .output()
+            .unwrap();
+        let text = said(&output);
+        assert!(output.status.success(), "{knob:?}: {text}");
+        assert_eq!(rig.faults(), "", "{knob:?}");
+        let line = text
+            .lines()
+            .find(|line| line.contains("to the card through memory"));
+        assert!(
+            line.is_some_and(|line| line.contains(part)),
+            "{part}: {text}"
+        );
+        assert_eq!((rig.count("gl_contexts"), rig.count("contexts")), (0, 0));
+    }
+}

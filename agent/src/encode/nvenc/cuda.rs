@@ -40,15 +40,40 @@ pub struct Copy2d {
 
 const MEMORY_HOST: c_uint = 1;
 const MEMORY_DEVICE: c_uint = 2;
+const MEMORY_ARRAY: c_uint = 3;
+
+impl Copy2d {
+    /// Between places that are filled in; everything from its beginning.
+    fn of(width: usize, height: usize) -> Self {
+        Self {
+            source_x: 0,
+            source_y: 0,
+            source_type: 0,
+            source_host: ptr::null(),
+            source_device: 0,
+            source_array: ptr::null_mut(),
+            source_pitch: 0,
+            target_x: 0,
+            target_y: 0,
+            target_type: 0,
+            target_host: ptr::null_mut(),
+            target_device: 0,
+            target_array: ptr::null_mut(),
+            target_pitch: 0,
+            width,
+            height,
+        }
+    }
+}
 
 /// The entry points, each under the name that the library exports.
 macro_rules! table {
-    ($($field:ident = $name:literal: fn($($argument:ty),*);)*) => {
+    ($table:ident: $($field:ident = $name:literal: fn($($argument:ty),*);)*) => {
         #[derive(Clone, Copy)]
-        pub struct Table {
+        pub struct $table {
             $(pub $field: unsafe extern "C" fn($($argument),*) -> c_int,)*
         }
-        impl Table {
+        impl $table {
             /// # Errors
             /// The name of the first entry point that is missing.
             pub fn of(library: &libloading::Library) -> Result<Self, &'static str> {
@@ -64,6 +89,7 @@ macro_rules! table {
     };
 }
 table! {
+    Table:
     init = "cuInit": fn(c_uint);
     driver_version = "cuDriverGetVersion": fn(*mut c_int);
     device_count = "cuDeviceGetCount": fn(*mut c_int);
@@ -78,6 +104,15 @@ table! {
     alloc_host = "cuMemHostAlloc": fn(*mut *mut c_void, usize, c_uint);
     free_host = "cuMemFreeHost": fn(*mut c_void);
     copy_2d = "cuMemcpy2D_v2": fn(*const Copy2d);
+}
+table! {
+    Interop:
+    register_image = "cuGraphicsGLRegisterImage": fn(*mut *mut c_void, c_uint, c_uint, c_uint);
+    unregister = "cuGraphicsUnregisterResource": fn(*mut c_void);
+    map = "cuGraphicsMapResources": fn(c_uint, *mut *mut c_void, *mut c_void);
+    unmap = "cuGraphicsUnmapResources": fn(c_uint, *mut *mut c_void, *mut c_void);
+    mapped_array = "cuGraphicsSubResourceGetMappedArray": fn(*mut *mut c_void, *mut c_void, c_uint, c_uint);
+    wait = "cuStreamSynchronize": fn(*mut c_void);
 }
 
 /// A code as a result.
@@ -108,6 +143,8 @@ pub fn device_count(driver: &Driver) -> Result<i32, NvencError> {
 pub struct Context {
     driver: Arc<Driver>,
     raw: RawContext,
+    /// Which of CUDA's devices it is on.
+    pub ordinal: i32,
     /// What the card is called.
     pub card: String,
 }
@@ -140,6 +177,7 @@ impl Context {
         Ok(Self {
             driver: Arc::clone(driver),
             raw,
+            ordinal,
             card: String::from_utf8_lossy(&name[..length]).into_owned(),
         })
     }
@@ -244,30 +282,89 @@ impl Entered<'_> {
             "a copy within its bounds"
         );
         let copy = Copy2d {
-            source_x: 0,
-            source_y: 0,
             source_type: MEMORY_HOST,
             source_host: from.as_ptr().cast(),
-            source_device: 0,
-            source_array: ptr::null_mut(),
             source_pitch: bytes,
-            target_x: 0,
-            target_y: 0,
             target_type: MEMORY_DEVICE,
-            target_host: ptr::null_mut(),
             target_device: to.0,
-            target_array: ptr::null_mut(),
             target_pitch: to.1,
-            width: bytes,
-            height: lines,
+            ..Copy2d::of(bytes, lines)
         };
         // SAFETY: a context is current; the source is a slice of at least that size, the target comes from alloc with that
         // many lines. The call returns when the copy is done.
         let code = unsafe { (self.0.driver.cuda.copy_2d)(&raw const copy) };
-        check(
-            "copying a picture to the card",
-            code,
-            &self.0.driver.version,
-        )
+        self.check("copying a picture to the card", code)
+    }
+
+    /// `lines` of `bytes` each from device to host; done when this returns.
+    ///
+    /// # Errors
+    /// What CUDA says.
+    pub fn download(
+        &self,
+        from: (DevicePointer, usize),
+        to: &mut [u8],
+        bytes: usize,
+        lines: usize,
+    ) -> Result<(), NvencError> {
+        assert!(
+            to.len() >= bytes * lines && from.1 >= bytes,
+            "a copy within its bounds"
+        );
+        let copy = Copy2d {
+            source_type: MEMORY_DEVICE,
+            source_device: from.0,
+            source_pitch: from.1,
+            target_type: MEMORY_HOST,
+            target_host: to.as_mut_ptr().cast(),
+            target_pitch: bytes,
+            ..Copy2d::of(bytes, lines)
+        };
+        // SAFETY: as for upload, with the places changed.
+        let code = unsafe { (self.0.driver.cuda.copy_2d)(&raw const copy) };
+        self.check("copying a picture from the card", code)
+    }
+
+    /// `lines` of `bytes` each from an array of the card to device memory, in the order of the context's default stream.
+    ///
+    /// # Safety
+    /// The array is mapped and so large; the target has that many lines from there on.
+    ///
+    /// # Errors
+    /// What CUDA says.
+    pub unsafe fn copy_array(
+        &self,
+        from: *mut c_void,
+        to: (DevicePointer, usize),
+        bytes: usize,
+        lines: usize,
+    ) -> Result<(), NvencError> {
+        let copy = Copy2d {
+            source_type: MEMORY_ARRAY,
+            source_array: from,
+            target_type: MEMORY_DEVICE,
+            target_device: to.0,
+            target_pitch: to.1,
+            ..Copy2d::of(bytes, lines)
+        };
+        // SAFETY: a context is current; the rest is the caller's promise.
+        let code = unsafe { (self.0.driver.cuda.copy_2d)(&raw const copy) };
+        self.check("copying a picture on the card", code)
+    }
+
+    /// What is done together with OpenGL.
+    ///
+    /// # Errors
+    /// A driver without it.
+    pub fn interop(&self) -> Result<Interop, NvencError> {
+        (self.0.driver.interop).map_err(|name| {
+            NvencError::Import(format!("the NVIDIA driver's libcuda.so.1 lacks {name}"))
+        })
+    }
+
+    /// # Errors
+    /// The code, if it is one of a failure.
+    pub fn check(&self, what: &'static str, code: c_int) -> Result<(), NvencError> {
+        check(what, code, &self.0.driver.version)
     }
 }

@@ -67,6 +67,9 @@ pub enum NvencError {
     TooManySessions { card: String, driver: DriverVersion },
     #[error("{card} does not encode {codec}")]
     Codec { card: String, codec: &'static str },
+    /// Pictures in the memory of the GPU; those in the host's are taken all the same.
+    #[error("{0}")]
+    Import(String),
     #[error("{what} failed in CUDA: {} ({code}), {driver}", cuda_name(*.code))]
     Cuda {
         what: &'static str,

@@ -55,6 +55,8 @@ functions! {
 /// Both libraries, initialised.
 pub struct Driver {
     pub cuda: cuda::Table,
+    /// Or the name of what is missing.
+    pub interop: Result<cuda::Interop, &'static str>,
     pub nvenc: Functions,
     pub version: DriverVersion,
 }
@@ -130,6 +132,7 @@ impl Driver {
         cuda::check("starting CUDA", code, &version)?;
         Ok(Self {
             cuda,
+            interop: cuda::Interop::of(cuda_library),
             nvenc,
             version,
         })

@@ -1,8 +1,8 @@
 //! NVIDIA's encoder: H.264, HEVC and AV1 on the card, through libraries that are loaded when they are there.
 //!
-//! Pictures go through pinned memory to the card; the captured buffers themselves are not imported yet. A device that is
-//! lost is opened anew without ending the stream: pictures that come meanwhile are left out, the first one after is a key
-//! frame, and numbers go on. What cannot be used here says why, and what to do, in [`NvencError`].
+//! Pictures that the compositor lends in the memory of the GPU are converted there; others go through pinned memory. A device
+//! that is lost is opened anew without ending the stream: pictures that come meanwhile are left out, the first one after is a
+//! key frame, and numbers go on. What cannot be used here says why, and what to do, in [`NvencError`].
 
 #![expect(
     unsafe_code,
@@ -16,6 +16,7 @@ mod capabilities;
 mod configuration;
 mod cuda;
 mod error;
+mod import;
 mod library;
 mod metadata;
 mod references;
@@ -28,7 +29,7 @@ pub use error::{DriverVersion, NvencError};
 use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag, lost::Lost};
 use crate::{
     convert::{Converter, Layout},
-    source::Picture,
+    source::{Dmabuf, DmabufFormat, Picture},
 };
 use configuration::Plan;
 use cuda::Context;
@@ -68,10 +69,12 @@ pub struct Nvenc {
     layout: Layout,
     invalidation: bool,
     dynamic_bitrate: bool,
+    /// What the card imports.
+    importable: Vec<DmabufFormat>,
     /// `None` until a lost device is back.
     session: Option<Session>,
     lost: Lost,
-    /// The last picture, as converted, when there was no session to keep it.
+    /// The last picture, in the encoder's layout, when there was no session to keep it.
     kept: Option<Vec<u8>>,
     references: References,
     filled: bool,
@@ -97,8 +100,13 @@ impl Nvenc {
             });
         }
         let plan = Plan::new(settings, capabilities);
-        let session = open(&card, &plan).map_err(unavailable)?;
+        let mut session = open(&card, &plan).map_err(unavailable)?;
+        let importable = session.importable().unwrap_or_else(|why| {
+            tracing::info!("pictures are taken to the card through memory: {why}");
+            Vec::new()
+        });
         Ok(Self {
+            importable,
             invalidation: capabilities.invalidation && plan.references > 1,
             dynamic_bitrate: capabilities.dynamic_bitrate,
             converter: Converter::new(
@@ -141,24 +149,38 @@ impl Nvenc {
         }
     }
 
-    /// Encode what lies in [`Self::place`]; `fresh`: it was written just now.
-    fn encode(&mut self, tag: Tag, fresh: bool) -> Result<(), EncodeError> {
-        let mut upload = fresh;
+    /// Encode the last picture, or one that is lent.
+    fn encode(&mut self, tag: Tag, lent: Option<&Dmabuf>) -> Result<(), EncodeError> {
         // the second time with a device that was opened anew
         for _ in 0..2 {
-            if self.session.is_none() {
-                if !self.reopen()? {
-                    return Ok(());
-                }
-                upload = true;
+            if self.session.is_none() && !self.reopen()? {
+                return Ok(());
             }
             let Some(session) = &mut self.session else {
                 return Ok(());
             };
+            let brought = match lent {
+                Some(picture) => session.import(picture).map(|()| true),
+                None => session.bring(),
+            };
             let key = self.keyframe_wanted;
-            let stamp = self.references.next_stamp();
-            let uploaded = if upload { session.upload() } else { Ok(()) };
-            let result = uploaded.and_then(|()| session.encode(stamp, key, &mut self.output));
+            let result = match brought {
+                Ok(true) => {
+                    let stamp = self.references.next_stamp();
+                    session.encode(stamp, key, &mut self.output)
+                }
+                // what was imported went with the device: the next picture brings the screen back
+                Ok(false) => return Ok(()),
+                Err(error) if lent.is_some() && (self.lost.is_away() || !error.lost_device()) => {
+                    if self.lost.may_settle() {
+                        // soon after a reset a driver may refuse what it takes a moment later: once, that is waited for
+                        self.let_go();
+                        return self.lost.still_away(NAME, &error);
+                    }
+                    return Err(EncodeError::Import(error.to_string()));
+                }
+                Err(error) => Err(error),
+            };
             match result {
                 Ok(encoded) => {
                     self.lost.encoded();
@@ -176,10 +198,15 @@ impl Nvenc {
 
     /// The device is gone: let go of everything that was made on it.
     fn lose(&mut self, reason: &NvencError) -> Result<(), EncodeError> {
-        if let Some(mut session) = self.session.take() {
-            self.kept = self.filled.then(|| session.picture().to_vec());
-        }
+        self.let_go();
         self.lost.gone(NAME, reason)
+    }
+
+    /// The next picture opens everything anew; the last one stays, if it can still be had.
+    fn let_go(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            self.kept = session.keep();
+        }
     }
 
     /// Open the device anew, if it is time to try. False: it is not there yet.
@@ -191,6 +218,7 @@ impl Nvenc {
             Ok(mut session) => {
                 if let Some(kept) = self.kept.take() {
                     session.picture().copy_from_slice(&kept);
+                    session.written();
                 }
                 self.session = Some(session);
                 self.references = References::new(self.plan.references);
@@ -209,20 +237,32 @@ impl Encoder for Nvenc {
         NAME
     }
 
+    fn importable(&self) -> Vec<DmabufFormat> {
+        self.importable.clone()
+    }
+
     fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        if let Some(dmabuf) = &picture.dmabuf {
+            self.encode(tag, Some(dmabuf))?;
+            self.filled = true;
+            return Ok(());
+        }
         let layout = self.layout;
         // taken out so that the place can be borrowed beside it
         let mut converter = std::mem::take(&mut self.converter);
         let converted = converter.convert_into(picture, layout, self.place());
         self.converter = converter;
         converted?;
+        if let Some(session) = &mut self.session {
+            session.written();
+        }
         self.filled = true;
-        self.encode(tag, true)
+        self.encode(tag, None)
     }
 
     fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
         if self.filled {
-            self.encode(tag, false)?;
+            self.encode(tag, None)?;
         }
         Ok(())
     }
@@ -264,9 +304,7 @@ impl Encoder for Nvenc {
         self.plan.kbps = kbps.max(1);
         if !self.dynamic_bitrate {
             // the next picture opens it anew, with this rate and a key frame
-            if let Some(mut session) = self.session.take() {
-                self.kept = self.filled.then(|| session.picture().to_vec());
-            }
+            self.let_go();
         }
         let Some(session) = &mut self.session else {
             return Ok(());

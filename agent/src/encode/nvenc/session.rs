@@ -11,10 +11,12 @@ use super::{
     configuration::Plan,
     cuda::Context,
     error::{INCOMPATIBLE_CLIENT_KEY, NvencError, OUT_OF_MEMORY},
+    import::Importer,
     library::Driver,
     metadata::{self, Metadata},
     surface::{Shape, Surface},
 };
+use crate::source::{Dmabuf, DmabufFormat};
 use std::{ffi::c_void, ptr, slice, sync::Arc, thread, time::Duration};
 
 /// The largest access unit that is taken from the driver, in bytes: more than any ring slot holds.
@@ -108,6 +110,8 @@ pub struct Encoded {
 /// An encoder that takes pictures.
 pub struct Session {
     surface: Surface,
+    /// From the first question for it, or the first picture in the memory of the GPU, on.
+    importer: Option<Importer>,
     bitstream: *mut c_void,
     plan: Plan,
     /// Goes with every key frame.
@@ -167,6 +171,7 @@ impl Session {
         };
         Ok(Self {
             surface,
+            importer: None,
             bitstream: create.buffer,
             metadata: metadata::of(plan.codec, plan.mastering.as_ref()),
             fresh: true,
@@ -181,12 +186,51 @@ impl Session {
         self.surface.bytes()
     }
 
-    /// Take what was written to the card.
+    /// It has done so.
+    pub fn written(&mut self) {
+        self.surface.written();
+    }
+
+    /// See to it that the last picture is on the card. False: there is none any more.
     ///
     /// # Errors
     /// What CUDA says.
-    pub fn upload(&mut self) -> Result<(), NvencError> {
-        self.surface.upload(&self.opened)
+    pub fn bring(&mut self) -> Result<bool, NvencError> {
+        self.surface.bring(&self.opened)
+    }
+
+    /// The last picture, for another session; `None` where there is none any more.
+    pub fn keep(&mut self) -> Option<Vec<u8>> {
+        self.surface.keep(&self.opened)
+    }
+
+    /// What [`Self::import`] takes, best first: everything that it needs was made.
+    ///
+    /// # Errors
+    /// Why nothing.
+    pub fn importable(&mut self) -> Result<Vec<DmabufFormat>, NvencError> {
+        let importer = self.take_importer()?;
+        let formats = importer.formats().to_vec();
+        self.importer = Some(importer);
+        Ok(formats)
+    }
+
+    /// Bring a picture of the GPU's memory to the card. When this returns it was read.
+    ///
+    /// # Errors
+    /// What EGL, OpenGL or CUDA say.
+    pub fn import(&mut self, picture: &Dmabuf) -> Result<(), NvencError> {
+        let mut importer = self.take_importer()?;
+        let imported = importer.convert(self.opened.context(), picture, &mut self.surface);
+        self.importer = Some(importer);
+        imported
+    }
+
+    fn take_importer(&mut self) -> Result<Importer, NvencError> {
+        match self.importer.take() {
+            Some(importer) => Ok(importer),
+            None => Importer::create(self.opened.context(), self.surface.shape, self.plan.colour),
+        }
     }
 
     /// Encode the picture on the card under a time stamp; `unit` becomes its access unit.
@@ -301,6 +345,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(importer) = &mut self.importer {
+            importer.close(self.opened.context());
+        }
         self.surface.close(&self.opened);
         let (driver, handle) = (self.opened.driver(), self.opened.handle());
         // SAFETY: made by open, not locked, destroyed once, before the session.

@@ -1,5 +1,5 @@
-//! A picture on its way into the encoder: pinned memory that the converter writes, memory of the card that it is copied to,
-//! registered with the encoder once for the whole stream.
+//! A picture on its way into the encoder: memory of the card, registered with the encoder once for the whole stream, and
+//! pinned memory that the converter writes and that is copied there. What is imported is written on the card alone.
 
 use super::{
     abi::{self, MapResource, Plain, RegisterResource},
@@ -51,6 +51,9 @@ pub struct Surface {
     host: *mut u8,
     device: (DevicePointer, usize),
     registered: *mut c_void,
+    /// Where the last picture lies: in pinned memory, on the card.
+    in_memory: bool,
+    on_card: bool,
 }
 
 // SAFETY: the pointers are the surface's own; nothing else holds them.
@@ -66,6 +69,8 @@ impl Surface {
             host: ptr::null_mut(),
             device: (0, 0),
             registered: ptr::null_mut(),
+            in_memory: false,
+            on_card: false,
         };
         let made = (|| {
             surface.host = entered.alloc_host(shape.bytes())?;
@@ -102,18 +107,55 @@ impl Surface {
         Ok(resource.registered)
     }
 
-    /// What the next [`Self::upload`] takes to the card.
+    /// Pinned memory for the next picture. It counts once it is [`Self::written`].
     pub fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: allocated with that many bytes, zeroed then, and ours alone until close.
         unsafe { slice::from_raw_parts_mut(self.host, self.shape.bytes()) }
     }
 
+    /// The picture is in pinned memory.
+    pub fn written(&mut self) {
+        (self.in_memory, self.on_card) = (true, false);
+    }
+
+    /// See to it that the last picture is on the card. False: there is none any more.
+    ///
     /// # Errors
     /// What CUDA says.
-    pub fn upload(&mut self, session: &Opened) -> Result<(), NvencError> {
-        let (device, shape) = (self.device, self.shape);
-        let entered = session.context().enter()?;
-        entered.upload(self.bytes(), device, shape.line, shape.lines)
+    pub fn bring(&mut self, session: &Opened) -> Result<bool, NvencError> {
+        if self.in_memory && !self.on_card {
+            let (device, shape) = (self.device, self.shape);
+            let entered = session.context().enter()?;
+            entered.upload(self.bytes(), device, shape.line, shape.lines)?;
+            self.on_card = true;
+        }
+        Ok(self.on_card)
+    }
+
+    /// Have a picture of the card's written: `write` is told where the memory is and how far apart its lines are.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn fill(
+        &mut self,
+        write: impl FnOnce((DevicePointer, usize)) -> Result<(), NvencError>,
+    ) -> Result<(), NvencError> {
+        self.on_card = false;
+        write(self.device)?;
+        (self.in_memory, self.on_card) = (false, true);
+        Ok(())
+    }
+
+    /// The last picture, for another surface; from the card if need be, where that still answers.
+    pub fn keep(&mut self, session: &Opened) -> Option<Vec<u8>> {
+        if self.in_memory {
+            return Some(self.bytes().to_vec());
+        }
+        let shape = self.shape;
+        let mut kept = self.on_card.then(|| vec![0; shape.bytes()])?;
+        let entered = session.context().enter().ok()?;
+        let read = entered.download(self.device, &mut kept, shape.line, shape.lines);
+        read.is_ok().then_some(kept)
     }
 
     pub fn pitch(&self) -> u32 {

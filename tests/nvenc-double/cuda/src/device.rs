@@ -1,6 +1,6 @@
 //! The simulated card: contexts, memory that no program can touch directly, pinned memory, and who is current where.
 
-use crate::books;
+use crate::{books, interop::Resource};
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -40,6 +40,9 @@ pub struct Device {
     memory: HashMap<u64, Memory>,
     next_address: u64,
     pinned: HashMap<usize, (usize, Vec<u64>)>,
+    /// Textures of OpenGL's.
+    pub resources: HashMap<usize, Resource>,
+    next_handle: usize,
 }
 
 static DEVICE: LazyLock<Mutex<Device>> = LazyLock::new(Mutex::default);
@@ -61,12 +64,19 @@ pub fn misuse(code: i32, text: &str) -> i32 {
 }
 
 impl Device {
-    fn write(&self) {
+    /// A handle, not an address.
+    pub fn handle(&mut self, base: usize) -> usize {
+        self.next_handle += 0x10;
+        base + self.next_handle
+    }
+
+    pub fn write(&self) {
         books::counts(&[
             ("contexts", self.contexts.len()),
             ("contexts_made", self.next),
             ("memory", self.memory.len()),
             ("pinned", self.pinned.len()),
+            ("shared_textures", self.resources.len()),
         ]);
     }
 
@@ -92,11 +102,13 @@ impl Device {
         self.memory.retain(|_, memory| memory.context != context);
         let before = self.pinned.len();
         self.pinned.retain(|_, (owner, _)| *owner != context);
-        let left = before - self.pinned.len();
+        let shared = self.resources.len();
+        (self.resources).retain(|_, resource| resource.context != context);
+        let left = before - self.pinned.len() + shared - self.resources.len();
         self.write();
         if left > 0 && !lost {
             books::fault(&format!(
-                "a context was destroyed with {left} pinned buffers in use"
+                "a context was destroyed with {left} pinned buffers or textures in use"
             ));
         }
         SUCCESS
@@ -133,7 +145,7 @@ impl Device {
     }
 
     /// The current context, if it works: what everything that touches memory needs.
-    fn working(&self) -> Result<usize, i32> {
+    pub fn working(&self) -> Result<usize, i32> {
         let Some(context) = self.current() else {
             return Err(misuse(
                 INVALID_CONTEXT,

@@ -2,7 +2,8 @@
 //!
 //! It refuses what a real driver refuses (no context current, foreign or freed memory, copies beyond the end) and writes it
 //! down, see [`books`]. Memory "of the card" lies at addresses that the process does not have. Knobs, from the environment:
-//! `CUDA_DOUBLE_CARDS` (how many), `CUDA_DOUBLE_NAME`, `CUDA_DOUBLE_BOOKS` (a directory).
+//! `CUDA_DOUBLE_CARDS` (how many), `CUDA_DOUBLE_NAME`, `CUDA_DOUBLE_BOOKS` (a directory), `CUDA_DOUBLE_NO_INTEROP` (no textures
+//! of OpenGL's), `CUDA_DOUBLE_LOSE_MAPPING` (the card is lost when it maps some for the so-manieth time).
 #![allow(
     unsafe_code,
     clippy::missing_safety_doc,
@@ -11,6 +12,7 @@
 
 mod books;
 mod device;
+mod interop;
 
 use device::{
     INVALID_DEVICE, INVALID_VALUE, NO_DEVICE, NOT_INITIALIZED, SUCCESS, cards, device, misuse,
@@ -245,8 +247,10 @@ pub unsafe extern "C" fn cuMemcpy2D_v2(copy: *const Copy2d) -> c_int {
 unsafe fn copy_lines(copy: &Copy2d) -> Result<(), c_int> {
     const HOST: c_uint = 1;
     const DEVICE: c_uint = 2;
+    const ARRAY: c_uint = 3;
     let wrong = |text: &str| Err(misuse(INVALID_VALUE, text));
-    if copy.source_pitch < copy.width || copy.target_pitch < copy.width {
+    let has_pitch = copy.source_type != ARRAY;
+    if (has_pitch && copy.source_pitch < copy.width) || copy.target_pitch < copy.width {
         return wrong("a copy with lines that overlap");
     }
     if copy.source_x | copy.source_y | copy.target_x | copy.target_y != 0 {
@@ -257,8 +261,16 @@ unsafe fn copy_lines(copy: &Copy2d) -> Result<(), c_int> {
     }
     let reach = |pitch: usize| pitch * (copy.height - 1) + copy.width;
     let mut device = device();
-    let (on_card, from_host) = match (copy.source_type, copy.target_type) {
-        (HOST, DEVICE) => (
+    let array = match copy.source_type {
+        ARRAY => Some(interop::lines(
+            &device,
+            copy.source_array.addr(),
+            (copy.width, copy.height),
+        )?),
+        _ => None,
+    };
+    let (on_card, to_card) = match (copy.source_type, copy.target_type) {
+        (HOST | ARRAY, DEVICE) => (
             device.bytes(copy.target_device, reach(copy.target_pitch))?,
             true,
         ),
@@ -266,15 +278,22 @@ unsafe fn copy_lines(copy: &Copy2d) -> Result<(), c_int> {
             device.bytes(copy.source_device, reach(copy.source_pitch))?,
             false,
         ),
-        _ => return wrong("this double copies between host and card only"),
+        _ => {
+            return wrong("this double copies to the card, or from its memory to the host's, only");
+        }
     };
-    if from_host {
-        // SAFETY: the caller's contract: the source has so many lines of that distance.
-        let source = unsafe { slice::from_raw_parts(copy.source_host, reach(copy.source_pitch)) };
-        for (to, from) in on_card
-            .chunks_mut(copy.target_pitch)
-            .zip(source.chunks(copy.source_pitch))
-        {
+    if to_card {
+        let (source, pitch) = match &array {
+            Some((bytes, line)) => (&bytes[..], *line),
+            None => {
+                let length = reach(copy.source_pitch);
+                // SAFETY: the caller's contract: the source has so many lines of that distance.
+                let bytes = unsafe { slice::from_raw_parts(copy.source_host, length) };
+                (bytes, copy.source_pitch)
+            }
+        };
+        let lines = source.chunks(pitch).take(copy.height);
+        for (to, from) in on_card.chunks_mut(copy.target_pitch).zip(lines) {
             to[..copy.width].copy_from_slice(&from[..copy.width]);
         }
     } else {

@@ -41,6 +41,13 @@ pub fn call(line: &str) {
     append("nvenc.pictures", &format!("# {line}"));
 }
 
+/// The bytes of the last picture that was encoded, line after line without gaps: `nvenc.raw`, where it is wanted.
+pub fn raw(bytes: &[u8]) {
+    if let (Some(directory), true) = (knobs::books(), knobs::raw()) {
+        let _ = fs::write(directory.join("nvenc.raw"), bytes);
+    }
+}
+
 /// Something that must not be.
 pub fn fault(text: &str) {
     eprintln!("NVENC double: {text}");

@@ -75,7 +75,8 @@ impl Codec {
             16 => width,
             17 => height,
             // changes of size and rate
-            19 | 20 | 26 => 1,
+            19 | 26 => 1,
+            20 => i32::from(knobs::new_rate()),
             28 => i32::from(knobs::invalidation()),
             25 => 1,
             31 => width * height / 256,

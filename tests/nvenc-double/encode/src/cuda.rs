@@ -1,5 +1,6 @@
 //! The encoder's own use of CUDA, through the same library as the program's: contexts are checked and pictures are read.
 
+use crate::books;
 use libloading::Library;
 use std::{
     ffi::{c_int, c_uint, c_void},
@@ -93,7 +94,10 @@ pub fn read(
     let mut popped = ptr::null_mut();
     let _ = call!("cuCtxPopCurrent_v2": fn(*mut *mut c_void) -> c_int; &raw mut popped);
     match code {
-        0 => Ok(bytes),
+        0 => {
+            books::raw(&bytes);
+            Ok(bytes)
+        }
         code => Err(code),
     }
 }

@@ -8,11 +8,13 @@
 //! | `NVENC_DOUBLE_NO_ENCODER=1` | a card without an encoder |
 //! | `NVENC_DOUBLE_SESSIONS=3` | how many sessions may be open |
 //! | `NVENC_DOUBLE_NO_INVALIDATION=1` | the card cannot invalidate references |
+//! | `NVENC_DOUBLE_NO_NEW_RATE=1` | the card takes no other rate while it encodes |
 //! | `NVENC_DOUBLE_NO_TEN_BIT=1` | the card has 8 bits only |
 //! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
 //! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
 //! | `NVENC_DOUBLE_LOSSES=1` | how many sessions do so, without it all |
 //! | `NVENC_DOUBLE_AWAY=4` | after a loss, so many attempts to open a session fail |
+//! | `NVENC_DOUBLE_RAW=1` | the books keep the bytes of the last picture |
 //! | `NVENC_DOUBLE_BOOKS=directory` | where the books are kept |
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +61,10 @@ pub fn invalidation() -> bool {
     !set("NVENC_DOUBLE_NO_INVALIDATION")
 }
 
+pub fn new_rate() -> bool {
+    !set("NVENC_DOUBLE_NO_NEW_RATE")
+}
+
 pub fn ten_bit() -> bool {
     !set("NVENC_DOUBLE_NO_TEN_BIT")
 }
@@ -80,6 +86,10 @@ pub fn lose(encoded: u64) -> bool {
 /// How many attempts fail after a loss.
 pub fn away() -> u64 {
     number("NVENC_DOUBLE_AWAY").unwrap_or(0)
+}
+
+pub fn raw() -> bool {
+    set("NVENC_DOUBLE_RAW")
 }
 
 pub fn books() -> Option<std::path::PathBuf> {

@@ -1,4 +1,4 @@
-//! For tests: both doubles under NVIDIA's names in a directory of their own, and their books.
+//! For tests: the doubles under NVIDIA's names in a directory of their own, and their books.
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,19 @@ pub enum Libraries {
     None,
     CudaAlone,
     Both,
+    /// And an EGL that knows the card, on the machine's own one.
+    WithEgl,
 }
+
+/// Where Debian and others have EGL.
+const EGL: [&str; 4] = [
+    "/usr/lib/x86_64-linux-gnu/libEGL.so.1",
+    "/usr/lib/aarch64-linux-gnu/libEGL.so.1",
+    "/usr/lib64/libEGL.so.1",
+    "/usr/lib/libEGL.so.1",
+];
+/// Mesa, where other drivers are installed as well.
+const MESA: &str = "/usr/share/glvnd/egl_vendor.d/50_mesa.json";
 
 /// A picture as the books have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +44,7 @@ pub struct Picture {
 /// A driver that programs find through `LD_LIBRARY_PATH`.
 pub struct Rig {
     directory: PathBuf,
+    libraries: Libraries,
 }
 
 impl Rig {
@@ -52,19 +65,43 @@ impl Rig {
         if libraries != Libraries::None {
             install("libcuda_double.so", "libcuda.so.1");
         }
-        if libraries == Libraries::Both {
+        if [Libraries::Both, Libraries::WithEgl].contains(&libraries) {
             install("libnvenc_double.so", "libnvidia-encode.so.1");
         }
-        Self { directory }
+        if libraries == Libraries::WithEgl {
+            install("libegl_double.so", "libEGL.so.1");
+        }
+        Self {
+            directory,
+            libraries,
+        }
     }
 
-    /// What a program is started with to find this driver.
+    /// What a program is started with to find this driver. Without an EGL of ours it is not to look for the machine's.
+    ///
+    /// # Panics
+    /// When the machine has no EGL that ours could be put upon.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![
+        let mut all: Vec<(&str, OsString)> = vec![
             ("LD_LIBRARY_PATH", self.directory.join("lib").into()),
             ("CUDA_DOUBLE_BOOKS", self.books().into()),
             ("NVENC_DOUBLE_BOOKS", self.books().into()),
-        ]
+        ];
+        if self.libraries != Libraries::WithEgl {
+            all.push(("PUNKTFUNK_NVENC_IMPORT", "0".into()));
+            return all;
+        }
+        let egl = EGL.into_iter().find(|path| Path::new(path).exists());
+        all.extend([
+            ("EGL_DOUBLE_BOOKS", self.books().into()),
+            ("EGL_DOUBLE_REAL", egl.expect("Debian's libegl1").into()),
+            ("LIBGL_ALWAYS_SOFTWARE", "1".into()),
+            ("MESA_SHADER_CACHE_DISABLE", "true".into()),
+        ]);
+        if Path::new(MESA).exists() {
+            all.push(("__EGL_VENDOR_LIBRARY_FILENAMES", MESA.into()));
+        }
+        all
     }
 
     pub fn books(&self) -> PathBuf {
@@ -73,7 +110,7 @@ impl Rig {
 
     /// The calls that a real driver would have refused.
     pub fn faults(&self) -> String {
-        ["cuda.faults", "nvenc.faults"]
+        ["cuda.faults", "nvenc.faults", "egl.faults"]
             .map(|name| self.text(name))
             .concat()
     }
@@ -84,7 +121,9 @@ impl Rig {
 
     /// How many of it there are: `sessions`, `registered`, `bitstreams`, `contexts`, `memory`, `pinned`, …
     pub fn count(&self, name: &str) -> usize {
-        let text = self.text("cuda") + &self.text("nvenc");
+        let text = ["cuda", "nvenc", "egl"]
+            .map(|name| self.text(name))
+            .concat();
         let value = text.lines().find_map(|line| {
             let (found, value) = line.split_once('=')?;
             (found == name).then(|| value.parse().ok())?
