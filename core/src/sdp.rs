@@ -91,6 +91,8 @@ pub struct Offer {
     pub invalidates_refs: bool,
     /// Codecs in which 4:4:4 chroma can be had.
     pub chroma_444: Codecs,
+    /// Those in which 4:4:4 chroma can be had with 10 bits.
+    pub ten_bit_444: Codecs,
     /// Codecs in which 10 bits can be had; never H.264.
     pub ten_bit: Codecs,
     /// Those of `ten_bit` in which HDR can be had: what clients are told of.

@@ -73,6 +73,8 @@ pub struct AgentOffer {
     pub hdr_sources: Option<Vec<String>>,
     /// Those of `codecs` that can be had with 4:4:4 chroma; missing = none.
     pub chroma_444: Option<Vec<String>>,
+    /// Those of `hdr` that can be had with 4:4:4 chroma at once; missing = none.
+    pub hdr_chroma_444: Option<Vec<String>>,
     /// The encoders of every codec offered obey `InvalidateRefs`; missing = no.
     pub invalidates_refs: Option<bool>,
     /// Fingers reach the session as fingers; missing = no.

@@ -120,6 +120,7 @@ impl Admission {
             hdr: Codecs::NONE,
             hdr_sources: Vec::new(),
             chroma_444: Codecs::NONE,
+            hdr_chroma_444: Codecs::NONE,
             active: state.active,
             locked: state.locked,
             greeter: state.class == Class::Greeter,
@@ -152,6 +153,7 @@ fn check_offer(session: &SessionId, offer: &AgentOffer) -> Result<(), AdmissionE
         offer.hdr.as_ref().unwrap_or(&none),
         offer.hdr_sources.as_ref().unwrap_or(&none),
         offer.chroma_444.as_ref().unwrap_or(&none),
+        offer.hdr_chroma_444.as_ref().unwrap_or(&none),
     ];
     for list in lists {
         if list.len() > MAX_WORDS || !list.iter().all(|entry| word(entry)) {
@@ -177,6 +179,7 @@ fn apply(offer: AgentOffer, info: &mut AgentInfo) {
         offer.chroma_444.as_deref(),
         &[Codec::H264, Codec::Hevc, Codec::Av1],
     );
+    info.hdr_chroma_444 = codecs(offer.hdr_chroma_444.as_deref(), &[Codec::Hevc, Codec::Av1]);
 }
 
 /// Those of `known` that are named. Other names are of newer agents.

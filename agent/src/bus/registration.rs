@@ -272,6 +272,7 @@ fn offer(encoding: &encode::Offer, touch: bool) -> AgentOffer {
         hdr: Some(names(&encoding.hdr)),
         hdr_sources: Some(names(source::HDR_NAMES)),
         chroma_444: Some(names(&encoding.chroma_444)),
+        hdr_chroma_444: Some(names(&encoding.hdr_chroma_444)),
         invalidates_refs: Some(encoding.invalidates_refs),
         touch: Some(touch),
         replaces: None,

@@ -8,8 +8,10 @@ mod codec;
 #[cfg(feature = "ffmpeg")]
 pub mod ffmpeg;
 mod level;
+mod loaded;
 mod lost;
 pub mod nvenc;
+mod offer;
 mod openh264;
 pub mod selection;
 pub mod speed;
@@ -25,7 +27,8 @@ use crate::{
 use punktfunk_core::control::HdrMetadata;
 
 pub use codec::Codec;
-pub use selection::{Choice, Found, Kind, Offer};
+pub use offer::{Found, Offer};
+pub use selection::{Choice, Kind};
 
 /// Codecs of the protocol, by their names in `OpenStream`.
 pub const CODECS: &[&str] = &["h264", "h265", "av1"];
@@ -137,8 +140,8 @@ pub trait Encoder: Send {
         Vec::new()
     }
 
-    /// Encode a picture. One of another size than the stream's is fitted into it, with black bars. One in GPU memory is
-    /// no longer needed when this returns.
+    /// Encode a picture. One of another size than the stream's is fitted into it, with black bars. One in GPU memory may
+    /// be kept until the next one is submitted.
     ///
     /// # Errors
     /// A picture that contradicts itself, a failing back end, or [`EncodeError::Import`].
@@ -205,6 +208,7 @@ pub fn report() -> String {
                 for (has, what) in [
                     (codec.hdr, "10 bits"),
                     (codec.chroma_444, "4:4:4"),
+                    (codec.hdr_chroma_444, "both at once"),
                     (codec.invalidates_refs, "reference invalidation"),
                 ] {
                     if has {

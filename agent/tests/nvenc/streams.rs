@@ -181,6 +181,7 @@ fn full_chroma_goes_in_where_the_card_has_it() {
         let offer = punktfunk_agent::encode::Offer::of(&Choice::Auto.look());
         assert_eq!(offer.codecs, ["h264", "h265", "av1"]);
         assert_eq!(offer.chroma_444, ["h265"]);
+        assert_eq!(offer.hdr_chroma_444, ["h265"]);
         assert_eq!(offer.hdr, ["h265", "av1"]);
         assert!(offer.invalidates_refs);
     };
@@ -236,6 +237,28 @@ fn ten_bits_and_what_they_are_mastered_for_go_in_and_the_latter_with_key_frames_
     };
     let name = "streams::ten_bits_and_what_they_are_mastered_for_go_in_and_the_latter_with_key_frames_alone";
     with_driver(name, &[], body, |rig| assert_eq!(rig.pictures().len(), 35));
+}
+
+#[test]
+fn ten_bits_and_full_chroma_are_offered_together_only_where_the_card_has_both_at_once() {
+    let body = || {
+        let offer = punktfunk_agent::encode::Offer::of(&Choice::Auto.look());
+        assert_eq!(offer.hdr, ["h265", "av1"]);
+        assert_eq!(offer.chroma_444, ["h265"]);
+        assert!(offer.hdr_chroma_444.is_empty());
+        let both = EncoderSettings {
+            hdr: true,
+            chroma_444: true,
+            ..settings(640, 368)
+        };
+        let error = NVENC.open("h265", &both).err().expect("refused");
+        assert!(
+            error.to_string().contains("no 4:4:4 with 10 bits"),
+            "{error}"
+        );
+    };
+    let name = "streams::ten_bits_and_full_chroma_are_offered_together_only_where_the_card_has_both_at_once";
+    with_driver(name, &[("NVENC_DOUBLE_NO_DEEP_444", "1")], body, |_| {});
 }
 
 #[test]

@@ -79,6 +79,13 @@ pub fn parse_announce(
     let features = sdp.number("x-ml-general.featureFlags", 0)?;
     // A wish that cannot be met is no reason to refuse the stream: the client is told what it gets, and shows that.
     let hdr_asked = sdp.number("x-nv-video[0].dynamicRangeMode", 0)? != 0;
+    let chroma_444 = sdp.flag(
+        "x-ss-video[0].chromaSamplingType",
+        offer.chroma_444.has(codec),
+        "4:4:4 chroma in this codec",
+    )?;
+    // Some cards have each alone.
+    let ten_bit = offer.ten_bit.has(codec) && (!chroma_444 || offer.ten_bit_444.has(codec));
     let params = StreamParams {
         width,
         height,
@@ -90,12 +97,8 @@ pub fn parse_announce(
         slices: sdp
             .byte("x-nv-video[0].videoEncoderSlicesPerFrame", 1, MAX_SLICES)?
             .max(1),
-        chroma_444: sdp.flag(
-            "x-ss-video[0].chromaSamplingType",
-            offer.chroma_444.has(codec),
-            "4:4:4 chroma in this codec",
-        )?,
-        hdr: hdr_asked && offer.ten_bit.has(codec),
+        chroma_444,
+        hdr: hdr_asked && ten_bit,
         hdr_asked,
         max_reference_frames: sdp.byte("x-nv-video[0].maxNumReferenceFrames", 0, MAX_REFERENCES)?,
         refresh_rate_x100: sdp.number("x-nv-video[0].clientRefreshRateX100", 0)?,

@@ -7,6 +7,7 @@ fn offer() -> Offer {
         av1: false,
         invalidates_refs: false,
         chroma_444: [Codec::Hevc].into_iter().collect(),
+        ten_bit_444: Codecs::NONE,
         ten_bit: Codecs::NONE,
         hdr: Codecs::NONE,
         feature_flags: 3,
@@ -388,6 +389,19 @@ fn depth_and_chroma_are_granted_in_the_codecs_that_have_them() {
     };
     assert!(granted("1", "1") && granted("2", "1"));
     assert!(!granted("0", "1") && !granted("1", "0"));
+    // both at once only where the card has both at once
+    let both = |ten_bit_444| {
+        let hevc = ("x-nv-vqos[0].bitStreamFormat", "1");
+        let body = announce(&[hevc, (RANGE, "1"), (CHROMA, "1")]);
+        let offer = Offer {
+            ten_bit_444,
+            ..wide.clone()
+        };
+        let params = parse_announce(&body, &offer, true).unwrap();
+        (params.hdr, params.chroma_444)
+    };
+    assert_eq!(both(ten_bit), (true, true));
+    assert_eq!(both(Codecs::NONE), (false, true));
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct AgentInfo {
     pub hdr_sources: Vec<String>,
     /// Codecs that it encodes with 4:4:4 chroma.
     pub chroma_444: Codecs,
+    /// Codecs that it encodes with both.
+    pub hdr_chroma_444: Codecs,
     /// Its encoders can leave lost frames out of their references.
     pub invalidates_refs: bool,
     /// Fingers reach the session as fingers.

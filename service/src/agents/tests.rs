@@ -23,6 +23,7 @@ fn info(session: &str, uid: u32, seat: &str, active: bool) -> AgentInfo {
         hdr: punktfunk_core::sdp::Codecs::NONE,
         hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
+        hdr_chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs: false,
         locked: false,
         greeter: false,

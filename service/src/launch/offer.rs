@@ -27,6 +27,7 @@ pub fn offer_for(agent: Option<&AgentInfo>, encryption: Encryption, source: &str
         av1: has(Codec::Av1),
         invalidates_refs: agent.is_some_and(|agent| agent.invalidates_refs),
         chroma_444: agent.map(|agent| agent.chroma_444).unwrap_or_default(),
+        ten_bit_444: agent.map(|agent| agent.hdr_chroma_444).unwrap_or_default(),
         // H.264 with 10 bits is not in the protocol.
         ten_bit: agent.map(|agent| agent.hdr).unwrap_or_default(),
         hdr: hdr_codecs(agent, source),
@@ -55,6 +56,7 @@ pub fn codec_mask(offer: &Offer) -> u32 {
     use Codec::{Av1, H264, Hevc};
     let deep = |codec| offer.has(codec) && offer.hdr.has(codec);
     let full = |codec| offer.has(codec) && offer.chroma_444.has(codec);
+    let both = |codec| full(codec) && deep(codec) && offer.ten_bit_444.has(codec);
     let bits = [
         (true, 0x1_u32),
         (offer.hevc, 0x100),
@@ -63,9 +65,9 @@ pub fn codec_mask(offer: &Offer) -> u32 {
         (deep(Av1), 0x2_0000),
         (full(H264), 0x4_0000),
         (full(Hevc), 0x8_0000),
-        (full(Hevc) && deep(Hevc), 0x10_0000),
+        (both(Hevc), 0x10_0000),
         (full(Av1), 0x20_0000),
-        (full(Av1) && deep(Av1), 0x40_0000),
+        (both(Av1), 0x40_0000),
     ];
     bits.into_iter()
         .filter(|(on, _)| *on)

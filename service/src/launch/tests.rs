@@ -32,6 +32,7 @@ fn info(codecs: &[&str]) -> AgentInfo {
         hdr: Codecs::NONE,
         hdr_sources: Vec::new(),
         chroma_444: Codecs::NONE,
+        hdr_chroma_444: Codecs::NONE,
         invalidates_refs: false,
         active: true,
         locked: false,
@@ -137,6 +138,7 @@ fn the_offer_follows_the_agent_and_the_policy() {
             hdr.iter().copied().collect(),
             chroma.iter().copied().collect(),
         );
+        info.hdr_chroma_444 = info.hdr;
         codec_mask(&offer_for(Some(&info), Encryption::Offered, SOURCE))
     };
     assert_eq!(deep(&[Codec::Hevc], &[]), 0x1_0301);
@@ -146,6 +148,13 @@ fn the_offer_follows_the_agent_and_the_policy() {
         [Codec::H264, Codec::Hevc, Codec::Av1],
     );
     assert_eq!(deep(&both, &all), 0x7f_0301);
+    // Each alone is not both at once.
+    let mut apart = info(&["h264", "h265", "av1"]);
+    apart.hdr_sources = vec![SOURCE.into()];
+    (apart.hdr, apart.chroma_444) = (both.into_iter().collect(), all.into_iter().collect());
+    apart.hdr_chroma_444 = [Codec::Av1].into_iter().collect();
+    let offer = offer_for(Some(&apart), Encryption::Offered, SOURCE);
+    assert_eq!(codec_mask(&offer), 0x6f_0301);
     // Depth without a source of HDR is granted and not told of.
     let mut dim = info(&["h264", "h265", "av1"]);
     dim.hdr = both.into_iter().collect();

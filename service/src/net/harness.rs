@@ -174,6 +174,7 @@ impl TestHost {
             hdr: punktfunk_core::sdp::Codecs::NONE,
             hdr_sources: Vec::new(),
             chroma_444: punktfunk_core::sdp::Codecs::NONE,
+            hdr_chroma_444: punktfunk_core::sdp::Codecs::NONE,
             invalidates_refs: false,
             active: true,
             locked: false,

@@ -10,7 +10,7 @@ use super::{
     succession::{Event, Succession},
 };
 use crate::{agents::AgentHandle, ids::StreamId, logging::audit, net::udp::Expectation};
-use punktfunk_core::control::termination;
+use punktfunk_core::control::{HdrMetadata, HostMessage, termination};
 use punktfunk_dbus::channel::message::SourceState;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
@@ -200,6 +200,13 @@ impl Actor {
         self.succession.handed_over();
         // Input first: none of it that is meant for the old session may reach the new one.
         self.link.shown().show(agent, source.endpoint);
+        // Before anything that the new agent says: with HDR it says what the pictures are mastered for.
+        if source.opened.hdr != Some(true) {
+            self.link.tell(HostMessage::Hdr {
+                enabled: false,
+                metadata: HdrMetadata::default(),
+            });
+        }
         self.link.command(Command::Feed(Box::new(source.feed)));
         add(&self.link.statistics().hand_overs, 1);
         let starting = SourceState::Starting.name();

@@ -75,5 +75,10 @@ fn fits(params: &StreamParams, info: &AgentInfo) -> Result<(), String> {
             "the agent of session {session} does not make {name} with 4:4:4 chroma"
         ));
     }
+    if params.hdr && params.chroma_444 && !info.hdr_chroma_444.has(codec) {
+        return Err(format!(
+            "the agent of session {session} does not make {name} with 10 bits and 4:4:4 chroma at once"
+        ));
+    }
     Ok(())
 }

@@ -56,6 +56,7 @@ impl AgentDouble {
             hdr: None,
             hdr_sources: None,
             chroma_444: None,
+            hdr_chroma_444: None,
             invalidates_refs: Some(offer.invalidates_refs),
             touch: Some(offer.touch),
             replaces: None,

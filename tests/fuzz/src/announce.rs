@@ -10,6 +10,7 @@ pub fn run(data: &[u8]) {
         av1: true,
         invalidates_refs: true,
         chroma_444: ALL.into_iter().collect(),
+        ten_bit_444: ALL.into_iter().collect(),
         ten_bit: ALL.into_iter().collect(),
         hdr: ALL.into_iter().collect(),
         feature_flags: 3,

@@ -19,6 +19,7 @@ fn offer() -> AgentOffer {
         hdr: None,
         hdr_sources: None,
         chroma_444: None,
+        hdr_chroma_444: None,
         invalidates_refs: None,
         touch: None,
         replaces: None,

@@ -140,6 +140,7 @@ impl SharedHost {
             hdr: Codecs::NONE,
             hdr_sources: Vec::new(),
             chroma_444: Codecs::NONE,
+            hdr_chroma_444: Codecs::NONE,
             invalidates_refs: false,
             touch: false,
             active: true,

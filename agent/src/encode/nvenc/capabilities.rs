@@ -82,6 +82,11 @@ impl Capabilities {
         self.formats.contains(&format)
     }
 
+    /// 10 bits and 4:4:4 at once.
+    pub fn ten_bit_444(&self) -> bool {
+        self.ten_bit && self.chroma_444 && self.takes(abi::FORMAT_YUV444_10)
+    }
+
     /// Why a mode is out of reach; `None` when it is not.
     pub fn refusal(&self, settings: &EncoderSettings) -> Option<String> {
         let &EncoderSettings {
@@ -121,7 +126,7 @@ impl Capabilities {
             ))
         } else if settings.chroma_444 && !self.chroma_444 {
             Some(format!("this card has no 4:4:4 for {}", self.codec.name()))
-        } else if settings.chroma_444 && settings.hdr && !self.takes(abi::FORMAT_YUV444_10) {
+        } else if settings.chroma_444 && settings.hdr && !self.ten_bit_444() {
             Some(format!(
                 "this card has no 4:4:4 with 10 bits for {}",
                 self.codec.name()

@@ -5,7 +5,8 @@ use super::{
     cuda,
     error::{DriverVersion, NvencError},
 };
-use libloading::{Library, Symbol};
+use crate::encode::loaded::library;
+use libloading::Symbol;
 use std::{
     ffi::CStr,
     sync::{Arc, Mutex, PoisonError},
@@ -80,7 +81,7 @@ impl Driver {
     }
 
     fn load() -> Result<Self, NvencError> {
-        let cuda_library = open(CUDA).map_err(NvencError::NoDriver)?;
+        let cuda_library = library(CUDA).map_err(NvencError::NoDriver)?;
         let mut version = DriverVersion {
             module: module_version(),
             cuda: 0,
@@ -96,7 +97,7 @@ impl Driver {
         let cuda = cuda::Table::of(cuda_library).map_err(missing(CUDA, &version))?;
         // SAFETY: may be asked before cuInit; writes one number.
         unsafe { (cuda.driver_version)(&raw mut version.cuda) };
-        let encode = open(ENCODE).map_err(|why| NvencError::NoEncodeLibrary {
+        let encode = library(ENCODE).map_err(|why| NvencError::NoEncodeLibrary {
             driver: version.clone(),
             why,
         })?;
@@ -187,16 +188,6 @@ fn called(what: &'static str, status: Status, driver: &DriverVersion) -> Result<
             detail: String::new(),
             driver: driver.clone(),
         }),
-    }
-}
-
-/// A library that stays.
-fn open(name: &'static str) -> Result<&'static Library, String> {
-    // SAFETY: NVIDIA's libraries run initialisers that are meant for being loaded by any program.
-    let library = unsafe { Library::new(name) };
-    match library {
-        Ok(library) => Ok(Box::leak(Box::new(library))),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! libva, loaded when it is first needed and never let go.
 
 use super::{abi, error::VaapiError};
+use crate::encode::loaded::library;
 use libloading::{Library as Loaded, Symbol};
 use std::{
     ffi::c_int,
@@ -73,8 +74,8 @@ impl Library {
             return Ok(Arc::clone(library));
         }
         let library = Arc::new(Self::of(&Pair {
-            va: open(LIBVA)?,
-            drm: open(LIBVA_DRM)?,
+            va: library(LIBVA).map_err(VaapiError::NoLibrary)?,
+            drm: library(LIBVA_DRM).map_err(VaapiError::NoLibrary)?,
         })?);
         *loaded = Some(Arc::clone(&library));
         Ok(library)
@@ -88,15 +89,6 @@ fn entry<T: Copy>(library: &'static Loaded, name: &'static str) -> Result<T, Vaa
     found
         .map(|symbol| *symbol)
         .map_err(|_| VaapiError::MissingEntry(name))
-}
-
-/// A library that stays.
-fn open(name: &'static str) -> Result<&'static Loaded, VaapiError> {
-    // SAFETY: libva's libraries have no initialisers that a program must not run.
-    match unsafe { Loaded::new(name) } {
-        Ok(library) => Ok(Box::leak(Box::new(library))),
-        Err(error) => Err(VaapiError::NoLibrary(error.to_string())),
-    }
 }
 
 /// Room for a list that the driver fills in, bounded.

@@ -28,13 +28,18 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hands what was opened to the test.
-struct Source(Mutex<Sender<Opened>>, bool);
+struct Source {
+    opened: Mutex<Sender<Opened>>,
+    invalidates_refs: bool,
+    /// Its pictures are HDR10 where 10 bits are asked for.
+    hdr: bool,
+}
 type Opened = (OpenStream, OwnedFd, OwnedFd);
 
 impl StreamSource for Source {
     fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
-        let hdr = Some(options.hdr);
-        let opened = self.0.lock().unwrap().send((options, ring, channel));
+        let hdr = Some(options.hdr && self.hdr);
+        let opened = self.opened.lock().unwrap().send((options, ring, channel));
         if opened.is_err() {
             // The test wants no more of it.
             let refused = AgentError::Refused("it is dying".into());
@@ -43,7 +48,7 @@ impl StreamSource for Source {
         Box::pin(std::future::ready(Ok(OpenedStream {
             encoder: "fake".into(),
             source: "fake".into(),
-            invalidates_refs: Some(self.1),
+            invalidates_refs: Some(self.invalidates_refs),
             hdr,
         })))
     }
@@ -57,6 +62,7 @@ pub fn register(
 ) -> (AgentHandle, Receiver<Opened>) {
     register_as(agents, uid, &format!("c{uid}"), |info| {
         info.invalidates_refs = invalidates_refs;
+        info.hdr_sources = vec!["fake".into()];
     })
 }
 
@@ -80,17 +86,19 @@ pub fn register_as(
         hdr: punktfunk_core::sdp::Codecs::NONE,
         hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
+        hdr_chroma_444: punktfunk_core::sdp::Codecs::NONE,
         invalidates_refs: false,
         locked: false,
         greeter: false,
         version: "1".into(),
     };
     edit(&mut info);
-    let invalidates_refs = info.invalidates_refs;
-    let handle = agents
-        .admit(info, Arc::new(Source(Mutex::new(opened), invalidates_refs)))
-        .unwrap();
-    (handle, receiver)
+    let source = Source {
+        opened: Mutex::new(opened),
+        invalidates_refs: info.invalidates_refs,
+        hdr: !info.hdr_sources.is_empty(),
+    };
+    (agents.admit(info, Arc::new(source)).unwrap(), receiver)
 }
 
 /// Parameter sets and the start of an H.264 key frame's slice.

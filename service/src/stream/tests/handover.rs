@@ -1,14 +1,14 @@
 //! A stream outlives the session that it shows: the client keeps its connection and its counters, and never sees anybody
 //! else's session.
 use super::*;
-use crate::stream::tests::agent::register_as;
+use crate::{agents::AgentInfo, stream::tests::agent::register_as};
 use client::Heard;
 use control::key_press;
 use punktfunk_core::{
-    control::{ClientMessage, HostMessage, termination},
+    control::{ClientMessage, HdrMetadata, HostMessage, termination},
     input::InputEvent,
 };
-use punktfunk_dbus::channel::ToAgent;
+use punktfunk_dbus::channel::{ToAgent, ToService};
 
 /// Far beyond what a hand-over takes here.
 const HOLD: Duration = Duration::from_secs(30);
@@ -38,11 +38,24 @@ impl Rig {
 
     /// As `start_connected`, of a desktop, with an agent that is described.
     fn desktop(&self, uid: u32, session: &str, greeter: bool) -> (FakeAgent, Client) {
+        let described = |info: &mut AgentInfo| info.greeter = greeter;
+        self.desktop_of(uid, session, described, |_| {})
+    }
+
+    fn desktop_of(
+        &self,
+        uid: u32,
+        session: &str,
+        describe: impl FnOnce(&mut AgentInfo),
+        wish: impl FnOnce(&mut StreamParams),
+    ) -> (FakeAgent, Client) {
+        let mut greeter = false;
         let (handle, opened) = register_as(&self.agents, uid, session, |info| {
-            info.greeter = greeter;
+            describe(info);
             info.seat = "seat0".into();
+            greeter = info.greeter;
         });
-        let mut setup = setup(1, handle, |_| {});
+        let mut setup = setup(1, handle, wish);
         let mut launch = Arc::into_inner(setup.launch).unwrap();
         launch.app = punktfunk_dbus::applications::DESKTOP;
         launch.client.terms.greeter = greeter;
@@ -204,6 +217,74 @@ fn a_session_that_cannot_go_on_with_the_codec_ends_the_stream_and_says_so() {
         Heard::Message(HostMessage::Termination {
             reason: termination::FRAME_CONVERSION
         })
+    );
+    assert!(opened.try_recv().is_err());
+}
+
+/// HEVC with 10 bits, HDR where there are `sources` of it.
+fn deep(info: &mut AgentInfo, sources: &[&str]) {
+    info.codecs = vec!["h264".into(), "h265".into()];
+    info.hdr = [Codec::Hevc].into_iter().collect();
+    info.hdr_sources = sources.iter().map(|&name| name.to_owned()).collect();
+}
+
+fn in_hdr(params: &mut StreamParams) {
+    params.codec = Codec::Hevc;
+    (params.hdr, params.hdr_asked) = (true, true);
+}
+
+fn hdr(enabled: bool, max_display: u16) -> (ToService, Heard) {
+    let metadata = HdrMetadata {
+        max_display,
+        ..HdrMetadata::default()
+    };
+    let told = HostMessage::Hdr { enabled, metadata };
+    (ToService::Hdr { enabled, metadata }, Heard::Message(told))
+}
+
+#[test]
+fn an_hdr_stream_goes_on_in_sdr_where_the_next_session_has_ten_bits_alone_and_comes_back() {
+    let rig = rig();
+    let (first, mut client) = rig.desktop_of(1001, "c1", |info| deep(info, &["fake"]), in_hdr);
+    assert_eq!(client.hear(), hdr(true, 0).1);
+    let end = |session: &str| {
+        let session = crate::ids::SessionId(session.into());
+        rig.agents.of_session(&session).unwrap().end();
+    };
+    end("c1");
+    drop(first);
+    let (_handle, opened) = register_as(&rig.agents, 1001, "c2", |info| deep(info, &[]));
+    let second = FakeAgent::new(opened.recv_timeout(HOLD).unwrap());
+    // what the client's decoder was made for
+    assert!(second.options.hdr && second.options.codec == "h265");
+    assert_eq!(client.hear(), hdr(false, 0).1);
+    rig.shows("c2");
+    end("c2");
+    drop(second);
+    let (_handle, opened) = register_as(&rig.agents, 1001, "c3", |info| deep(info, &["fake"]));
+    let third = FakeAgent::new(opened.recv_timeout(HOLD).unwrap());
+    let (says, told) = hdr(true, 700);
+    third.say(&says);
+    assert_eq!(client.hear(), told);
+    assert_eq!(rig.figure(1, "hand_overs"), 2);
+}
+
+#[test]
+fn an_hdr_stream_ends_where_the_next_session_has_no_ten_bits() {
+    let rig = rig();
+    let (first, mut client) = rig.desktop_of(1001, "c1", |info| deep(info, &["fake"]), in_hdr);
+    assert_eq!(client.hear(), hdr(true, 0).1);
+    let (_handle, opened) = register_as(&rig.agents, 1001, "c2", |info| {
+        deep(info, &["fake"]);
+        info.hdr = punktfunk_core::sdp::Codecs::NONE;
+    });
+    let session = crate::ids::SessionId("c1".into());
+    rig.agents.of_session(&session).unwrap().end();
+    drop(first);
+    let reason = termination::FRAME_CONVERSION;
+    assert_eq!(
+        client.hear(),
+        Heard::Message(HostMessage::Termination { reason })
     );
     assert!(opened.try_recv().is_err());
 }

@@ -47,6 +47,7 @@ impl Codec {
     /// Formats of pictures that go in: of those, the ones that the double makes a stream of.
     pub fn formats(self) -> &'static [u32] {
         match (self, knobs::ten_bit()) {
+            (Self::Hevc, true) if !knobs::deep_444() => &[NV12, YUV444, YUV420_10],
             (Self::Hevc, true) => &[NV12, YUV444, YUV420_10, YUV444_10],
             (Self::Hevc, false) => &[NV12, YUV444],
             (Self::Av1, true) => &[NV12, YUV420_10],

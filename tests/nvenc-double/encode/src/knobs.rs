@@ -10,6 +10,7 @@
 //! | `NVENC_DOUBLE_NO_INVALIDATION=1` | the card cannot invalidate references |
 //! | `NVENC_DOUBLE_NO_NEW_RATE=1` | the card takes no other rate while it encodes |
 //! | `NVENC_DOUBLE_NO_TEN_BIT=1` | the card has 8 bits only |
+//! | `NVENC_DOUBLE_NO_DEEP_444=1` | it has 10 bits and 4:4:4, and not both at once |
 //! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
 //! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
 //! | `NVENC_DOUBLE_LOSSES=1` | how many sessions do so, without it all |
@@ -67,6 +68,10 @@ pub fn new_rate() -> bool {
 
 pub fn ten_bit() -> bool {
     !set("NVENC_DOUBLE_NO_TEN_BIT")
+}
+
+pub fn deep_444() -> bool {
+    !set("NVENC_DOUBLE_NO_DEEP_444")
 }
 
 pub fn busy() -> Option<u64> {

@@ -56,6 +56,7 @@ fn register(
         hdr: punktfunk_core::sdp::Codecs::NONE,
         hdr_sources: Vec::new(),
         chroma_444: punktfunk_core::sdp::Codecs::NONE,
+        hdr_chroma_444: punktfunk_core::sdp::Codecs::NONE,
         session: SessionId(session.into()),
         uid,
         seat: String::new(),
