@@ -266,6 +266,7 @@ fn an_hdr_stream_goes_on_in_sdr_where_the_next_session_has_ten_bits_alone_and_co
     let (says, told) = hdr(true, 700);
     third.say(&says);
     assert_eq!(client.hear(), told);
+    rig.shows("c3");
     assert_eq!(rig.figure(1, "hand_overs"), 2);
 }
 
