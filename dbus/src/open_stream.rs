@@ -43,6 +43,8 @@ pub struct OpenStream {
     pub lock_screen: Option<bool>,
     /// What becomes of the session's other outputs: `extend` (nothing), `primary`, `exclusive`; missing = `extend`.
     pub outputs: Option<String>,
+    /// Frames may be announced in parts ([`crate::channel::FramePart`]); missing = no, whole ones only.
+    pub frame_parts: Option<bool>,
 }
 
 /// What the agent answers: the encoder and source it took.

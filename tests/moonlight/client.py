@@ -157,6 +157,7 @@ def main():
     arguments.add_argument("--kbps", type=int, default=8000)
     arguments.add_argument("--channels", type=int, default=2, choices=list(library.SOUND))
     arguments.add_argument("--encryption", type=int, default=-1)
+    arguments.add_argument("--slices", type=int, default=0, help="a decoder that takes so many slices at a time")
     arguments.add_argument("--invalidation", action="store_true")
     arguments.add_argument("--resume", action="store_true")
     arguments.add_argument("--quit", action="store_true")

@@ -42,6 +42,7 @@ class Connection(stream.StreamingSession):
         super().__init__()
         self._ffi.cdef(MORE)
         self.codec, self.invalidation, self.log, self.blind = options.codec, options.invalidation, options.log, options.blind
+        self.slices = options.slices
         self.began = time.monotonic()
         self.changed = threading.Condition()
         self.frames, self.undecodable, self.sound = [], [], []
@@ -117,7 +118,8 @@ class Connection(stream.StreamingSession):
         self._callbacks += [setup, submit]
         callbacks.setup = self._ffi.cast("void*", setup)
         callbacks.submitDecodeUnit = self._ffi.cast("void*", submit)
-        callbacks.capabilities = INVALIDATION[self.codec] if self.invalidation else 0
+        # The upper eight bits tell how many slices the decoder takes at a time.
+        callbacks.capabilities = (INVALIDATION[self.codec] if self.invalidation else 0) | self.slices << 24
         return callbacks
 
     def _decode(self, number, kind, data):

@@ -183,6 +183,26 @@ def nvenc(host):
                 and seen["pixels"] == pixels and (seen["hdr"] or [0] * 9)[8] == 1000, seen)
 
 
+def in_slices(host):
+    """Slices on their way while their picture is encoded: the simulated driver keeps the last one of a picture back until the host's figures
+    say that the others have left."""
+    hold = os.path.join(WORK, "nvenc", "books", "hold")
+    for codec in ("h264", "hevc"):
+        client = host.client("stream", "one", "--codec", codec, "--slices", 4, "--kbps", 20000, "--mode", "1280x720x30", "--steps", "frames 30; frames 60", "--quit")
+        for line in client.stderr:
+            if line.startswith("did frames"):
+                break
+        open(hold, "w").close()
+        left, patience = 0, time.monotonic() + LIMIT
+        while not left and time.monotonic() < patience:
+            left = sum(stream["statistics"]["frames_in_parts"] for stream in json.loads(host.ask("streams", "--json")))
+        os.unlink(hold)
+        seen = report(client)
+        promise(f"{codec} in four slices, the first of which leave before the last one exists: every frame comes and decodes", whole(seen) and left, left, seen)
+    seen = host.stream("one", "frames 30; loss 20; frames 200; light; frames 30", "--slices", 4, "--kbps", 20000, "--mode", "1280x720x30", "--quit")
+    promise("2 % of all packets lost: the parity of each slice repairs nearly every frame", came_back(seen) and len(seen["gaps"]) <= 15, seen)
+
+
 # The first three the library sends by itself.
 INPUT = ["EnableHaptics { enabled: true }", "MouseRelative { dx: 1, dy: 1 }", "MouseRelative { dx: -1, dy: -1 }",
          "Key { down: true, code: 65, modifiers: 1, flags: 0 }", "Key { down: false, code: 65, modifiers: 1, flags: 0 }", "Text('é')", "Text('€')",
@@ -205,7 +225,7 @@ def main():
     synthetic, nvenc_host, double = Host("SYNTHETIC"), Host("NVENC"), Host("DOUBLE")
     chosen = sys.argv[1:]
     for act, host in ((pairing, synthetic), (picture_and_sound, synthetic), (life, synthetic), (several, synthetic), (bad_network, synthetic),
-                      (wrong_pin, synthetic), (again, nvenc_host), (nvenc, nvenc_host), (again, double), (codecs, double), (invalidation, double), (every_input, double)):
+                      (wrong_pin, synthetic), (again, nvenc_host), (nvenc, nvenc_host), (in_slices, nvenc_host), (again, double), (codecs, double), (invalidation, double), (every_input, double)):
         if chosen and act not in (pairing, again) and act.__name__ not in chosen:
             continue
         began = time.monotonic()

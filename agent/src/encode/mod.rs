@@ -50,6 +50,8 @@ pub struct EncoderSettings {
     pub chroma_444: bool,
     /// Slices that the client wants a picture cut into, 0 = no wish. An encoder that makes one only, does that.
     pub slices: u32,
+    /// Whoever takes the access units takes them in parts as well: an encoder that makes slices may hand them out one by one.
+    pub parts: bool,
     /// Most references that the client's decoder copes with, 0 = the encoder decides.
     pub max_reference_frames: u32,
 }
@@ -77,6 +79,16 @@ pub struct AccessUnit<'a> {
     /// An IDR picture.
     pub key: bool,
     pub tag: Tag,
+}
+
+/// Takes what is final of a picture while the rest of it is being encoded.
+pub trait Parts {
+    /// The picture's first bytes are `unit.data`; they end behind a slice, and more than those of the last call. It is cut into so
+    /// many parts (2 to 4), of which the last one comes with [`Encoder::poll`] only, as does whatever was not handed out.
+    fn part(&mut self, unit: &AccessUnit<'_>, parts: u8);
+
+    /// What was handed out of this picture belongs to nothing: the picture begins anew, or does not come.
+    fn void(&mut self);
 }
 
 /// Why something could not be encoded.
@@ -152,6 +164,23 @@ pub trait Encoder: Send {
     /// # Errors
     /// A failing back end.
     fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError>;
+
+    /// As [`Self::submit`], or without a picture as [`Self::submit_again`], handing out what is ready before all of it is. An encoder
+    /// that cannot do so leaves `parts` alone.
+    ///
+    /// # Errors
+    /// As for these.
+    fn submit_in_parts(
+        &mut self,
+        picture: Option<&Picture>,
+        tag: Tag,
+        _parts: &mut dyn Parts,
+    ) -> Result<(), EncodeError> {
+        match picture {
+            Some(picture) => self.submit(picture, tag),
+            None => self.submit_again(tag),
+        }
+    }
 
     /// The next access unit that is ready.
     ///

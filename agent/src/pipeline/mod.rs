@@ -16,7 +16,7 @@ pub use orders::{Orders, OrdersHandle, Wake};
 use crate::{
     cadence::Cadence,
     clock,
-    encode::{AccessUnit, EncodeError, Encoder, Tag},
+    encode::{AccessUnit, EncodeError, Encoder, Parts, Tag},
 };
 use references::References;
 
@@ -48,6 +48,38 @@ pub trait Sink {
     /// # Errors
     /// Text for a person, when nothing can be handed over any more.
     fn deliver(&mut self, unit: &AccessUnit<'_>) -> Result<Delivered, String>;
+
+    /// Take what is final of one that will be delivered next, as for [`Parts::part`], or leave it.
+    fn part(&mut self, _unit: &AccessUnit<'_>, _parts: u8) {}
+
+    /// The one of which parts were taken is not delivered. Whether there was one: then it counts as a frame all the same.
+    fn void(&mut self) -> bool {
+        false
+    }
+}
+
+/// The way of parts from encoder to sink.
+struct Early<'a> {
+    sink: &'a mut dyn Sink,
+    references: &'a mut References,
+    picture: u32,
+}
+
+impl Parts for Early<'_> {
+    fn part(&mut self, unit: &AccessUnit<'_>, parts: u8) {
+        if unit.key {
+            self.references.restarted();
+        }
+        let mut unit = AccessUnit { ..*unit };
+        unit.tag.after_invalidation = self.references.spared(self.picture);
+        self.sink.part(&unit, parts);
+    }
+
+    fn void(&mut self) {
+        if self.sink.void() {
+            self.references.voided(self.picture);
+        }
+    }
 }
 
 /// Running totals.
@@ -210,7 +242,12 @@ impl Pipeline {
                 if let Some(arrived_ns) = self.arrived_ns.take() {
                     self.cadence.follow(arrived_ns);
                 }
-                let result = self.encoder.submit(picture, tag);
+                let mut early = Early {
+                    sink: &mut *sink,
+                    references: &mut self.references,
+                    picture: tag.picture,
+                };
+                let result = (self.encoder).submit_in_parts(Some(picture), tag, &mut early);
                 let refused = match (&result, &picture.dmabuf) {
                     (Err(EncodeError::Import(why)), Some(dmabuf)) => {
                         tracing::warn!("the compositor's pictures are copied from now on: {why}");
@@ -237,7 +274,12 @@ impl Pipeline {
                     after_invalidation: false,
                 };
                 self.cadence.rest();
-                self.encoder.submit_again(tag)?;
+                let mut early = Early {
+                    sink: &mut *sink,
+                    references: &mut self.references,
+                    picture: tag.picture,
+                };
+                self.encoder.submit_in_parts(None, tag, &mut early)?;
                 self.totals.repeated += 1;
             }
             Next::Nothing if now_ns.saturating_sub(self.started_ns) > FIRST_PICTURE_NS => {
@@ -245,9 +287,12 @@ impl Pipeline {
             }
             Next::Nothing => return Ok(()),
         }
+        let picture = self.next_picture;
         self.totals.submitted += 1;
-        self.next_picture = self.next_picture.wrapping_add(1);
+        self.next_picture = picture.wrapping_add(1);
         let result = self.drain(sink);
+        // nothing came of it
+        self.void(picture, sink);
         self.totals.busy_ns += clock::now_ns().saturating_sub(begun_ns);
         result
     }
@@ -256,6 +301,12 @@ impl Pipeline {
     pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
         self.encoder.flush()?;
         self.drain(sink)
+    }
+
+    fn void(&mut self, picture: u32, sink: &mut dyn Sink) {
+        if sink.void() {
+            self.references.voided(picture);
+        }
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {

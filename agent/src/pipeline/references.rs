@@ -47,6 +47,11 @@ impl References {
         if self.spared(picture) {
             self.clean_from = None;
         }
+        self.voided(picture);
+    }
+
+    /// It was announced in part and never will be in full: it counts as a frame, and as no other promise.
+    pub fn voided(&mut self, picture: u32) {
         if self.announced.len() == REMEMBERED {
             self.announced.pop_front();
         }
@@ -85,6 +90,10 @@ mod tests {
         assert!(references.spared(6), "picture 5 never came out");
         references.announced(6);
         assert!(!references.spared(7));
+        references.invalidated(7);
+        references.voided(7);
+        assert!(references.spared(8), "the service never had picture 7");
+        assert_eq!(references.picture(2), Some(7));
         references.invalidated(8);
         references.restarted();
         assert!(!references.spared(8));

@@ -16,6 +16,9 @@ struct Recorder {
     full: bool,
     answer: Option<Delivered>,
     units: Vec<(bool, Tag)>,
+    /// Parts of a picture that was neither delivered nor given up, and those given up.
+    begun: Vec<Tag>,
+    voided: Vec<u32>,
 }
 
 impl Sink for Recorder {
@@ -24,7 +27,21 @@ impl Sink for Recorder {
     }
     fn deliver(&mut self, unit: &AccessUnit<'_>) -> Result<Delivered, String> {
         self.units.push((unit.key, unit.tag));
-        Ok(self.answer.take().unwrap_or(Delivered::Taken))
+        let parts = std::mem::take(&mut self.begun);
+        assert!(parts.iter().all(|part| *part == unit.tag), "{parts:?}");
+        let answer = self.answer.take().unwrap_or(Delivered::Taken);
+        if answer != Delivered::Taken {
+            self.begun = parts;
+        }
+        Ok(answer)
+    }
+    fn part(&mut self, unit: &AccessUnit<'_>, _: u8) {
+        self.begun.push(unit.tag);
+    }
+    fn void(&mut self) -> bool {
+        let parts = std::mem::take(&mut self.begun);
+        self.voided.extend(parts.last().map(|tag| tag.picture));
+        !parts.is_empty()
     }
 }
 
@@ -233,6 +250,9 @@ struct Told {
     /// Pictures that give no access unit.
     swallows: Vec<u32>,
     invalidated: Arc<std::sync::Mutex<Vec<(u32, u32)>>>,
+    /// Hands out two parts of each picture, and begins these anew after them.
+    in_parts: bool,
+    again: Vec<u32>,
     /// Refuse to invalidate pictures before this one.
     window: u32,
 }
@@ -247,6 +267,24 @@ impl Encoder for Told {
     fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
         self.ready = (!self.swallows.contains(&tag.picture)).then_some(tag);
         Ok(())
+    }
+    fn submit_in_parts(
+        &mut self,
+        _: Option<&Picture>,
+        tag: Tag,
+        parts: &mut dyn Parts,
+    ) -> Result<(), EncodeError> {
+        let key = self.key || tag.picture == 0;
+        let rounds = usize::from(self.in_parts) + usize::from(self.again.contains(&tag.picture));
+        for round in 0..rounds {
+            if round > 0 {
+                parts.void();
+            }
+            for data in [b"u".as_slice(), b"un"] {
+                parts.part(&AccessUnit { data, key, tag }, 3);
+            }
+        }
+        self.submit_again(tag)
     }
     fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {
         let key = self.key;
@@ -315,6 +353,38 @@ fn an_invalidation_counts_in_pictures_reaches_to_the_latest_and_marks_the_next_f
         .collect();
     assert_eq!(marks, [(6, false), (7, true), (8, false)]);
     assert!(sink.units.iter().skip(1).all(|(key, _)| !key));
+}
+
+#[test]
+fn frames_that_were_given_up_in_part_count_as_frames_and_take_no_mark_with_them() {
+    let calls = Arc::<std::sync::Mutex<Vec<(u32, u32)>>>::default();
+    let mut pipeline = told(Told {
+        in_parts: true,
+        swallows: vec![2],
+        again: vec![3, 6],
+        invalidated: Arc::clone(&calls),
+        ..Told::default()
+    });
+    let mut sink = Recorder::default();
+    for tick in 0..6 {
+        if tick == 4 {
+            sink.answer = Some(Delivered::Lost);
+        }
+        pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+    }
+    assert_eq!(sink.voided, [2, 3, 4]);
+    // Frames 0 to 6 are pictures 0, 1, 2 (void), 3 (void), 3, 4 (void), 5.
+    pipeline.obey(&lost(4, 4)).unwrap();
+    assert_eq!(*calls.lock().unwrap(), [(3, 5)]);
+    for tick in 6..8 {
+        pipeline.tick(tick * TICK_NS, &mut sink).unwrap();
+    }
+    let marks: Vec<(u32, bool)> = (sink.units.iter())
+        .map(|(_, tag)| (tag.picture, tag.after_invalidation))
+        .collect();
+    assert_eq!(marks[marks.len() - 2..], [(6, true), (7, false)]);
+    assert_eq!(sink.voided, [2, 3, 4, 6]);
+    assert!(sink.begun.is_empty());
 }
 
 #[test]

@@ -8,6 +8,8 @@
 mod channel;
 mod ring;
 mod sink;
+#[cfg(test)]
+mod sink_tests;
 mod slots;
 mod sound;
 #[cfg(test)]
@@ -364,6 +366,7 @@ fn prepare(
         mastering,
         chroma_444: options.chroma_444,
         slices: options.slices,
+        parts: options.frame_parts.unwrap_or(false),
         max_reference_frames: options.max_reference_frames,
     };
     // the encoder first: it refuses at once, where a source may ask the user

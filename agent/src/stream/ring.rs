@@ -72,16 +72,17 @@ impl RingWriter {
         self.geometry.slot_size as usize
     }
 
-    /// Copy `bytes` to the beginning of a slot; false when slot or length are out of range.
-    pub fn write(&mut self, slot: u16, bytes: &[u8]) -> bool {
-        if slot >= self.geometry.slots || bytes.len() > self.slot_size() {
+    /// Copy `bytes` to a slot, `at` bytes behind its beginning; false when that is not all inside of it.
+    pub fn write(&mut self, slot: u16, at: usize, bytes: &[u8]) -> bool {
+        let end = at.checked_add(bytes.len());
+        if slot >= self.geometry.slots || end.is_none_or(|end| end > self.slot_size()) {
             return false;
         }
-        // SAFETY: slot and length are inside the mapping (checked above, its size is slots * slot_size, which did not
+        // SAFETY: slot, place and length are inside the mapping (checked above, its size is slots * slot_size, which did not
         // overflow); `bytes` cannot overlap it, because no reference into the mapping is ever handed out.
         #[expect(unsafe_code, reason = "the mapping is a raw pointer")]
         unsafe {
-            let start = self.base.add(usize::from(slot) * self.slot_size());
+            let start = self.base.add(usize::from(slot) * self.slot_size() + at);
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.as_ptr(), bytes.len());
         }
         true

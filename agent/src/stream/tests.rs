@@ -44,6 +44,7 @@ fn options() -> OpenStream {
         max_reference_frames: 0,
         lock_screen: None,
         outputs: None,
+        frame_parts: None,
     }
 }
 
@@ -370,10 +371,10 @@ fn a_ring_that_could_shrink_is_not_mapped() {
     let mut writer = RingWriter::map(&ring.agent_fd().unwrap(), GEOMETRY).unwrap();
     let mut back = Vec::new();
     for slot in 0..GEOMETRY.slots {
-        assert!(writer.write(slot, &[slot as u8 + 1; 1000]));
+        assert!(writer.write(slot, 0, &[slot as u8 + 1; 1000]));
     }
-    assert!(!writer.write(GEOMETRY.slots, b"outside"));
-    assert!(!writer.write(0, &vec![0; GEOMETRY.slot_size as usize + 1]));
+    assert!(!writer.write(GEOMETRY.slots, 0, b"outside"));
+    assert!(!writer.write(0, 1, &vec![0; GEOMETRY.slot_size as usize]));
     for slot in 0..GEOMETRY.slots {
         ring.read(slot, 1000, &mut back).unwrap();
         assert_eq!(back, vec![slot as u8 + 1; 1000]);

@@ -8,4 +8,5 @@ mod lent;
 mod life;
 mod pictures;
 mod program;
+mod slices;
 mod streams;

@@ -2,7 +2,7 @@
 
 use openh264::{decoder::Decoder, formats::YUVSource};
 use punktfunk_agent::{
-    encode::{Choice, EncodeError, Encoder, EncoderSettings, Kind, Tag},
+    encode::{Choice, EncodeError, Encoder, EncoderSettings, Kind, Parts, Tag},
     source::{
         self, Importable, Outputs, Painter, Picture, SourceRequest, gamescope::Inside,
         synthetic::counter,
@@ -95,6 +95,22 @@ impl Pictures {
     }
 
     fn unit(&mut self, tag: Tag) -> Option<(Vec<u8>, bool)> {
+        let unit = self.encoder.poll().unwrap()?;
+        assert_eq!(unit.tag, tag);
+        Some((unit.data.to_vec(), unit.key))
+    }
+
+    /// As [`Self::next`], with its slices as they come.
+    pub fn next_in_parts(&mut self, parts: &mut dyn Parts) -> Option<(Vec<u8>, bool)> {
+        let tag = Tag {
+            picture: self.number,
+            pts_ns: u64::from(self.number) * 16_666_667,
+            ..Tag::default()
+        };
+        self.number += 1;
+        self.painter.paint(&mut self.picture, tag.pts_ns);
+        let picture = Some(&self.picture);
+        self.encoder.submit_in_parts(picture, tag, parts).unwrap();
         let unit = self.encoder.poll().unwrap()?;
         assert_eq!(unit.tag, tag);
         Some((unit.data.to_vec(), unit.key))

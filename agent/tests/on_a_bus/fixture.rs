@@ -188,6 +188,7 @@ pub fn options() -> OpenStream {
         max_reference_frames: 0,
         lock_screen: None,
         outputs: None,
+        frame_parts: None,
     }
 }
 

@@ -12,6 +12,8 @@ mod counter_tests;
 mod header;
 mod packet;
 mod packetizer;
+#[cfg(test)]
+mod parts_tests;
 mod payload;
 mod plan;
 #[cfg(test)]
@@ -24,7 +26,7 @@ mod tests;
 pub use assembly::ReceivedFrame;
 pub use header::{FRAME_HEADER_LEN, FrameKind, HEADER_LEN, flags};
 pub use packet::Packet;
-pub use packetizer::{AccessUnit, Carried, Datagrams, Packetizer, PacketizerConfig};
+pub use packetizer::{AccessUnit, Begun, Carried, Datagrams, Packetizer, PacketizerConfig};
 pub use plan::{MAX_BLOCKS, MAX_UNPROTECTED_SHARDS, max_frame_len};
 pub use reassembler::{Outcome, Reassembler, ReassemblerConfig, ReceiveStats};
 pub use seal::{PacketOpener, PacketSeal, SEAL_LEN};

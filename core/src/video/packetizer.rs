@@ -1,4 +1,6 @@
 //! Access unit in, datagrams out.
+mod parts;
+
 use super::access_unit::Pieces;
 use super::header::{
     self, EOF, FIELDS_LEN, FRAME_HEADER_LEN, FrameKind, HEADER_LEN, MULTI_FEC, PIC, RTP_LEN, SOF,
@@ -8,6 +10,7 @@ use super::plan::{self, Block, Wishes};
 use super::seal::{PacketSeal, SEAL_LEN};
 use crate::fec::{CodeCache, Layout};
 use crate::{Error, Result, crypto::Key};
+pub use parts::Begun;
 use std::io::{self, IoSliceMut};
 
 /// Places that are given to a reader at a time.
@@ -73,7 +76,7 @@ pub struct Packetizer {
     packets: u32,
 }
 
-/// The datagrams of one frame: `bytes` is `count()` datagrams of `stride` bytes each, in sending order.
+/// The datagrams of one frame, or of a part of one: `bytes` is `count()` datagrams of `stride` bytes each, in sending order.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagrams<'a> {
     pub bytes: &'a [u8],
@@ -82,7 +85,7 @@ pub struct Datagrams<'a> {
     pub data: usize,
     /// Parity packets among them.
     pub parity: usize,
-    /// So many at the end may stay unsent, and the frame is whole all the same.
+    /// So many at the end may stay unsent, and what they protect is whole all the same.
     pub spare: usize,
     pub frame_index: u32,
 }
@@ -239,18 +242,34 @@ impl Packetizer {
             *place = block;
             count = count.saturating_add(1);
         }
-        let blocks = blocks.get(..count).unwrap_or_default();
-        let total: usize = blocks.iter().map(|b| b.total()).sum();
+        let frame_index = self.next_frame;
+        self.next_frame = self.next_frame.wrapping_add(1);
+        let run = Run {
+            blocks: blocks.get(..count).unwrap_or_default(),
+            number: 0,
+            last: u8::try_from(count.saturating_sub(1)).unwrap_or(0),
+            frame_index,
+            timestamp_90k: unit.timestamp_90k,
+        };
+        let mut payload = Payload::of(unit, self.payload, mark);
+        self.write(&run, &mut payload, &mut read)
+    }
+
+    /// The datagrams of some blocks of a frame, from the beginning of the buffer on.
+    fn write(
+        &mut self,
+        run: &Run<'_>,
+        payload: &mut Payload<'_>,
+        read: &mut impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<()>,
+    ) -> Result<Datagrams<'_>> {
+        let total: usize = run.blocks.iter().map(|b| b.total()).sum();
+        let data: usize = run.blocks.iter().map(|b| b.data).sum();
         let need = total.saturating_mul(self.stride);
         if self.buffer.len() < need {
             self.buffer.resize(need, 0);
         }
-        let frame_index = self.next_frame;
-        self.next_frame = self.next_frame.wrapping_add(1);
-        let mut payload = Payload::of(unit, self.payload, mark);
-        let last = u8::try_from(count.saturating_sub(1)).unwrap_or(0);
         let mut room = self.buffer.get_mut(..need).unwrap_or_default();
-        for (number, block) in (0u8..).zip(blocks) {
+        for (number, block) in (run.number..).zip(run.blocks) {
             let (bytes, rest) = room.split_at_mut(block.total().saturating_mul(self.stride));
             room = rest;
             let first = self.packets;
@@ -261,7 +280,7 @@ impl Packetizer {
                 .chunks_exact_mut(self.stride)
                 .filter_map(|d| d.get_mut(self.offset..));
             let packets = packets.take(block.data);
-            fill_data(packets, &mut payload, first, frame_index, &mut read)?;
+            fill_data(packets, payload, first, run.frame_index, read)?;
             if block.parity > 0 {
                 let layout = Layout {
                     stride: self.stride,
@@ -274,28 +293,38 @@ impl Packetizer {
             }
             let stamp = Stamp {
                 first,
-                timestamp: unit.timestamp_90k,
-                frame_index,
+                timestamp: run.timestamp_90k,
+                frame_index: run.frame_index,
                 block: number,
-                last,
+                last: run.last,
                 shape: *block,
             };
             for (k, datagram) in (0u32..).zip(bytes.chunks_exact_mut(self.stride)) {
                 stamp.put(k, datagram.get_mut(self.offset..).unwrap_or_default());
                 if let Some(seal) = &mut self.seal {
-                    seal.seal(datagram, frame_index);
+                    seal.seal(datagram, run.frame_index);
                 }
             }
         }
         Ok(Datagrams {
             bytes: self.buffer.get(..need).unwrap_or_default(),
             stride: self.stride,
-            data: packets,
-            parity: total.saturating_sub(packets),
-            spare: blocks.last().map_or(0, |block| block.parity),
-            frame_index,
+            data,
+            parity: total.saturating_sub(data),
+            spare: run.blocks.last().map_or(0, |block| block.parity),
+            frame_index: run.frame_index,
         })
     }
+}
+
+/// Blocks that follow each other in one frame.
+struct Run<'a> {
+    blocks: &'a [Block],
+    /// Of the first of them, and of the frame's last one.
+    number: u8,
+    last: u8,
+    frame_index: u32,
+    timestamp_90k: u32,
 }
 
 /// Writes the data packets as the parity covers them: everything that [`Stamp`] fills in later is zero.

@@ -18,11 +18,30 @@ impl<'a> Payload<'a> {
     /// The frame of `unit` for packets with `room` bytes of payload; `mark` goes into the bytes that clients skip.
     pub(super) fn of(unit: &'a AccessUnit<'_>, room: usize, mark: u16) -> Self {
         Self {
-            header: frame_header(unit, unit.len(), room, mark),
+            header: frame_header(unit, used(unit.len(), room), mark),
             now: &[],
             later: unit.data.as_slice(),
             unread: unit.unread,
             started: false,
+        }
+    }
+
+    /// The beginning of a frame whose length is not known yet: its last packet counts as full, which only AV1 would mind.
+    pub(super) fn beginning(unit: &'a AccessUnit<'_>, room: usize) -> Self {
+        Self {
+            header: frame_header(unit, room, 0),
+            ..Self::of(unit, room, 0)
+        }
+    }
+
+    /// `len` more bytes of a frame that has begun, all of them to be read.
+    pub(super) fn more(len: usize) -> Self {
+        Self {
+            header: [0; FRAME_HEADER_LEN],
+            now: &[],
+            later: &[],
+            unread: len,
+            started: true,
         }
     }
 
@@ -56,16 +75,15 @@ impl<'a> Payload<'a> {
     }
 }
 
-fn frame_header(
-    unit: &AccessUnit<'_>,
-    len: usize,
-    payload: usize,
-    mark: u16,
-) -> [u8; FRAME_HEADER_LEN] {
-    let used = match len.saturating_add(FRAME_HEADER_LEN).checked_rem(payload) {
+/// Bytes that a unit of `len` bytes uses of its last packet.
+fn used(len: usize, payload: usize) -> usize {
+    match len.saturating_add(FRAME_HEADER_LEN).checked_rem(payload) {
         None | Some(0) => payload,
         Some(rest) => rest,
-    };
+    }
+}
+
+fn frame_header(unit: &AccessUnit<'_>, used: usize, mark: u16) -> [u8; FRAME_HEADER_LEN] {
     let [l0, l1] = unit.latency_100us.to_le_bytes();
     let [u0, u1] = u16::try_from(used).unwrap_or(0).to_le_bytes();
     let [m0, m1] = mark.to_le_bytes();

@@ -44,14 +44,35 @@ pub(super) struct Wishes {
 pub(super) fn blocks(packets: usize, wishes: Wishes) -> impl Iterator<Item = Block> {
     let wanted = packets.div_ceil(wishes.max_data.clamp(1, largest_block(wishes.percent)));
     let data = packets.div_ceil(wanted.clamp(1, MAX_BLOCKS)).max(1);
-    let percent = (1..=wishes.percent)
-        .rev()
-        .find(|p| data <= largest_block(*p))
-        .unwrap_or(0);
+    let percent = percent_for(data, wishes.percent);
     (0..packets.div_ceil(data)).map(move |k| {
         let left = packets.saturating_sub(k.saturating_mul(data));
         protect(left.min(data), percent, usize::from(wishes.min_parity))
     })
+}
+
+/// Cuts `packets` data packets into exactly `count` blocks, the first ones larger by one where they are not equal: part of a frame whose
+/// number of blocks is told already. Each block holds one packet at least.
+pub(super) fn exactly(packets: usize, count: usize, wishes: Wishes) -> impl Iterator<Item = Block> {
+    let packets = packets.max(count);
+    let each = packets.checked_div(count).unwrap_or(0);
+    let larger = packets.checked_rem(count).unwrap_or(0);
+    (0..count).map(move |k| {
+        let data = each.saturating_add(usize::from(k < larger));
+        let percent = percent_for(data, wishes.percent);
+        protect(data, percent, usize::from(wishes.min_parity))
+    })
+}
+
+/// Most data packets of a block with all the parity that is wished.
+pub(super) fn largest_protected(wishes: Wishes) -> usize {
+    wishes.max_data.min(largest_block(wishes.percent))
+}
+
+/// The largest percentage up to `percent` at which so many data packets fit into one block.
+fn percent_for(data: usize, percent: u8) -> u8 {
+    let mut smaller = (1..=percent).rev();
+    smaller.find(|p| data <= largest_block(*p)).unwrap_or(0)
 }
 
 /// Most data shards of a block at `percent`, so that data and parity stay within 255.

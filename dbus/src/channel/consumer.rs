@@ -4,7 +4,7 @@
 use super::{
     Endpoint, FrameReady, Geometry, Violation,
     budget::Budget,
-    message::{FRAME_FLAGS, ToAgent, ToService},
+    message::{FRAME_FLAGS, FramePart, PARTS, ToAgent, ToService},
     socket::Received,
     wire::DecodeError,
 };
@@ -43,6 +43,8 @@ pub struct Consumer {
     limits: Limits,
     /// One for each slot: announced and not yet released.
     announced: Vec<bool>,
+    /// The frame that is announced in part, as it was last, and how many more parts it may have.
+    begun: Option<(FramePart, u8)>,
     next_frame: u64,
     next_audio: u64,
     last_pts_ns: u64,
@@ -65,6 +67,7 @@ impl Consumer {
             endpoint,
             limits,
             announced: vec![false; usize::from(limits.geometry.slots)],
+            begun: None,
             next_frame: 0,
             next_audio: 0,
             last_pts_ns: 0,
@@ -144,6 +147,14 @@ impl Consumer {
     fn check(&mut self, message: &ToService, now_ns: u64) -> Result<(), Violation> {
         match message {
             ToService::FrameReady(frame) => self.check_frame(frame, now_ns),
+            ToService::FramePart(part) => self.check_part(part, now_ns),
+            ToService::FrameAbandoned { seq } => {
+                let begun = self.begun.take();
+                let known = begun.is_some_and(|(part, _)| part.seq == *seq);
+                within(known, Violation::FrameParts(*seq))?;
+                self.next_frame = seq.wrapping_add(1);
+                Ok(())
+            }
             ToService::FrameComing => within(self.coming.take(now_ns), Violation::FrameRate),
             ToService::Audio { seq, opus } => self.check_audio(*seq, opus.len(), now_ns),
             ToService::State { .. }
@@ -154,6 +165,55 @@ impl Consumer {
     }
 
     fn check_frame(&mut self, frame: &FrameReady, now_ns: u64) -> Result<(), Violation> {
+        let latest_ns = now_ns.saturating_add(CLOCK_SLACK_NS);
+        let in_time = frame.capture_ns <= frame.encoded_ns && frame.encoded_ns <= latest_ns;
+        let last = FramePart {
+            slot: frame.slot,
+            seq: frame.seq,
+            len: frame.len,
+            parts: 0,
+            flags: frame.flags,
+            pts_ns: frame.pts_ns,
+            capture_ns: frame.capture_ns,
+        };
+        if let Some((begun, _)) = self.begun.take() {
+            self.follows(
+                &begun,
+                &FramePart {
+                    parts: begun.parts,
+                    ..last
+                },
+            )?;
+            within(in_time, Violation::TimeOrder)?;
+        } else {
+            self.begins(&last, in_time, now_ns)?;
+        }
+        self.next_frame = frame.seq.wrapping_add(1);
+        Ok(())
+    }
+
+    fn check_part(&mut self, part: &FramePart, now_ns: u64) -> Result<(), Violation> {
+        let contradicts = Violation::FrameParts(part.seq);
+        let left = match self.begun {
+            Some((begun, left)) => {
+                self.follows(&begun, part)?;
+                left
+            }
+            None => {
+                within(PARTS.contains(&part.parts), contradicts)?;
+                let latest_ns = now_ns.saturating_add(CLOCK_SLACK_NS);
+                self.begins(part, part.capture_ns <= latest_ns, now_ns)?;
+                part.parts.saturating_sub(1)
+            }
+        };
+        // The last of them is the whole frame.
+        let left = left.checked_sub(1).ok_or(contradicts)?;
+        self.begun = Some((*part, left));
+        Ok(())
+    }
+
+    /// The first word of a frame.
+    fn begins(&mut self, frame: &FramePart, in_time: bool, now_ns: u64) -> Result<(), Violation> {
         let Geometry { slots, slot_size } = self.limits.geometry;
         let slot = frame.slot;
         let announced = self
@@ -179,17 +239,19 @@ impl Consumer {
             Violation::TimeBackwards { last_ns, pts_ns },
         )?;
         let latest_ns = now_ns.saturating_add(CLOCK_SLACK_NS);
-        within(
-            frame.capture_ns <= frame.encoded_ns
-                && frame.encoded_ns <= latest_ns
-                && pts_ns <= latest_ns,
-            Violation::TimeOrder,
-        )?;
+        within(in_time && pts_ns <= latest_ns, Violation::TimeOrder)?;
         within(self.frames.take(now_ns), Violation::FrameRate)?;
         *announced = true;
-        self.next_frame = expected.wrapping_add(1);
         self.last_pts_ns = pts_ns;
         Ok(())
+    }
+
+    /// A later word of the same frame: nothing has changed but that there is more of it.
+    fn follows(&self, before: &FramePart, now: &FramePart) -> Result<(), Violation> {
+        let (len, slot_size) = (now.len, self.limits.geometry.slot_size);
+        within(len <= slot_size, Violation::FrameLength { len, slot_size })?;
+        let same = FramePart { len, ..*before } == *now && len > before.len;
+        within(same, Violation::FrameParts(now.seq))
     }
 
     fn check_audio(&mut self, got: u64, len: usize, now_ns: u64) -> Result<(), Violation> {

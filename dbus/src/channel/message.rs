@@ -42,11 +42,38 @@ pub struct FrameReady {
     pub encoded_ns: u64,
 }
 
+/// Fewest and most parts of a frame that is announced in parts.
+pub const PARTS: std::ops::RangeInclusive<u8> = 2..=4;
+
+/// The bytes of `slot` up to `len` are final, and end behind a slice; more of the frame follows. Only where the stream was opened with
+/// [`crate::open_stream::OpenStream::frame_parts`].
+///
+/// Of a frame there are at most `parts - 1` such messages, each with more bytes than the one before and the same in all other fields.
+/// [`FrameReady`] ends it, with more bytes again and the same slot, number, flags and times, or [`ToService::FrameAbandoned`] does; nothing
+/// of another frame comes in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramePart {
+    pub slot: u16,
+    pub seq: u64,
+    pub len: u32,
+    /// Into how many parts the frame is cut, one of [`PARTS`]. Fewer may be announced.
+    pub parts: u8,
+    pub flags: u32,
+    pub pts_ns: u64,
+    pub capture_ns: u64,
+}
+
 /// Agent to service.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ToService {
     FrameReady(FrameReady),
+    FramePart(FramePart),
+    /// The frame that was announced in part, which has this number, will never be whole: its number is used up, its slot is read no
+    /// further and comes back as any other.
+    FrameAbandoned {
+        seq: u64,
+    },
     /// A frame is about to be written, large enough for the writing to take as long as waking up: a reader that asks again at once
     /// need not be woken by [`ToService::FrameReady`]. Says nothing else; it may be left out, and no frame need follow.
     FrameComing,

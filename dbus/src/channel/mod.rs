@@ -21,7 +21,7 @@ pub mod violation;
 pub mod wire;
 
 pub use consumer::{Consumer, Event, Limits};
-pub use message::{FrameReady, ToAgent, ToService};
+pub use message::{FramePart, FrameReady, ToAgent, ToService};
 pub use producer::Producer;
 pub use ring::{Geometry, Ring};
 pub use socket::{Endpoint, Received};

@@ -4,7 +4,7 @@
 //! that a bug on that side ends in an error instead of a picture written over.
 use super::{
     Geometry,
-    message::{FrameReady, ToService},
+    message::{FramePart, FrameReady, ToService},
 };
 
 /// The service released a slot that the agent does not have out.
@@ -95,6 +95,27 @@ impl Producer {
             capture_ns,
             encoded_ns,
         })
+    }
+
+    /// The first `written.len` bytes of the slot are what they will be, of a frame in so many parts: the message that says so.
+    pub fn part(&self, reserved: &Reserved, written: Written, parts: u8) -> ToService {
+        ToService::FramePart(FramePart {
+            slot: reserved.slot,
+            seq: self.next_frame,
+            len: written.len,
+            parts,
+            flags: written.flags,
+            pts_ns: written.pts_ns,
+            capture_ns: written.capture_ns,
+        })
+    }
+
+    /// The frame that was announced in part will never be whole: the message that says so. The slot comes back as any other.
+    pub fn abandon(&mut self, reserved: Reserved) -> ToService {
+        self.set(reserved.slot, Slot::Announced);
+        let seq = self.next_frame;
+        self.next_frame = seq.wrapping_add(1);
+        ToService::FrameAbandoned { seq }
     }
 
     /// Nothing was written: the slot is free again.

@@ -43,6 +43,10 @@ pub enum Violation {
     /// Found when the frame is sent, not when it is announced: the bytes are read once.
     #[error("an access unit that no client can use: {0}")]
     AccessUnit(AccessUnitError),
+    #[error(
+        "frame {0} is announced in parts that contradict each other, or ends as none that has begun"
+    )]
+    FrameParts(u64),
 }
 
 impl Violation {
@@ -67,6 +71,7 @@ impl Violation {
             Self::Text => "PF-V16",
             Self::MessageRate => "PF-V17",
             Self::AccessUnit(_) => "PF-V18",
+            Self::FrameParts(_) => "PF-V19",
         }
     }
 }

@@ -2,8 +2,8 @@
 //! type, then (audio, text, input) the rest of the datagram. A datagram that is one byte too long or too short
 //! is refused: there is one encoding for each message.
 use super::message::{
-    AgentStats, FrameReady, Held, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState, ToAgent,
-    ToService,
+    AgentStats, FramePart, FrameReady, Held, MAX_AUDIO, MAX_MESSAGE, MAX_REASON, SourceState,
+    ToAgent, ToService,
 };
 use punktfunk_core::control::HdrMetadata;
 
@@ -17,6 +17,8 @@ const FAILED: u16 = 4;
 const STATS: u16 = 5;
 const HDR: u16 = 6;
 const FRAME_COMING: u16 = 7;
+const FRAME_PART: u16 = 8;
+const FRAME_ABANDONED: u16 = 9;
 const SLOT_FREE: u16 = 0x101;
 const IDR: u16 = 0x102;
 const INVALIDATE_REFS: u16 = 0x103;
@@ -167,6 +169,21 @@ impl ToService {
                 out.put_u64s([frame.pts_ns, frame.capture_ns, frame.encoded_ns])?;
                 Ok(out)
             }
+            Self::FramePart(part) => {
+                let mut out = Datagram::new(FRAME_PART);
+                out.put(&part.slot.to_le_bytes())?;
+                out.put_u64s([part.seq])?;
+                out.put(&part.len.to_le_bytes())?;
+                out.put(&[part.parts])?;
+                out.put(&part.flags.to_le_bytes())?;
+                out.put_u64s([part.pts_ns, part.capture_ns])?;
+                Ok(out)
+            }
+            Self::FrameAbandoned { seq } => {
+                let mut out = Datagram::new(FRAME_ABANDONED);
+                out.put_u64s([*seq])?;
+                Ok(out)
+            }
             Self::FrameComing => Ok(Datagram::new(FRAME_COMING)),
             Self::Audio { seq, opus } => {
                 if opus.is_empty() || opus.len() > MAX_AUDIO {
@@ -233,6 +250,25 @@ impl ToService {
                     encoded_ns: reader.u64()?,
                 };
                 reader.end(Self::FrameReady(frame))
+            }
+            FRAME_PART => {
+                let part = FramePart {
+                    slot: reader.u16()?,
+                    seq: reader.u64()?,
+                    len: reader.u32()?,
+                    parts: {
+                        let [parts] = reader.array()?;
+                        parts
+                    },
+                    flags: reader.u32()?,
+                    pts_ns: reader.u64()?,
+                    capture_ns: reader.u64()?,
+                };
+                reader.end(Self::FramePart(part))
+            }
+            FRAME_ABANDONED => {
+                let seq = reader.u64()?;
+                reader.end(Self::FrameAbandoned { seq })
             }
             FRAME_COMING => reader.end(Self::FrameComing),
             AUDIO => {

@@ -126,6 +126,7 @@ async fn a_stream_asked_of_an_agent_that_goes_away_fails_at_once() {
         max_reference_frames: 0,
         lock_screen: None,
         outputs: None,
+        frame_parts: None,
     };
     let asked = handle.open_stream(options, null(), null());
     handle.end();

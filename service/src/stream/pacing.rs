@@ -90,6 +90,18 @@ impl Pacer {
         loss_permille: u32,
         start_ns: u64,
     ) -> Schedule {
+        self.schedule_within(self.window_ns, count, stride, loss_permille, start_ns)
+    }
+
+    /// As [`Pacer::schedule`], spread over another time at most.
+    fn schedule_within(
+        &self,
+        window_ns: u64,
+        count: usize,
+        stride: usize,
+        loss_permille: u32,
+        start_ns: u64,
+    ) -> Schedule {
         let care = CARE.iter().find(|care| loss_permille >= care.loss_permille);
         let (step_ns, min_burst, slower) = care.map_or((400_000, MIN_BURST, 1), |care| {
             (care.step_ns, care.min_burst, care.slower)
@@ -101,7 +113,7 @@ impl Pacer {
             .saturating_mul(1_000_000_000)
             .checked_div(self.bytes_per_second)
             .unwrap_or(u64::MAX);
-        let spread_ns = at_rate.min(self.window_ns);
+        let spread_ns = at_rate.min(window_ns);
         // To the nearest: a frame that takes little more than a step leaves whole.
         let by_time = spread_ns
             .saturating_add(step_ns / 2)
@@ -116,6 +128,60 @@ impl Pacer {
             step_ns: spread_ns.checked_div(bursts).unwrap_or(0),
             end_ns: start_ns.saturating_add(spread_ns),
         }
+    }
+}
+
+/// The window of one frame that leaves in parts: it has one as any other, which begins with its first part and is shared among them. A part
+/// that comes late in it, or behind it, has its share all the same, or it would leave at line rate; and none begins before the time of the
+/// one in front of it is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// Of the frame, and those to come.
+    parts: u64,
+    left: u64,
+    /// When the window ends, and when the next burst may leave.
+    until_ns: Option<u64>,
+    free_ns: u64,
+}
+
+impl Spread {
+    /// Of a frame in so many parts, at least 1.
+    pub fn over(parts: u8) -> Self {
+        let parts = u64::from(parts.max(1));
+        Self {
+            parts,
+            left: parts,
+            until_ns: None,
+            free_ns: 0,
+        }
+    }
+
+    /// The next part is all that is left of the frame.
+    pub fn ends(&mut self) {
+        self.left = 1;
+    }
+
+    /// The next part's packets, as for [`Pacer::schedule`]; they are there at `now_ns`.
+    pub fn schedule(
+        &mut self,
+        pacer: &Pacer,
+        count: usize,
+        stride: usize,
+        loss_permille: u32,
+        now_ns: u64,
+    ) -> Schedule {
+        let start_ns = now_ns.max(self.free_ns);
+        let until_ns = self
+            .until_ns
+            .get_or_insert(start_ns.saturating_add(pacer.window_ns));
+        let left_ns = until_ns.saturating_sub(start_ns);
+        let even_ns = left_ns.checked_div(self.left).unwrap_or(left_ns);
+        let share_ns = pacer.window_ns.checked_div(self.parts).unwrap_or(0);
+        let window_ns = even_ns.max(share_ns);
+        let schedule = pacer.schedule_within(window_ns, count, stride, loss_permille, start_ns);
+        self.left = self.left.saturating_sub(1).max(1);
+        self.free_ns = schedule.end_ns;
+        schedule
     }
 }
 
@@ -231,6 +297,46 @@ mod tests {
         assert_eq!(schedule.due(MS / 3), 60);
         assert_eq!(schedule.due(MS / 2 + MS / 8), 60);
         assert_eq!(schedule.due(u64::MAX), 90);
+    }
+
+    #[test]
+    fn the_parts_of_a_frame_share_one_window_and_keep_one_pace() {
+        // 30 packets of 1000 bytes at 720 Mbit/s take a third of a millisecond.
+        let pacer = Pacer::new(60, 720, 46);
+        let mut spread = Spread::over(3);
+        let first = spread.schedule(&pacer, 60, 1000, 0, MS);
+        assert_eq!(first, pacer.schedule(60, 1000, 0, MS));
+        // One that is there at once waits until the time of those before it is over, and no longer.
+        let second = spread.schedule(&pacer, 60, 1000, 0, MS);
+        assert_eq!(second.start_ns, first.end_ns);
+        let third = spread.schedule(&pacer, 60, 1000, 0, 6 * MS);
+        assert_eq!(third.start_ns, 6 * MS);
+
+        // However large, all of them are over when the frame's window is, as long as they come in time,
+        let slow = Pacer::new(100, 1, 46);
+        let mut spread = Spread::over(3);
+        let mut end = 0;
+        for _ in 0..3 {
+            let part = spread.schedule(&slow, 100, 1000, 0, 0);
+            assert_eq!((part.start_ns, part.end_ns()), (end, end + 2_500_000));
+            end = part.end_ns();
+        }
+        // what is left at once has all that is left of it,
+        let mut spread = Spread::over(4);
+        spread.schedule(&slow, 100, 1000, 0, 0);
+        spread.ends();
+        assert_eq!(spread.schedule(&slow, 300, 1000, 0, 0).end_ns(), 7_500_000);
+        // and a late one has its share of a window instead of a burst.
+        let mut spread = Spread::over(2);
+        spread.schedule(&slow, 100, 1000, 0, 0);
+        let late = spread.schedule(&slow, 100, 1000, 0, 9 * MS);
+        assert_eq!((late.start_ns, late.end_ns()), (9 * MS, 9 * MS + 3_750_000));
+        // A frame of one part is as it always was.
+        let mut whole = Spread::over(1);
+        assert_eq!(
+            whole.schedule(&slow, 100, 1000, 0, 5),
+            slow.schedule(100, 1000, 0, 5)
+        );
     }
 
     #[test]

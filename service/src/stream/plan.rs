@@ -178,6 +178,7 @@ pub(super) fn request(setup: &StreamSetup, config: &Config) -> OpenStream {
                 .any(|word| word == PERMISSION_UNLOCK),
         ),
         outputs: Some(config.outputs.clone()),
+        frame_parts: Some(true),
     }
 }
 

@@ -37,6 +37,9 @@ counters! {
     rearranged,
     /// Frames that show the last captured picture again.
     repeated,
+    /// Frames that began to leave with their first slices, before the last ones were there; and those whose end never came.
+    frames_in_parts,
+    frames_cut_short,
     /// Frames that came before the client's address was known, or before the first key frame after that.
     dropped_before_ping,
     /// Frames that the wire cannot carry.

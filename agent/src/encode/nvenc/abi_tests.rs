@@ -59,7 +59,7 @@ fn every_structure_lies_as_in_the_header() {
     same!(Picture, NV_ENC_PIC_PARAMS: flags = encodePicFlags, frame_index = frameIdx, time_stamp = inputTimeStamp,
         input = inputBuffer, output = outputBitstream, format = bufferFmt, picture_struct = pictureStruct,
         picture_type = pictureType, codec = codecPicParams, reserved4 = reserved4);
-    same!(LockBitstream, NV_ENC_LOCK_BITSTREAM: output = outputBitstream, size = bitstreamSizeInBytes,
+    same!(LockBitstream, NV_ENC_LOCK_BITSTREAM: slice_offsets = sliceOffsets, num_slices = numSlices, output = outputBitstream, size = bitstreamSizeInBytes,
         time_stamp = outputTimeStamp, bytes = bitstreamBufferPtr, picture_type = pictureType, stats = outputStatsPtr);
     same!(FunctionList, NV_ENCODE_API_FUNCTION_LIST: get_codec_count = nvEncGetEncodeGUIDCount, get_codecs = nvEncGetEncodeGUIDs,
         get_formats = nvEncGetInputFormats, get_caps = nvEncGetEncodeCaps, initialize = nvEncInitializeEncoder,
@@ -126,4 +126,27 @@ fn versions_and_identifiers_are_the_headers() {
     same(abi::PROFILE_HEVC_FREXT, sdk::NV_ENC_HEVC_PROFILE_FREXT_GUID);
     same(abi::PROFILE_AV1_MAIN, sdk::NV_ENC_AV1_PROFILE_MAIN_GUID);
     same(abi::PRESET_P1, sdk::NV_ENC_PRESET_P1_GUID);
+}
+
+#[test]
+fn the_bits_for_slices_are_the_headers() {
+    let flags = |set: fn(&mut sdk::NV_ENC_INITIALIZE_PARAMS)| {
+        // SAFETY: numbers and pointers; nothing of it is read but what was set.
+        let mut params: sdk::NV_ENC_INITIALIZE_PARAMS = unsafe { std::mem::zeroed() };
+        set(&mut params);
+        // SAFETY: of the size and layout that the test above compares.
+        unsafe { (&raw const params).cast::<abi::Initialize>().read() }.flags
+    };
+    assert_eq!(
+        flags(|params| params.set_reportSliceOffsets(1)),
+        abi::REPORT_SLICE_OFFSETS
+    );
+    assert_eq!(
+        flags(|params| params.set_enableSubFrameWrite(1)),
+        abi::ENABLE_SUB_FRAME_WRITE
+    );
+    assert_eq!(
+        abi::CAP_SUB_FRAME_READBACK,
+        sdk::NV_ENC_CAPS::NV_ENC_CAPS_SUPPORT_SUBFRAME_READBACK as u32
+    );
 }

@@ -39,6 +39,8 @@ pub struct Capabilities {
     pub invalidation: bool,
     pub dynamic_bitrate: bool,
     pub custom_vbv: bool,
+    /// Slices can be read while the rest of the picture is encoded.
+    pub sub_frames: bool,
     /// Formats of pictures that go in.
     formats: Vec<u32>,
 }
@@ -69,6 +71,7 @@ impl Capabilities {
             invalidation: can(abi::CAP_INVALIDATION)?,
             dynamic_bitrate: can(abi::CAP_DYNAMIC_BITRATE)?,
             custom_vbv: can(abi::CAP_CUSTOM_VBV)?,
+            sub_frames: can(abi::CAP_SUB_FRAME_READBACK)?,
             formats: formats(driver, session, codec)?,
         };
         // no client knows H.264 with 10 bits

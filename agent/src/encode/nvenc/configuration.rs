@@ -18,6 +18,8 @@ const MAX_REFERENCES: u32 = 16;
 const MAX_REFERENCES_AV1: u32 = 8;
 /// Slices that make sense.
 const MAX_SLICES: u32 = 32;
+/// As many as a frame has FEC blocks on the wire.
+const MAX_PARTS: u32 = 4;
 /// kbit/s that 32-bit fields of bits a second hold.
 const MAX_KBPS: u32 = 4_000_000;
 
@@ -36,6 +38,8 @@ pub struct Plan {
     pub mastering: Option<HdrMetadata>,
     pub chroma_444: bool,
     pub slices: u32,
+    /// In how many parts an access unit is handed out while it is encoded; 1 = whole.
+    pub parts: u8,
     /// Pictures that stay referable.
     pub references: u32,
     custom_vbv: bool,
@@ -52,6 +56,8 @@ impl Plan {
             (true, 0) => REFERENCES,
             (true, limit) => limit.min(REFERENCES).min(most),
         };
+        let slices = settings.slices.clamp(1, MAX_SLICES);
+        let in_parts = settings.parts && card.sub_frames && card.codec != Codec::Av1;
         let mastering = settings.mastering.filter(|_| settings.hdr);
         let space = match mastering {
             Some(_) => ColourSpace::Bt2020,
@@ -70,7 +76,12 @@ impl Plan {
             hdr: settings.hdr,
             mastering,
             chroma_444: settings.chroma_444,
-            slices: settings.slices.clamp(1, MAX_SLICES),
+            slices,
+            parts: if in_parts {
+                slices.min(MAX_PARTS) as u8
+            } else {
+                1
+            },
             references,
             custom_vbv: card.custom_vbv,
         }
@@ -217,6 +228,10 @@ impl Plan {
             frame_rate_num: self.fps,
             frame_rate_den: 1,
             enable_ptd: 1,
+            flags: match self.parts {
+                1 => 0,
+                _ => abi::REPORT_SLICE_OFFSETS | abi::ENABLE_SUB_FRAME_WRITE,
+            },
             config,
             max_width: self.width,
             max_height: self.height,

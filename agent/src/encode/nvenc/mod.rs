@@ -21,12 +21,13 @@ mod library;
 mod metadata;
 mod references;
 mod session;
+mod slices;
 mod surface;
 
 pub use capabilities::{Capabilities, Card};
 pub use error::{DriverVersion, NvencError};
 
-use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Tag, lost::Lost};
+use super::{AccessUnit, Codec, EncodeError, Encoder, EncoderSettings, Parts, Tag, lost::Lost};
 use crate::{
     convert::{Converter, Layout},
     source::{Dmabuf, DmabufFormat, Picture},
@@ -36,6 +37,7 @@ use cuda::Context;
 use library::Driver;
 use references::References;
 use session::Session;
+use slices::{Whole, is_key};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub const NAME: &str = "nvenc";
@@ -150,7 +152,13 @@ impl Nvenc {
     }
 
     /// Encode the last picture, or one that is lent.
-    fn encode(&mut self, tag: Tag, lent: Option<&Dmabuf>) -> Result<(), EncodeError> {
+    fn encode(
+        &mut self,
+        tag: Tag,
+        lent: Option<&Dmabuf>,
+        parts: &mut dyn Parts,
+    ) -> Result<(), EncodeError> {
+        let codec = self.plan.codec;
         // the second time with a device that was opened anew
         for _ in 0..2 {
             if self.session.is_none() && !self.reopen()? {
@@ -164,10 +172,15 @@ impl Nvenc {
                 None => session.bring(),
             };
             let key = self.keyframe_wanted;
+            let mut told = None;
+            let mut early = |data: &[u8], of| {
+                let key = *told.get_or_insert_with(|| is_key(codec, data));
+                parts.part(&AccessUnit { data, key, tag }, of);
+            };
             let result = match brought {
                 Ok(true) => {
                     let stamp = self.references.next_stamp();
-                    session.encode(stamp, key, &mut self.output)
+                    session.encode(stamp, key, &mut self.output, &mut early)
                 }
                 // what was imported went with the device: the next picture brings the screen back
                 Ok(false) => return Ok(()),
@@ -184,12 +197,23 @@ impl Nvenc {
             match result {
                 Ok(encoded) => {
                     self.lost.encoded();
+                    let key = told.unwrap_or(encoded.key);
+                    if !encoded.continues {
+                        tracing::warn!(
+                            "the driver took back slices that it had given: pictures come whole from now on"
+                        );
+                        parts.void();
+                        self.plan.parts = 1;
+                    }
                     self.keyframe_wanted = false;
-                    self.references.encoded(tag.picture, encoded.key);
-                    self.ready = (!self.output.is_empty()).then_some((tag, encoded.key));
+                    self.references.encoded(tag.picture, key);
+                    self.ready = (!self.output.is_empty()).then_some((tag, key));
                     return Ok(());
                 }
-                Err(error) if error.lost_device() => self.lose(&error)?,
+                Err(error) if error.lost_device() => {
+                    parts.void();
+                    self.lose(&error)?;
+                }
                 Err(error) => return Err(failed("encode a picture")(error)),
             }
         }
@@ -242,8 +266,27 @@ impl Encoder for Nvenc {
     }
 
     fn submit(&mut self, picture: &Picture, tag: Tag) -> Result<(), EncodeError> {
+        self.submit_in_parts(Some(picture), tag, &mut Whole)
+    }
+
+    fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
+        self.submit_in_parts(None, tag, &mut Whole)
+    }
+
+    fn submit_in_parts(
+        &mut self,
+        picture: Option<&Picture>,
+        tag: Tag,
+        parts: &mut dyn Parts,
+    ) -> Result<(), EncodeError> {
+        let Some(picture) = picture else {
+            return match self.filled {
+                true => self.encode(tag, None, parts),
+                false => Ok(()),
+            };
+        };
         if let Some(dmabuf) = &picture.dmabuf {
-            self.encode(tag, Some(dmabuf))?;
+            self.encode(tag, Some(dmabuf), parts)?;
             self.filled = true;
             return Ok(());
         }
@@ -257,14 +300,7 @@ impl Encoder for Nvenc {
             session.written();
         }
         self.filled = true;
-        self.encode(tag, None)
-    }
-
-    fn submit_again(&mut self, tag: Tag) -> Result<(), EncodeError> {
-        if self.filled {
-            self.encode(tag, None)?;
-        }
-        Ok(())
+        self.encode(tag, None, parts)
     }
 
     fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {

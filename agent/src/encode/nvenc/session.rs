@@ -1,6 +1,6 @@
 //! One encode session: opened on a context, set up for a stream, one picture at a time in and out.
 //!
-//! A picture is encoded and its bitstream fetched in one call: nothing is ever under way between two calls, which is the
+//! A picture is encoded and its bitstream fetched in one call, which may hand out slices meanwhile: nothing is ever under way between two calls, which is the
 //! lowest latency there is and makes tearing down simple. All calls come from the thread that owns the encoder.
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     import::Importer,
     library::Driver,
     metadata::{self, Metadata},
+    slices::Slices,
     surface::{Shape, Surface},
 };
 use crate::source::{Dmabuf, DmabufFormat};
@@ -105,6 +106,8 @@ impl Drop for Opened {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoded {
     pub key: bool,
+    /// What was handed out early is the beginning of it.
+    pub continues: bool,
 }
 
 /// An encoder that takes pictures.
@@ -114,6 +117,8 @@ pub struct Session {
     importer: Option<Importer>,
     bitstream: *mut c_void,
     plan: Plan,
+    /// Where slices are handed out.
+    slices: Option<Slices>,
     /// Goes with every key frame.
     metadata: Vec<Metadata>,
     /// Nothing was encoded yet: the next picture is a key frame unasked.
@@ -175,6 +180,7 @@ impl Session {
             bitstream: create.buffer,
             metadata: metadata::of(plan.codec, plan.mastering.as_ref()),
             fresh: true,
+            slices: Slices::of(&plan),
             plan,
             config,
             opened,
@@ -233,7 +239,8 @@ impl Session {
         }
     }
 
-    /// Encode the picture on the card under a time stamp; `unit` becomes its access unit.
+    /// Encode the picture on the card under a time stamp; `unit` becomes its access unit. `early` gets its beginning, and into how
+    /// many parts it is cut, whenever one more of these is final.
     ///
     /// # Errors
     /// What the driver says.
@@ -242,6 +249,7 @@ impl Session {
         stamp: u64,
         idr: bool,
         unit: &mut Vec<u8>,
+        early: &mut dyn FnMut(&[u8], u8),
     ) -> Result<Encoded, NvencError> {
         let (shape, pitch) = (self.surface.shape, self.surface.pitch());
         let mut picture = Picture {
@@ -266,6 +274,8 @@ impl Session {
             metadata::attach(self.plan.codec, &mut payloads, &mut picture.codec);
         }
         let (driver, handle) = (self.opened.driver(), self.opened.handle());
+        // taken out, as the rest of the session is looked at meanwhile
+        let mut slices = self.slices.take();
         let encoded = self.surface.mapped(&self.opened, |input| {
             picture.input = input;
             let mut status = BUSY;
@@ -279,33 +289,51 @@ impl Session {
                 thread::sleep(BUSY_PAUSE);
             }
             driver.call(handle, "encoding a picture", status)?;
-            self.fetch(unit)
-        })?;
+            if let Some(slices) = &mut slices {
+                slices.watch(driver, handle, self.bitstream, unit, early)?;
+            }
+            self.fetch(unit, slices.as_mut())
+        });
+        self.slices = slices;
+        let encoded = encoded?;
+        self.slices.take_if(|_| !encoded.continues);
         self.fresh = false;
         Ok(encoded)
     }
 
-    fn fetch(&self, unit: &mut Vec<u8>) -> Result<Encoded, NvencError> {
+    fn fetch(
+        &self,
+        unit: &mut Vec<u8>,
+        mut slices: Option<&mut Slices>,
+    ) -> Result<Encoded, NvencError> {
         let (driver, handle) = (self.opened.driver(), self.opened.handle());
+        // a driver that was told to report places may do so whether they are looked at or not
+        let slice_offsets = (slices.as_mut()).map_or(ptr::null_mut(), |slices| slices.offsets());
         let mut lock = LockBitstream {
             version: abi::LOCK_BITSTREAM_VERSION,
             output: self.bitstream,
+            slice_offsets,
             ..LockBitstream::zeroed()
         };
         // SAFETY: the structure is of the version it says; the call waits for the picture.
         let status = unsafe { (driver.nvenc.lock_bitstream)(handle, &raw mut lock) };
         driver.call(handle, "fetching a picture", status)?;
-        unit.clear();
         let size = lock.size as usize;
-        if size <= MAX_UNIT && !lock.bytes.is_null() {
+        let bytes: &[u8] = if size <= MAX_UNIT && !lock.bytes.is_null() {
             // SAFETY: the driver says that so many bytes lie there until the buffer is unlocked.
-            unit.extend_from_slice(unsafe { slice::from_raw_parts(lock.bytes.cast::<u8>(), size) });
-        }
+            unsafe { slice::from_raw_parts(lock.bytes.cast::<u8>(), size) }
+        } else {
+            &[]
+        };
+        let continues = slices.is_none_or(|slices| slices.continue_in(unit, bytes));
+        unit.clear();
+        unit.extend_from_slice(bytes);
         // SAFETY: locked above.
         let status = unsafe { (driver.nvenc.unlock_bitstream)(handle, self.bitstream) };
         driver.call(handle, "releasing a picture", status)?;
         Ok(Encoded {
             key: lock.picture_type == abi::PICTURE_TYPE_IDR,
+            continues,
         })
     }
 

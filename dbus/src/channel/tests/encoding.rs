@@ -18,6 +18,17 @@ fn to_service() -> impl Strategy<Value = ToService> {
             encoded_ns: f.6,
         })
     });
+    let part = any::<(u16, u64, u32, u8, u32, u64, u64)>().prop_map(|f| {
+        ToService::FramePart(FramePart {
+            slot: f.0,
+            seq: f.1,
+            len: f.2,
+            parts: f.3,
+            flags: f.4,
+            pts_ns: f.5,
+            capture_ns: f.6,
+        })
+    });
     let audio = (
         any::<u64>(),
         proptest::collection::vec(any::<u8>(), 1..=MAX_AUDIO),
@@ -54,6 +65,8 @@ fn to_service() -> impl Strategy<Value = ToService> {
     });
     prop_oneof![
         frame,
+        part,
+        any::<u64>().prop_map(|seq| ToService::FrameAbandoned { seq }),
         audio,
         state,
         failed,

@@ -2,6 +2,7 @@
 mod encoding;
 mod hostile;
 mod model;
+mod parts;
 
 use super::*;
 use std::{

@@ -7,7 +7,8 @@ use std::{collections::VecDeque, fs::File, os::unix::fs::FileExt};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Produce { len: u16, fill: u8 },
+    Produce { len: u16, fill: u8, parts: u8 },
+    Abandon,
     Cancel,
     Audio(u8),
     Receive,
@@ -17,7 +18,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (1u16..=4096, any::<u8>()).prop_map(|(len, fill)| Step::Produce { len, fill }),
+        3 => (1u16..=4096, any::<u8>(), 1u8..=4).prop_map(|(len, fill, parts)| Step::Produce { len, fill, parts }),
+        1 => Just(Step::Abandon),
         1 => Just(Step::Cancel),
         1 => any::<u8>().prop_map(Step::Audio),
         3 => Just(Step::Receive),
@@ -35,6 +37,8 @@ struct Pair {
     clock_ns: u64,
     /// announced and not received
     expected: VecDeque<(usize, u8)>,
+    /// slots of frames that were begun and given up, among the expected
+    begun: VecDeque<u16>,
     /// received and not released
     held: VecDeque<u16>,
     /// released and not heard
@@ -53,6 +57,7 @@ impl Pair {
             consumer: Consumer::new(Arc::new(Endpoint::new(service)), LIMITS),
             clock_ns: SECOND,
             expected: VecDeque::new(),
+            begun: VecDeque::new(),
             held: VecDeque::new(),
             unheard: 0,
         }
@@ -61,7 +66,8 @@ impl Pair {
     fn run(&mut self, step: Step) {
         self.clock_ns += SECOND / 60;
         match step {
-            Step::Produce { len, fill } => self.produce(len.into(), fill),
+            Step::Produce { len, fill, parts } => self.produce(len.into(), fill, parts),
+            Step::Abandon => self.abandon(),
             Step::Cancel => {
                 if let Some(slot) = self.producer.reserve() {
                     self.producer.cancel(slot);
@@ -88,7 +94,28 @@ impl Pair {
         }
     }
 
-    fn produce(&mut self, len: u32, fill: u8) {
+    /// A frame that is begun and given up: its slot comes back through the reader's hands.
+    fn abandon(&mut self) {
+        let Some(slot) = self.producer.reserve() else {
+            return;
+        };
+        let begun = Written {
+            len: 1,
+            flags: 0,
+            pts_ns: self.clock_ns,
+            capture_ns: self.clock_ns,
+            encoded_ns: self.clock_ns,
+        };
+        let number = slot.slot();
+        let part = self.producer.part(&slot, begun, 2);
+        assert!(self.agent.send_to_service(&part).unwrap());
+        let abandoned = self.producer.abandon(slot);
+        assert!(self.agent.send_to_service(&abandoned).unwrap());
+        self.expected.push_back((0, 0));
+        self.begun.push_back(number);
+    }
+
+    fn produce(&mut self, len: u32, fill: u8, parts: u8) {
         let Some(slot) = self.producer.reserve() else {
             let out = self.expected.len() + self.held.len() + self.unheard;
             assert_eq!(out, usize::from(GEOMETRY.slots), "a slot was lost");
@@ -104,6 +131,14 @@ impl Pair {
             capture_ns: self.clock_ns - 1,
             encoded_ns: self.clock_ns,
         };
+        // In equal steps, the last one being the announcement of the whole.
+        for part in 1..u32::from(parts) {
+            let len = len * part / u32::from(parts);
+            if len > 0 && parts as u32 <= written.len {
+                let part = self.producer.part(&slot, Written { len, ..written }, parts);
+                assert!(self.agent.send_to_service(&part).unwrap());
+            }
+        }
         let announcement = self.producer.announce(slot, written);
         assert!(self.agent.send_to_service(&announcement).unwrap());
         self.expected.push_back((bytes.len(), fill));
@@ -117,6 +152,10 @@ impl Pair {
                 let (len, fill) = self.expected.pop_front().unwrap();
                 assert_eq!(bytes, vec![fill; len]);
                 self.held.push_back(frame.slot);
+            }
+            Event::Message(ToService::FrameAbandoned { .. }) => {
+                assert_eq!(self.expected.pop_front(), Some((0, 0)));
+                self.held.push_back(self.begun.pop_front().unwrap());
             }
             Event::Message(_) => {}
             Event::Empty => assert!(self.expected.is_empty()),

@@ -1,8 +1,11 @@
 //! What comes in: the agent's messages, commands, and the sockets that they bring.
 mod answers;
+mod frames;
 
 use super::{
-    Command, Feed, Over, VideoSender, kind, now_ns,
+    Command, Feed, Over, VideoSender,
+    incoming::Frames,
+    kind, now_ns,
     orders::{Message, Orders},
 };
 use crate::{
@@ -23,7 +26,6 @@ use nix::{
 use punktfunk_core::{audio::AudioPacketizer, control::HostMessage, video::FrameKind};
 use punktfunk_dbus::channel::{FrameReady, Ring, ToAgent, ToService, Violation, consumer::Event};
 use std::{
-    collections::VecDeque,
     os::fd::AsFd,
     sync::{
         Arc,
@@ -53,8 +55,7 @@ pub(super) struct Inlet {
     control_up: bool,
     /// Nothing was sent yet: only a key frame may be.
     needs_key_frame: bool,
-    /// Announced and waiting for their turn; the ring bounds them.
-    frames: VecDeque<FrameReady>,
+    frames: Frames,
     adaptation: Adaptation,
     orders: Orders,
     /// The agent has another CPU to write on while this thread asks for the frame.
@@ -81,34 +82,11 @@ impl Inlet {
             audio_socket: None,
             control_up: false,
             needs_key_frame: true,
-            frames: VecDeque::new(),
+            frames: Frames::default(),
             adaptation,
             orders: Orders::default(),
             may_stay_awake: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
         }
-    }
-
-    /// The next frame to send. Frames that nobody can use yet are released and counted here.
-    pub(super) fn next_frame(&mut self) -> Result<Option<FrameReady>, Over> {
-        while let Some(frame) = self.frames.pop_front() {
-            let restart = restart(kind(frame.flags));
-            let key = restart == Some(Restart::Key);
-            let recovery = self.feed.as_mut().map(|feed| &mut feed.recovery);
-            if recovery.is_some_and(|recovery| recovery.announced(restart)) {
-                add(&self.link.statistics().rfi_unanswered, 1);
-                add(&self.link.statistics().rfi_by_idr, 1);
-            }
-            if self.ready() && (key || !self.needs_key_frame) {
-                self.needs_key_frame = false;
-                return Ok(Some(frame));
-            }
-            self.link
-                .statistics()
-                .dropped_before_ping
-                .fetch_add(1, Ordering::Relaxed);
-            self.release(frame.slot)?;
-        }
-        Ok(None)
     }
 
     /// Where announced frames lie; none once their session is gone.
@@ -119,6 +97,11 @@ impl Inlet {
     /// Whether the frame that has just been sent is the first of its session.
     pub(super) fn first_of_feed(&mut self) -> bool {
         std::mem::take(&mut self.first)
+    }
+
+    /// That one never left in full.
+    pub(super) fn still_first(&mut self) {
+        self.first = true;
     }
 
     /// Drop the agent for what it did.
@@ -375,7 +358,9 @@ impl Inlet {
 
     fn heard(&mut self, message: ToService) -> Result<(), Over> {
         match message {
-            ToService::FrameReady(frame) => self.frames.push_back(frame),
+            ToService::FrameReady(frame) => self.frames.whole(frame),
+            ToService::FramePart(part) => self.frames.part(&part),
+            ToService::FrameAbandoned { seq } => self.frames.abandoned(seq),
             ToService::Audio { opus, .. } => self.play(&opus),
             ToService::State { state, reason } => {
                 self.link.happened(Happening::Source(state, reason));

@@ -8,6 +8,7 @@ pub(super) struct Times {
     /// `None` for a frame that shows an old picture again.
     pub capture_ns: Option<u64>,
     pub encoded_ns: u64,
+    /// When the whole frame was; the first packet may have left before.
     pub handed_over_ns: u64,
     pub first_ns: u64,
     pub last_ns: u64,

@@ -8,7 +8,7 @@ use punktfunk_dbus::{
     channel::{
         Endpoint, Geometry, Producer, Received, ToAgent, ToService,
         message::{FRAME_KEY, FrameReady},
-        producer::Written,
+        producer::{Reserved, Written},
     },
     open_stream::{OpenStream, OpenedStream},
 };
@@ -108,6 +108,13 @@ pub const KEY_HEAD: &[u8] = &[
 /// The start of a predicted frame's slice.
 pub const SLICE_HEAD: &[u8] = &[0, 0, 0, 1, 0x41];
 
+/// A frame that is announced in part.
+pub struct Growing {
+    reserved: Reserved,
+    parts: u8,
+    written: Written,
+}
+
 /// The agent's side of one stream.
 pub struct FakeAgent {
     pub options: OpenStream,
@@ -150,15 +157,7 @@ impl FakeAgent {
 
     /// As `unit`, of a picture that was captured at `capture_ns`. It is due now, as a repeated one is.
     pub fn unit_of(&mut self, bytes: &[u8], flags: u32, capture_ns: u64) {
-        let reserved = loop {
-            match self.producer.reserve() {
-                Some(reserved) => break reserved,
-                None => assert!(
-                    matches!(self.hear(), ToAgent::SlotFree { .. }),
-                    "no slot comes back"
-                ),
-            }
-        };
+        let reserved = self.reserve();
         self.ring
             .write_all_at(bytes, self.geometry.offset(reserved.slot()).unwrap())
             .unwrap();
@@ -173,6 +172,76 @@ impl FakeAgent {
         };
         let message = self.producer.announce(reserved, written);
         self.say(&message);
+    }
+
+    fn reserve(&mut self) -> Reserved {
+        loop {
+            match self.producer.reserve() {
+                Some(reserved) => break reserved,
+                None => assert!(
+                    matches!(self.hear(), ToAgent::SlotFree { .. }),
+                    "no slot comes back"
+                ),
+            }
+        }
+    }
+
+    /// Announce these bytes as the first of `parts` parts of an access unit.
+    pub fn begin(&mut self, bytes: &[u8], flags: u32, parts: u8) -> Growing {
+        let now = crate::stream::media::now_ns();
+        let mut growing = Growing {
+            reserved: self.reserve(),
+            parts,
+            written: Written {
+                len: 0,
+                flags,
+                pts_ns: now,
+                capture_ns: now,
+                encoded_ns: now,
+            },
+        };
+        self.grow(&mut growing, bytes);
+        growing
+    }
+
+    fn append(&mut self, growing: &mut Growing, bytes: &[u8]) {
+        let start = self.geometry.offset(growing.reserved.slot()).unwrap();
+        let at = start + u64::from(growing.written.len);
+        self.ring.write_all_at(bytes, at).unwrap();
+        growing.written.len += u32::try_from(bytes.len()).unwrap();
+    }
+
+    /// Announce that there is more of it.
+    pub fn grow(&mut self, growing: &mut Growing, bytes: &[u8]) {
+        self.append(growing, bytes);
+        let message = (self.producer).part(&growing.reserved, growing.written, growing.parts);
+        self.say(&message);
+    }
+
+    /// Announce all of it.
+    pub fn end(&mut self, mut growing: Growing, bytes: &[u8]) {
+        self.append(&mut growing, bytes);
+        growing.written.encoded_ns = crate::stream::media::now_ns();
+        let message = self.producer.announce(growing.reserved, growing.written);
+        self.say(&message);
+    }
+
+    /// Announce that there will be no more of it.
+    pub fn abandon(&mut self, growing: Growing) {
+        let message = self.producer.abandon(growing.reserved);
+        self.say(&message);
+    }
+
+    /// End a frame with less than was announced of it.
+    pub fn frame_elsewhere(&mut self, mut growing: Growing) {
+        growing.written.len -= 1;
+        let message = self.producer.announce(growing.reserved, growing.written);
+        self.say(&message);
+    }
+
+    /// Wait until the service has read a frame.
+    pub fn frame_done(&mut self) {
+        assert!(matches!(self.hear(), ToAgent::SlotFree { .. }));
     }
 
     /// As many bytes as fit into a slot together with their head.

@@ -216,6 +216,15 @@ impl VideoPacket {
         let info = u32::from_le_bytes(self.0[28..32].try_into().unwrap());
         (info >> 4) & 0xFF
     }
+    /// The number of the frame's last block.
+    pub fn last_block(&self) -> u8 {
+        self.0[27] >> 6
+    }
+    /// Data and parity packets of its block.
+    pub fn shards(&self) -> u32 {
+        let data = u32::from_le_bytes(self.0[28..32].try_into().unwrap()) >> 22;
+        data + (data * self.percent()).div_ceil(100)
+    }
     pub fn block(&self) -> u8 {
         (self.0[27] >> 4) & 3
     }

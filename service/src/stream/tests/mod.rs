@@ -11,6 +11,7 @@ mod line;
 mod loss;
 mod media;
 mod pads;
+mod parts;
 mod permits;
 mod sharing;
 

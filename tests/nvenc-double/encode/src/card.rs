@@ -78,6 +78,7 @@ impl Codec {
             // changes of size and rate
             19 | 26 => 1,
             20 => i32::from(knobs::new_rate()),
+            23 => i32::from(self != Self::Av1 && knobs::sub_frames()),
             28 => i32::from(knobs::invalidation()),
             25 => 1,
             31 => width * height / 256,

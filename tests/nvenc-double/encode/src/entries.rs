@@ -363,9 +363,20 @@ unsafe extern "C" fn encode(handle: Handle, params: *mut NV_ENC_PIC_PARAMS) -> N
 
 unsafe extern "C" fn lock(handle: Handle, params: *mut NV_ENC_LOCK_BITSTREAM) -> NVENCSTATUS {
     structure!(params: NV_ENC_LOCK_BITSTREAM_VER, "NV_ENC_LOCK_BITSTREAM");
+    let waits = params.doNotWait() == 0;
+    if waits {
+        knobs::wait_while_held();
+    }
     on(handle, |session| {
-        let unit = session.lock(params.outputBitstream.addr())?;
-        params.bitstreamSizeInBytes = unit.bytes.len() as u32;
+        let (unit, shown) = session.lock(params.outputBitstream.addr(), waits)?;
+        params.bitstreamSizeInBytes = unit.end(shown) as u32;
+        params.numSlices = shown as u32;
+        if !params.sliceOffsets.is_null() {
+            for (place, start) in unit.slices.iter().take(shown).enumerate() {
+                // SAFETY: the caller's contract: a place for each block of the picture, which has at least one in each slice.
+                unsafe { params.sliceOffsets.add(place).write(*start as u32) };
+            }
+        }
         params.bitstreamBufferPtr = unit.bytes.as_ptr().cast_mut().cast();
         params.outputTimeStamp = unit.stamp;
         params.frameIdx = unit.frame_index;

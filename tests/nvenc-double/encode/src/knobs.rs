@@ -11,12 +11,14 @@
 //! | `NVENC_DOUBLE_NO_NEW_RATE=1` | the card takes no other rate while it encodes |
 //! | `NVENC_DOUBLE_NO_TEN_BIT=1` | the card has 8 bits only |
 //! | `NVENC_DOUBLE_NO_DEEP_444=1` | it has 10 bits and 4:4:4, and not both at once |
+//! | `NVENC_DOUBLE_NO_SUB_FRAMES=1` | slices cannot be fetched before their picture is whole |
+//! | `NVENC_DOUBLE_TAKES_BACK=3` | the fourth picture of a session is another one in the end than its first slices were |
 //! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
 //! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
 //! | `NVENC_DOUBLE_LOSSES=1` | how many sessions do so, without it all |
 //! | `NVENC_DOUBLE_AWAY=4` | after a loss, so many attempts to open a session fail |
 //! | `NVENC_DOUBLE_RAW=1` | the books keep the bytes of the last picture |
-//! | `NVENC_DOUBLE_BOOKS=directory` | where the books are kept |
+//! | `NVENC_DOUBLE_BOOKS=directory` | where the books are kept; while a file `hold` lies there, pictures lack their last slice |
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,6 +74,32 @@ pub fn ten_bit() -> bool {
 
 pub fn deep_444() -> bool {
     !set("NVENC_DOUBLE_NO_DEEP_444")
+}
+
+pub fn sub_frames() -> bool {
+    !set("NVENC_DOUBLE_NO_SUB_FRAMES")
+}
+
+pub fn takes_back(picture: u64) -> bool {
+    number("NVENC_DOUBLE_TAKES_BACK") == Some(picture)
+}
+
+/// Whether the last slice is not to be had now.
+pub fn held() -> bool {
+    books().is_some_and(|books| books.join("hold").exists())
+}
+
+/// Wait until it is, as long as any test waits, and say so in the books.
+pub fn wait_while_held() {
+    if held() {
+        crate::books::call("held");
+    }
+    for _ in 0..60_000 {
+        if !held() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 pub fn busy() -> Option<u64> {

@@ -108,6 +108,19 @@ impl Rig {
         self.directory.join("books")
     }
 
+    /// From now on pictures of several slices lack their last one,
+    ///
+    /// # Panics
+    /// When the books are gone.
+    pub fn hold_slices(&self) {
+        fs::write(self.books().join("hold"), b"").expect("the books");
+    }
+
+    /// and now no more.
+    pub fn release_slices(&self) {
+        let _ = fs::remove_file(self.books().join("hold"));
+    }
+
     /// The calls that a real driver would have refused.
     pub fn faults(&self) -> String {
         ["cuda.faults", "nvenc.faults", "egl.faults"]

@@ -1,5 +1,7 @@
 //! One session: everything that a real driver keeps track of, and the rules by which it refuses.
 
+mod bitstreams;
+
 use crate::{
     books,
     card::{self, Codec},
@@ -11,6 +13,8 @@ use std::{
     collections::HashMap,
     ffi::{CString, c_void},
 };
+
+use bitstreams::{Bitstream, Unit};
 
 pub const SUCCESS: u32 = 0;
 pub const UNSUPPORTED_DEVICE: u32 = 2;
@@ -28,20 +32,6 @@ pub const ENCODER_BUSY: u32 = 18;
 pub const REGISTER_FAILED: u32 = 23;
 pub const NOT_REGISTERED: u32 = 24;
 pub const NOT_MAPPED: u32 = 25;
-
-/// An access unit that waits to be fetched.
-pub struct Unit {
-    pub bytes: Vec<u8>,
-    pub stamp: u64,
-    pub frame_index: u32,
-    pub kind: Kind,
-}
-
-enum Bitstream {
-    Free,
-    Waiting(Unit),
-    Locked(Unit),
-}
 
 struct Resource {
     address: u64,
@@ -195,23 +185,6 @@ impl Session {
         Ok(())
     }
 
-    pub fn create_bitstream(&mut self) -> Result<usize, u32> {
-        self.set_up()?;
-        let number = self.number();
-        self.bitstreams.insert(number, Bitstream::Free);
-        Ok(number)
-    }
-
-    pub fn destroy_bitstream(&mut self, number: usize) -> Result<(), u32> {
-        match self.bitstreams.remove(&number) {
-            Some(Bitstream::Locked(_)) => {
-                Err(self.misuse(LOCK_BUSY, "a locked bitstream was destroyed"))
-            }
-            Some(_) => Ok(()),
-            None => Err(self.misuse(INVALID_PTR, "a bitstream was destroyed that does not exist")),
-        }
-    }
-
     pub fn register(&mut self, wanted: &Registration) -> Result<usize, u32> {
         self.set_up()?;
         if wanted.kind != 1 {
@@ -282,6 +255,9 @@ impl Session {
     }
 
     pub fn unmap(&mut self, mapped: usize) -> Result<(), u32> {
+        if self.encodes_from(mapped) && !self.lost {
+            self.misuse(SUCCESS, "a picture was unmapped while it was encoded");
+        }
         let mut all = self.resources.values_mut();
         match all.find(|resource| resource.mapped == Some(mapped)) {
             Some(resource) => {
@@ -393,47 +369,10 @@ impl Session {
             setup.kbps,
             bytes.len()
         ));
-        let unit = Unit {
-            bytes,
-            stamp: wanted.stamp,
-            frame_index: wanted.frame_index,
-            kind,
-        };
+        let unit = Unit::new(setup.codec, bytes, wanted, kind, self.pictures - 1);
         self.bitstreams
             .insert(wanted.output, Bitstream::Waiting(unit));
         Ok(())
-    }
-
-    pub fn lock(&mut self, number: usize) -> Result<&Unit, u32> {
-        self.set_up()?;
-        match self.bitstreams.remove(&number) {
-            Some(Bitstream::Waiting(unit)) => {
-                self.bitstreams.insert(number, Bitstream::Locked(unit));
-            }
-            Some(other) => {
-                self.bitstreams.insert(number, other);
-                return Err(
-                    self.misuse(INVALID_CALL, "a bitstream was locked that holds no picture")
-                );
-            }
-            None => {
-                return Err(self.misuse(INVALID_PTR, "a bitstream was locked that does not exist"));
-            }
-        }
-        match self.bitstreams.get(&number) {
-            Some(Bitstream::Locked(unit)) => Ok(unit),
-            _ => Err(INVALID_CALL),
-        }
-    }
-
-    pub fn unlock(&mut self, number: usize) -> Result<(), u32> {
-        match self.bitstreams.get_mut(&number) {
-            Some(bitstream @ Bitstream::Locked(_)) => {
-                *bitstream = Bitstream::Free;
-                Ok(())
-            }
-            _ => Err(self.misuse(INVALID_CALL, "a bitstream was unlocked that is not locked")),
-        }
     }
 
     pub fn invalidate(&mut self, stamp: u64) -> Result<(), u32> {

@@ -111,6 +111,17 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
     {
         return Err(refuse(INVALID_PARAM, "references or slices out of range"));
     }
+    if params.enableSubFrameWrite() == 1
+        && (codec.capability(23) != Some(1)
+            || params.reportSliceOffsets() != 1
+            || found.slices < 2
+            || found.slice_mode != 3)
+    {
+        return Err(refuse(
+            UNSUPPORTED_PARAM,
+            "slices that can be fetched one by one, on a card without, or without their places",
+        ));
+    }
     if found.level != found.any_level {
         return Err(refuse(INVALID_PARAM, "a level that the stream may not fit"));
     }
@@ -140,6 +151,8 @@ pub unsafe fn read(params: &NV_ENC_INITIALIZE_PARAMS) -> Result<(Setup, bool), u
         fps: params.frameRateNum / params.frameRateDen,
         kbps: rc.averageBitRate / 1000,
         references: found.references,
+        slices: found.slices,
+        sub_frames: params.enableSubFrameWrite() == 1,
         chroma_444: full,
         bits: found.depth + 8,
         colour: found.colour,
@@ -161,6 +174,7 @@ struct OfCodec {
     depth: u32,
     colour: [u32; 4],
     slices: u32,
+    slice_mode: u32,
 }
 
 unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
@@ -186,6 +200,7 @@ unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
                 depth: 0,
                 colour: colour(&h264.h264VUIParameters),
                 slices: h264.sliceModeData,
+                slice_mode: h264.sliceMode,
             }
         }
         Codec::Hevc => {
@@ -205,6 +220,7 @@ unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
                 depth: hevc.pixelBitDepthMinus8(),
                 colour: colour(&hevc.hevcVUIParameters),
                 slices: hevc.sliceModeData,
+                slice_mode: hevc.sliceMode,
             }
         }
         Codec::Av1 => {
@@ -229,6 +245,7 @@ unsafe fn of_codec(codec: Codec, config: &NV_ENC_CONFIG) -> OfCodec {
                     av1.colorRange,
                 ],
                 slices: 1,
+                slice_mode: 0,
             }
         }
     }

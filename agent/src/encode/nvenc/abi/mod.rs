@@ -129,6 +129,7 @@ pub const FORMAT_YUV444_10: u32 = 0x10_0000;
 pub const CAP_WIDTH_MAX: u32 = 16;
 pub const CAP_HEIGHT_MAX: u32 = 17;
 pub const CAP_DYNAMIC_BITRATE: u32 = 20;
+pub const CAP_SUB_FRAME_READBACK: u32 = 23;
 pub const CAP_CUSTOM_VBV: u32 = 26;
 pub const CAP_INVALIDATION: u32 = 28;
 pub const CAP_BLOCKS_MAX: u32 = 31;
@@ -138,6 +139,11 @@ pub const CAP_10_BIT: u32 = 39;
 pub const CAP_WIDTH_MIN: u32 = 45;
 pub const CAP_HEIGHT_MIN: u32 = 46;
 
+/// Bits of [`Initialize::flags`].
+pub const REPORT_SLICE_OFFSETS: u32 = 1;
+pub const ENABLE_SUB_FRAME_WRITE: u32 = 1 << 1;
+/// Bit of [`LockBitstream::flags`].
+pub const LOCK_DO_NOT_WAIT: u32 = 1;
 /// Bits of [`RcParams::flags`].
 pub const RC_ENABLE_AQ: u32 = 1 << 3;
 pub const RC_LOOKAHEAD: u32 = 1 << 5;

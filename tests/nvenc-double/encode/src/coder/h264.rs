@@ -17,8 +17,9 @@ use openh264::{
     nal_units,
 };
 use openh264_sys2::{
-    ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo,
-    SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_SVC_ENCODE_PARAM_EXT,
+    ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SEncParamExt, SM_FIXEDSLCNUM_SLICE, SPATIAL_LAYER_0,
+    SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 use punktfunk_coder::bits::{Reader, Writer, nal, unescape};
 use std::collections::VecDeque;
@@ -39,6 +40,7 @@ pub struct H264 {
     /// Stamps with the number that the stream gives them.
     numbers: VecDeque<(u64, u32)>,
     begun: bool,
+    slices: u32,
 }
 
 #[derive(Default)]
@@ -108,7 +110,25 @@ impl H264 {
             since: 0,
             numbers: VecDeque::new(),
             begun: false,
+            slices: setup.slices,
         }
+    }
+
+    /// The library is told of slices when it has begun, which it does with a picture that nobody gets.
+    fn cut(&mut self) {
+        self.library.encode(&self.planes).expect("OpenH264 encodes");
+        let mut params = SEncParamExt::default();
+        // SAFETY: both options take a pointer to this structure, which is not kept; a picture was encoded before.
+        unsafe {
+            let library = self.library.raw_api();
+            let option = ENCODER_OPTION_SVC_ENCODE_PARAM_EXT;
+            library.get_option(option, (&raw mut params).cast());
+            let cut = &mut params.sSpatialLayers[0].sSliceArgument;
+            cut.uiSliceMode = SM_FIXEDSLCNUM_SLICE;
+            cut.uiSliceNum = self.slices;
+            library.set_option(option, (&raw mut params).cast());
+        }
+        self.library.force_intra_frame();
     }
 
     fn take(&mut self, source: &Source<'_>) {
@@ -133,6 +153,9 @@ impl H264 {
 impl Coder for H264 {
     fn encode(&mut self, source: &Source<'_>, stamp: u64, kind: Kind, headers: bool) -> Vec<u8> {
         self.take(source);
+        if self.slices > 1 && !self.begun {
+            self.cut();
+        }
         let restarts = !matches!(kind, Kind::From { latest: true, .. });
         if restarts && self.begun {
             self.library.force_intra_frame();
@@ -317,6 +340,10 @@ mod tests {
 
     #[test]
     fn a_decoder_that_lost_pictures_goes_on_from_one_that_avoids_them_without_an_idr() {
+        [1, 4].into_iter().for_each(goes_on);
+    }
+
+    fn goes_on(slices: u32) {
         let mut coder = H264::new(&Setup {
             codec: Codec::H264,
             width: 320,
@@ -324,6 +351,8 @@ mod tests {
             fps: 60,
             kbps: 3000,
             references: 5,
+            slices,
+            sub_frames: false,
             chroma_444: false,
             bits: 8,
             colour: [1, 1, 1, 0],
@@ -337,7 +366,12 @@ mod tests {
                 bytes: &bytes,
                 metadata: &[],
             };
-            coder.encode(&source, stamp, kind, kind == Kind::Idr)
+            let unit = coder.encode(&source, stamp, kind, kind == Kind::Idr);
+            assert_eq!(
+                crate::coder::slices(Codec::H264, &unit).len(),
+                slices as usize
+            );
+            unit
         };
         let from = |stamp, latest| Kind::From { stamp, latest };
         for stamp in 0..12 {

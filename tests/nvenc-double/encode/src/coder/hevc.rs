@@ -11,6 +11,7 @@ use punktfunk_coder::{
     bits::{Writer, nal},
     cabac::{Arithmetic, Context},
 };
+use std::ops::Range;
 
 const BLOCK: usize = 16;
 /// Bits of the picture order count in slice headers.
@@ -218,12 +219,16 @@ impl Hevc {
     }
 
     /// The header up to the slice's data; `used` is the stamp of the picture that is referred to.
-    fn header(&self, out: &mut Writer, idr: bool, used: Option<u64>) {
-        out.bit(1);
+    fn header(&self, out: &mut Writer, idr: bool, used: Option<u64>, first: usize) {
+        out.bit(u32::from(first == 0));
         if idr {
             out.bit(0);
         }
         out.ue(0);
+        if first > 0 {
+            let blocks = (self.across * self.down) as u32;
+            out.bits(u32::BITS - (blocks - 1).leading_zeros(), first as u32);
+        }
         out.ue(if used.is_some() { 1 } else { 2 });
         if !idr {
             out.bits(ORDER_BITS, self.order & ((1 << ORDER_BITS) - 1));
@@ -246,15 +251,24 @@ impl Hevc {
         out.trailing();
     }
 
-    fn slice(&self, out: &mut Writer, blocks: &[Vec<u16>], reference: Option<&Decoded>) {
+    /// The blocks from the first of `range` on; what is outside of it is not there for a decoder.
+    fn slice(
+        &self,
+        out: &mut Writer,
+        blocks: &[Vec<u16>],
+        range: Range<usize>,
+        reference: Option<&Decoded>,
+    ) {
         let mut skip = [197, 185, 201].map(|value| Context::new(value, QP));
         let mut intra = Context::new(149, QP);
         let mut whole = Context::new(if reference.is_some() { 154 } else { 184 }, QP);
         let mut coder = Arithmetic::new();
         let mut skipped = vec![false; blocks.len()];
-        for (index, block) in blocks.iter().enumerate() {
+        let end = range.end;
+        for (index, block) in blocks.iter().enumerate().take(end).skip(range.start) {
             if let Some(reference) = reference {
                 let copy = reference.blocks[index] == *block;
+                // blocks of other slices were not skipped, as far as this one knows
                 let left = index % self.across > 0 && skipped[index - 1];
                 let above = index >= self.across && skipped[index - self.across];
                 let place = usize::from(left) + usize::from(above);
@@ -273,7 +287,7 @@ impl Hevc {
                 }
                 coder = Arithmetic::new();
             }
-            coder.terminate(index + 1 == blocks.len(), out);
+            coder.terminate(index + 1 == end, out);
         }
     }
 }
@@ -311,11 +325,16 @@ impl Coder for Hevc {
                 out.trailing();
             }));
         }
-        unit.extend(Self::unit(if idr { IDR } else { TRAILING }, |out| {
-            self.header(out, idr, used);
-            let reference = self.kept.iter().find(|kept| Some(kept.stamp) == used);
-            self.slice(out, &blocks, reference);
-        }));
+        let reference = self.kept.iter().find(|kept| Some(kept.stamp) == used);
+        let slices = self.setup.slices as usize;
+        let start = |slice: usize| self.down * slice / slices * self.across;
+        for slice in 0..slices {
+            let range = start(slice)..start(slice + 1);
+            unit.extend(Self::unit(if idr { IDR } else { TRAILING }, |out| {
+                self.header(out, idr, used, range.start);
+                self.slice(out, &blocks, range.clone(), reference);
+            }));
+        }
         if self.kept.len() >= self.setup.references as usize {
             self.kept.remove(0);
         }

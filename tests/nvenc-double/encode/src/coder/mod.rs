@@ -19,6 +19,10 @@ pub struct Setup {
     pub fps: u32,
     pub kbps: u32,
     pub references: u32,
+    /// Of a picture; the coder of AV1 makes one.
+    pub slices: u32,
+    /// Slices can be fetched while their picture is encoded.
+    pub sub_frames: bool,
     pub chroma_444: bool,
     /// 8 or 10.
     pub bits: u32,
@@ -42,6 +46,19 @@ pub trait Coder: Send {
 
     /// Aim at this rate from the next picture on.
     fn set_rate(&mut self, kbps: u32);
+}
+
+/// Where the slices of an access unit begin, each at its start code. None of AV1.
+pub fn slices(codec: Codec, unit: &[u8]) -> Vec<usize> {
+    let nals = (unit.windows(4).enumerate()).filter(|(_, bytes)| bytes[..3] == [0, 0, 1]);
+    let is_slice = |header: u8| match codec {
+        Codec::H264 => matches!(header & 0x1f, 1..=5),
+        Codec::Hevc => header >> 1 & 0x3f < 32,
+        Codec::Av1 => false,
+    };
+    let slices = nals.filter(|(_, bytes)| is_slice(bytes[3]));
+    let start = |at: usize| at - usize::from(at > 0 && unit[at - 1] == 0);
+    slices.map(|(at, _)| start(at)).collect()
 }
 
 pub fn open(setup: &Setup) -> Box<dyn Coder> {

@@ -11,6 +11,8 @@ fn setup(codec: Codec, width: u32, height: u32) -> Setup {
         fps: 60,
         kbps: 3000,
         references: 5,
+        slices: 1,
+        sub_frames: false,
         chroma_444: false,
         bits: 8,
         colour: [1, 1, 1, 0],
@@ -85,7 +87,7 @@ fn from(stamp: u64, latest: bool) -> Kind {
 
 #[test]
 fn hevc_shows_each_picture_also_from_an_older_reference() {
-    for (width, height) in [(320, 192), (642, 360), (128, 130)] {
+    for (width, height, slices) in [(320, 192, 1), (642, 360, 4), (128, 130, 3)] {
         let mut kinds = vec![(0, Kind::Idr)];
         kinds.extend((1..12).map(|stamp| (stamp, from(stamp - 1, true))));
         kinds.push((12, from(8, false)));
@@ -94,9 +96,17 @@ fn hevc_shows_each_picture_also_from_an_older_reference() {
         kinds.push((21, from(20, true)));
         kinds.push((22, Kind::Intra));
         kinds.push((23, from(22, true)));
-        let setup = setup(Codec::Hevc, width, height);
+        let setup = Setup {
+            slices,
+            ..setup(Codec::Hevc, width, height)
+        };
         let size = (width as usize, height as usize);
-        let pictures = decoded(&format!("{width}"), "hevc", &stream(&setup, &kinds), size);
+        let stream = stream(&setup, &kinds);
+        assert_eq!(
+            super::slices(Codec::Hevc, &stream).len(),
+            kinds.len() * slices as usize
+        );
+        let pictures = decoded(&format!("{width}"), "hevc", &stream, size);
         assert_eq!(pictures.len(), kinds.len());
         for (stamp, luma) in pictures.iter().enumerate() {
             let bright = (0..8).find(|place| luma[8 * size.0 + place * 16 + 8] > 150);
