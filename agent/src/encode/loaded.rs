@@ -23,7 +23,7 @@ pub fn library(name: &'static str) -> Result<&'static Library, String> {
     if let Some(library) = loaded.get(name) {
         return Ok(library);
     }
-    // SAFETY: only libraries that are meant for being loaded by any program are asked for: NVIDIA's two and libva's two.
+    // SAFETY: only libraries that are meant for being loaded by any program are asked for: NVIDIA's two, libva's two and EGL's.
     let library = unsafe { Library::new(name) }.map_err(|error| error.to_string())?;
     let library: &'static Library = Box::leak(Box::new(library));
     loaded.insert(name, library);

@@ -5,8 +5,7 @@ use super::{
     gl::Gl,
     refused,
 };
-use crate::encode::nvenc::error::NvencError;
-use libloading::Library;
+use crate::encode::{loaded::library, nvenc::error::NvencError};
 use std::{
     ffi::{CStr, c_char, c_int, c_uint, c_void},
     ptr,
@@ -59,10 +58,7 @@ impl Egl {
     }
 
     fn load() -> Result<(Self, Gl), NvencError> {
-        // SAFETY: its initialisers are meant for being loaded by any program.
-        let library = unsafe { Library::new(LIBRARY) }.map_err(|why| refused(why.to_string()))?;
-        // as CUDA's: drivers do not survive being unloaded
-        let library: &'static Library = Box::leak(Box::new(library));
+        let library = library(LIBRARY).map_err(refused)?;
         // SAFETY: the type is that of Khronos' header.
         let get = unsafe {
             library
