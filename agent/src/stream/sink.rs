@@ -8,7 +8,7 @@ use crate::{
 };
 use punktfunk_dbus::channel::{
     FramePart, FrameReady, ToService,
-    message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED, LARGE_FRAME},
+    message::{FRAME_AFTER_INVALIDATION, FRAME_KEY, FRAME_REPEATED},
 };
 use std::{
     io::{self, ErrorKind},
@@ -159,10 +159,6 @@ impl Sink for RingSink {
         if new.is_empty() {
             self.take_back(slot);
             return Ok(Delivered::Lost);
-        }
-        // The service wakes up while the slot is written. That its socket is full or gone the announcement will tell.
-        if new.len() >= LARGE_FRAME {
-            let _ = self.say(&ToService::FrameComing);
         }
         if !self.ring.write(slot, known, new) {
             return Err(format!("slot {slot} is outside of the ring"));

@@ -96,7 +96,7 @@ impl Rig {
         while self
             .shared
             .endpoint
-            .send_to_service(&ToService::FrameComing)
+            .send_to_service(&ToService::FrameAbandoned { seq: 0 })
             .unwrap()
         {}
     }

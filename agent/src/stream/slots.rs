@@ -12,8 +12,6 @@ pub struct Slots {
     /// Announced and not yet released.
     announced: Vec<bool>,
     outstanding: usize,
-    /// Where the search for a free slot begins: slots take turns.
-    next: usize,
 }
 
 impl Slots {
@@ -22,7 +20,6 @@ impl Slots {
         Self {
             announced: vec![false; usize::from(slots.max(1))],
             outstanding: 0,
-            next: 0,
         }
     }
 
@@ -37,13 +34,10 @@ impl Slots {
         if !self.has_room() {
             return None;
         }
-        let count = self.announced.len();
-        let slot = (0..count)
-            .map(|step| (self.next + step) % count)
-            .find(|&slot| !self.announced[slot])?;
+        // The first one: it was used last, so that its memory is still in the processor's caches.
+        let slot = self.announced.iter().position(|announced| !announced)?;
         self.announced[slot] = true;
         self.outstanding += 1;
-        self.next = slot + 1;
         Some(slot as u16)
     }
 

@@ -49,7 +49,6 @@ pub struct Consumer {
     next_audio: u64,
     last_pts_ns: u64,
     frames: Budget,
-    coming: Budget,
     audio: Budget,
     status: Budget,
     broken: Option<Violation>,
@@ -72,7 +71,6 @@ impl Consumer {
             next_audio: 0,
             last_pts_ns: 0,
             frames: Budget::new(limits.max_frame_rate, burst),
-            coming: Budget::new(limits.max_frame_rate, burst),
             audio: Budget::new(AUDIO_RATE, AUDIO_BURST),
             status: Budget::new(STATUS_RATE, STATUS_BURST),
             broken: None,
@@ -101,23 +99,6 @@ impl Consumer {
             },
         };
         checked.inspect_err(|violation| self.broken = Some(*violation))
-    }
-
-    /// As [`Consumer::receive`], asking again and again until `until_ns` where nothing is there yet: for what was announced by
-    /// [`ToService::FrameComing`], where going to sleep would take longer than the waiting. `now_ns` is a clock.
-    pub fn receive_soon(
-        &mut self,
-        now_ns: impl Fn() -> u64,
-        until_ns: u64,
-    ) -> Result<Event, Violation> {
-        loop {
-            let now = now_ns();
-            match self.receive(now)? {
-                // The kernel likes to wake a reader on the writer's own processor: spinning there would keep the writer from writing.
-                Event::Empty if now < until_ns => std::thread::yield_now(),
-                event => return Ok(event),
-            }
-        }
     }
 
     /// The slot was copied out: tell the agent. `Ok(false)`: its socket is full (stalled peer); the slot counts
@@ -155,7 +136,6 @@ impl Consumer {
                 self.next_frame = seq.wrapping_add(1);
                 Ok(())
             }
-            ToService::FrameComing => within(self.coming.take(now_ns), Violation::FrameRate),
             ToService::Audio { seq, opus } => self.check_audio(*seq, opus.len(), now_ns),
             ToService::State { .. }
             | ToService::Failed { .. }

@@ -9,9 +9,6 @@ pub const MAX_AUDIO: usize = 1488;
 /// The longest text of [`ToService::Failed`] and [`ToService::State`], in bytes of UTF-8.
 pub const MAX_REASON: usize = 512;
 
-/// From so many bytes on a frame is worth a [`ToService::FrameComing`].
-pub const LARGE_FRAME: usize = 64 << 10;
-
 /// Flag of [`FrameReady`]: key frame.
 pub const FRAME_KEY: u32 = 1;
 /// Flag: first frame after a reference invalidation.
@@ -74,9 +71,6 @@ pub enum ToService {
     FrameAbandoned {
         seq: u64,
     },
-    /// A frame is about to be written, large enough for the writing to take as long as waking up: a reader that asks again at once
-    /// need not be woken by [`ToService::FrameReady`]. Says nothing else; it may be left out, and no frame need follow.
-    FrameComing,
     /// One Opus packet of 1 to [`MAX_AUDIO`] bytes; `seq` from 0, one more each.
     Audio {
         seq: u64,

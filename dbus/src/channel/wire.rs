@@ -16,9 +16,8 @@ const STATE: u16 = 3;
 const FAILED: u16 = 4;
 const STATS: u16 = 5;
 const HDR: u16 = 6;
-const FRAME_COMING: u16 = 7;
-const FRAME_PART: u16 = 8;
-const FRAME_ABANDONED: u16 = 9;
+const FRAME_PART: u16 = 7;
+const FRAME_ABANDONED: u16 = 8;
 const SLOT_FREE: u16 = 0x101;
 const IDR: u16 = 0x102;
 const INVALIDATE_REFS: u16 = 0x103;
@@ -184,7 +183,6 @@ impl ToService {
                 out.put_u64s([*seq])?;
                 Ok(out)
             }
-            Self::FrameComing => Ok(Datagram::new(FRAME_COMING)),
             Self::Audio { seq, opus } => {
                 if opus.is_empty() || opus.len() > MAX_AUDIO {
                     return Err(EncodeError::AudioLength);
@@ -270,7 +268,6 @@ impl ToService {
                 let seq = reader.u64()?;
                 reader.end(Self::FrameAbandoned { seq })
             }
-            FRAME_COMING => reader.end(Self::FrameComing),
             AUDIO => {
                 let seq = reader.u64()?;
                 match reader.rest() {

@@ -42,6 +42,7 @@ pub fn run(table: &mut Table) {
 
 fn through_the_ring(interval: Duration) -> Vec<u64> {
     let (mut agent, ring, mut consumer) = Agent::and_service();
+    let ear = agent.hear_apart();
     let producer = thread::spawn(move || {
         let frame = vec![7; FRAME];
         for _ in 0..FRAMES {
@@ -51,11 +52,13 @@ fn through_the_ring(interval: Duration) -> Vec<u64> {
     });
     let mut into = Vec::new();
     let latencies = (0..FRAMES).map(|_| {
-        let began_ns = take(&ring, &mut consumer, &mut into);
-        now_ns() - began_ns
+        let (began_ns, read_ns) = take(&ring, &mut consumer, &mut into);
+        read_ns - began_ns
     });
     let latencies = latencies.skip(FIRST).collect();
     producer.join().expect("the producer");
+    drop(consumer);
+    ear.join().expect("the agent's ear");
     latencies
 }
 

@@ -12,9 +12,7 @@ use nix::{
 };
 use punktfunk_dbus::channel::{
     Consumer, Endpoint, Event, Geometry, Limits, Producer, Received, Ring, ToAgent, ToService,
-    message::{LARGE_FRAME, MAX_MESSAGE},
-    producer::Written,
-    socket,
+    message::MAX_MESSAGE, producer::Written, socket,
 };
 use std::{
     fs::File,
@@ -24,7 +22,8 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::FileExt,
     },
-    sync::Arc,
+    sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -60,9 +59,11 @@ const MAPPED: NonZeroUsize =
 
 /// An agent, as far as the ring is concerned.
 pub struct Agent {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     memory: Mapping,
-    producer: Producer,
+    producer: Arc<Mutex<Producer>>,
+    /// Another thread hears which slots are free, as the agent's channel does.
+    apart: bool,
 }
 
 impl Agent {
@@ -71,9 +72,10 @@ impl Agent {
         let ring = Ring::create(GEOMETRY).expect("a ring");
         let (service, agent) = socket::pair().expect("a pair");
         let agent = Self {
-            endpoint: Endpoint::new(agent),
+            endpoint: Arc::new(Endpoint::new(agent)),
             memory: Mapping::of(&ring.agent_fd().expect("a descriptor"), MAPPED),
-            producer: Producer::new(GEOMETRY),
+            producer: Arc::new(Mutex::new(Producer::new(GEOMETRY))),
+            apart: false,
         };
         let consumer = Consumer::new(Arc::new(Endpoint::new(service)), LIMITS);
         (agent, ring, consumer)
@@ -83,17 +85,17 @@ impl Agent {
     pub fn hand_over(&mut self, frame: &[u8]) {
         let began_ns = now_ns();
         let slot = loop {
-            self.hear();
-            match self.producer.reserve() {
+            if !self.apart {
+                hear(&self.endpoint, &self.producer);
+            }
+            let reserved = self.producer.lock().expect("no panic").reserve();
+            match reserved {
                 Some(slot) => break slot,
-                None => wait(&self.endpoint),
+                None if self.apart => thread::yield_now(),
+                None => wait(&*self.endpoint),
             }
         };
         let at = GEOMETRY.offset(slot.slot()).expect("a slot of the ring");
-        if frame.len() >= LARGE_FRAME {
-            let coming = self.endpoint.send_to_service(&ToService::FrameComing);
-            assert!(coming.expect("the service is there"));
-        }
         self.memory.write(frame, at);
         let written = Written {
             len: frame.len() as u32,
@@ -102,7 +104,7 @@ impl Agent {
             capture_ns: began_ns,
             encoded_ns: began_ns,
         };
-        let announcement = self.producer.announce(slot, written);
+        let announcement = (self.producer.lock().expect("no panic")).announce(slot, written);
         assert!(
             self.endpoint
                 .send_to_service(&announcement)
@@ -110,30 +112,43 @@ impl Agent {
         );
     }
 
-    fn hear(&mut self) {
-        while let Received::Message(message) =
-            self.endpoint.receive_from_service().expect("a message")
-        {
-            if let ToAgent::SlotFree { slot } = message {
-                self.producer.freed(slot).expect("an announced slot");
+    /// From now on another thread hears what the service says, until it is gone.
+    pub fn hear_apart(&mut self) -> thread::JoinHandle<()> {
+        self.apart = true;
+        let (endpoint, producer) = (Arc::clone(&self.endpoint), Arc::clone(&self.producer));
+        thread::spawn(move || {
+            while hear(&endpoint, &producer) {
+                wait(&*endpoint);
             }
+        })
+    }
+}
+
+/// Learn which slots are free again; false when the service is gone.
+fn hear(endpoint: &Endpoint, producer: &Mutex<Producer>) -> bool {
+    loop {
+        match endpoint.receive_from_service().expect("a message") {
+            Received::Message(ToAgent::SlotFree { slot }) => {
+                let freed = producer.lock().expect("no panic").freed(slot);
+                freed.expect("an announced slot");
+            }
+            Received::Message(_) => {}
+            Received::Empty => return true,
+            Received::Closed => return false,
         }
     }
 }
 
-/// Take one announced frame and give its slot back, as the media thread does; answers when the agent began with it.
-pub fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> u64 {
-    let mut soon_ns = 0;
+/// Take one announced frame and give its slot back, as the media thread does; answers when the agent began with it, and when all of
+/// it was read.
+pub fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> (u64, u64) {
     loop {
-        match consumer
-            .receive_soon(now_ns, soon_ns)
-            .expect("no violation")
-        {
-            Event::Message(ToService::FrameComing) => soon_ns = now_ns() + 150_000,
+        match consumer.receive(now_ns()).expect("no violation") {
             Event::Message(ToService::FrameReady(frame)) => {
                 ring.read(frame.slot, frame.len, into).expect("pread");
+                let read_ns = now_ns();
                 assert_eq!(consumer.release(frame.slot), Ok(true));
-                return frame.capture_ns;
+                return (frame.capture_ns, read_ns);
             }
             Event::Empty => wait(consumer.endpoint().as_fd()),
             other => panic!("{other:?}"),

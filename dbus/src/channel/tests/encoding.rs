@@ -71,8 +71,7 @@ fn to_service() -> impl Strategy<Value = ToService> {
         state,
         failed,
         stats,
-        hdr,
-        Just(ToService::FrameComing)
+        hdr
     ]
 }
 

@@ -310,35 +310,3 @@ fn a_slot_is_read_to_several_places_and_never_beyond_its_end() {
     assert!(read(GEOMETRY.slots, 0, &mut two).is_err());
     assert!(ring.read_into(1, 4096, &mut []).is_ok());
 }
-
-#[test]
-fn frames_that_are_announced_and_never_come_hold_the_reader_up_for_its_own_limit_and_exhaust_the_rate()
- {
-    let (mut consumer, agent) = channel();
-    let ticks = std::cell::Cell::new(0u64);
-    // A clock that moves when it is looked at.
-    let clock = || {
-        ticks.set(ticks.get() + 1000);
-        SECOND + ticks.get()
-    };
-    say(&agent, &ToService::FrameComing);
-    let heard = consumer.receive_soon(clock, SECOND + 10_000);
-    assert_eq!(heard, Ok(Event::Message(ToService::FrameComing)));
-    assert_eq!(
-        consumer.receive_soon(clock, SECOND + 10_000),
-        Ok(Event::Empty)
-    );
-    assert_eq!(ticks.get(), 10_000);
-    // What is there is heard without a look at the limit.
-    say(&agent, &ToService::FrameReady(frame(0, 0)));
-    let heard = consumer.receive_soon(clock, 0);
-    assert!(
-        matches!(heard, Ok(Event::Message(ToService::FrameReady(_)))),
-        "{heard:?}"
-    );
-    let refused = (0..200).find_map(|_| {
-        say(&agent, &ToService::FrameComing);
-        consumer.receive(SECOND).err()
-    });
-    assert_eq!(refused, Some(Violation::FrameRate));
-}

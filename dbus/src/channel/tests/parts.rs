@@ -53,7 +53,6 @@ fn a_frame_may_grow_and_end_or_be_abandoned_and_its_slot_comes_back_once() {
     let whole = ToService::FrameReady;
     let all = [
         ToService::FramePart(part(0, 50)),
-        ToService::FrameComing,
         ToService::FramePart(part(0, 51)),
         whole(frame(0, 1)),
         whole(frame(1, 0)),

@@ -36,9 +36,6 @@ use std::{
 
 /// Messages looked at before packets get their turn again.
 const TURN: usize = 64;
-/// How long a frame that is on its way is waited for without sleeping: the writing of a large one, with something to spare. An agent
-/// that announces frames and sends none costs its own stream this at the rate of its frames.
-const SOON_NS: u64 = 150_000;
 
 /// The thread's ears. Waiting serves the agent, sound and commands; frames queue up for the sender.
 pub(super) struct Inlet {
@@ -58,8 +55,6 @@ pub(super) struct Inlet {
     frames: Frames,
     adaptation: Adaptation,
     orders: Orders,
-    /// The agent has another CPU to write on while this thread asks for the frame.
-    may_stay_awake: bool,
 }
 
 impl Inlet {
@@ -85,7 +80,6 @@ impl Inlet {
             frames: Frames::default(),
             adaptation,
             orders: Orders::default(),
-            may_stay_awake: std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
         }
     }
 
@@ -212,7 +206,7 @@ impl Inlet {
             self.obey()?;
         }
         if channel {
-            self.listen(until_ns)?;
+            self.listen()?;
         }
         let order = self
             .feed
@@ -326,25 +320,14 @@ impl Inlet {
         }
     }
 
-    /// `until_ns`: when the sender needs the thread again.
-    fn listen(&mut self, until_ns: Option<u64>) -> Result<(), Over> {
-        let mut soon_ns = 0;
+    fn listen(&mut self) -> Result<(), Over> {
         for _ in 0..TURN {
             let Some(feed) = &mut self.feed else {
                 return Ok(());
             };
-            let event = feed.consumer.receive_soon(now_ns, soon_ns);
+            let event = feed.consumer.receive(now_ns());
             match event.map_err(Over::Violation)? {
-                Event::Message(ToService::FrameComing) if self.may_stay_awake => {
-                    let limit = now_ns().saturating_add(SOON_NS);
-                    soon_ns = until_ns.unwrap_or(limit).min(limit);
-                }
-                Event::Message(message) => {
-                    if matches!(message, ToService::FrameReady(_)) {
-                        soon_ns = 0;
-                    }
-                    self.heard(message)?;
-                }
+                Event::Message(message) => self.heard(message)?,
                 Event::Empty => return Ok(()),
                 Event::Closed => {
                     self.lost();

@@ -25,7 +25,6 @@ pub(super) fn channel() -> Seeds {
             reason: "the compositor is gone".into(),
         },
         frame(0, 0),
-        ToService::FrameComing,
         frame(1, 1),
         ToService::Audio {
             seq: 0,
