@@ -68,7 +68,7 @@ pub struct EncodingArgs {
 /// What `spike` takes.
 #[derive(Debug, Clone, Args)]
 pub struct SpikeArgs {
-    /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway, gamescope or portal.
+    /// auto, synthetic, synthetic-fast, mutter, kwin-virtual, sway, wlroots, gamescope or portal.
     #[arg(long, default_value = "synthetic")]
     pub source: String,
     /// What becomes of the other outputs meanwhile: extend (nothing), primary or exclusive.

@@ -19,7 +19,7 @@ pub struct OpenStream {
     pub audio_bitrate_kbps: u32,
     /// Surround: every channel is an Opus stream of its own. Stereo: only the rate tells.
     pub audio_high_quality: bool,
-    /// `auto`, `synthetic`, `synthetic-fast`, `mutter`, `kwin-virtual`, `sway`, `gamescope`, `portal`.
+    /// `auto`, `synthetic`, `synthetic-fast`, `mutter`, `kwin-virtual`, `sway`, `wlroots`, `gamescope`, `portal`.
     pub source: String,
     /// `auto` or the compositor's name.
     pub compositor: String,

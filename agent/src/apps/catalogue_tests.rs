@@ -333,6 +333,22 @@ fn the_word_for_a_monitor_is_read_and_bounded() {
 }
 
 #[test]
+fn the_name_of_a_monitor_is_read_and_bounded_and_is_not_the_portals_word() {
+    let home = Home::new("wlroots");
+    let write = |text: &str| home.write(".config/punktfunk/apps.toml", text);
+    write("[wlroots]\nmonitor = \"DP-1\"\n");
+    assert_eq!(
+        own::wlroots_monitor(&home.places()).as_deref(),
+        Some("DP-1")
+    );
+    assert_eq!(own::portal_monitor(&home.places()), None);
+    assert!(home.read().problems.is_empty());
+    write("[wlroots]\nmonitor = \"\"\n");
+    assert_eq!(own::wlroots_monitor(&home.places()), None);
+    assert!(home.read().problems[0].reason.contains("wlroots"));
+}
+
+#[test]
 fn what_the_file_says_of_gamescope_is_read_and_checked() {
     let home = Home::new("gamescope");
     assert_eq!(own::Nesting::read(&home.places()), own::Nesting::default());

@@ -17,7 +17,7 @@ pub use catalogue::Catalogue;
 pub use entry::{Art, Entry, Source, Tracking};
 pub use places::Places;
 pub use run::{Ended, Runner, Shape};
-pub use sources::own::{Nesting, portal_monitor};
+pub use sources::own::{Nesting, portal_monitor, wlroots_monitor};
 
 use entry::Problem;
 use punktfunk_dbus::applications::DESKTOP;

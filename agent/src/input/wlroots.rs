@@ -16,7 +16,7 @@ use wayland_client::{
     globals::{GlobalListContents, registry_queue_init},
     protocol::{
         wl_keyboard::KeymapFormat,
-        wl_output::{self, WlOutput},
+        wl_output::{self, Transform, WlOutput},
         wl_pointer::{Axis, AxisSource, ButtonState},
         wl_registry::{self, WlRegistry},
         wl_seat::WlSeat,
@@ -68,6 +68,8 @@ pub struct Wlroots {
     outputs: Outputs,
     keyboard: ZwpVirtualKeyboardV1,
     pointer: ZwlrVirtualPointerV1,
+    /// The output that absolute positions are told of.
+    shown: Option<WlOutput>,
     layout: Option<Layout>,
     modifiers: Modifiers,
     /// A second keyboard, for what the layout has not.
@@ -113,6 +115,8 @@ struct Output {
     /// Compositors built on wlroots say (0, 0) of each, whatever their layout is.
     position: (i32, i32),
     size: (u32, u32),
+    /// How its pictures are turned for its device.
+    transform: Transform,
 }
 
 fn failed(error: impl std::fmt::Display) -> InputError {
@@ -155,17 +159,20 @@ impl Wlroots {
                         name: None,
                         position: (0, 0),
                         size: (0, 0),
+                        transform: Transform::Normal,
                     });
                 }
             }
         });
         queue.roundtrip(&mut outputs).map_err(failed)?;
 
-        let pointer = match outputs.showing(&target) {
-            Some(output) if pointers.version() >= 2 => {
+        let shown = outputs.showing(&target).cloned();
+        let shown = shown.filter(|_| pointers.version() >= 2);
+        let pointer = match &shown {
+            Some(output) => {
                 pointers.create_virtual_pointer_with_output(Some(&seat), Some(output), &handle, ())
             }
-            _ => pointers.create_virtual_pointer(Some(&seat), &handle, ()),
+            None => pointers.create_virtual_pointer(Some(&seat), &handle, ()),
         };
         let keyboard = keyboards.create_virtual_keyboard(&seat, &handle, ());
         let keymap = layout.as_ref().map_or(US_KEYMAP, Layout::text);
@@ -183,6 +190,7 @@ impl Wlroots {
             outputs,
             keyboard,
             pointer,
+            shown,
             layout,
             modifiers: Modifiers::default(),
             text,
@@ -255,6 +263,7 @@ impl Backend for Wlroots {
             }
             Action::Move { dx, dy } => self.pointer.motion(now, dx.into(), dy.into()),
             Action::MoveTo { x, y } => {
+                let (x, y) = on_device(self.outputs.transform(self.shown.as_ref()), x, y);
                 let on_grid = |fraction: f64| (fraction * f64::from(EXTENT)) as u32;
                 self.pointer
                     .motion_absolute(now, on_grid(x), on_grid(y), EXTENT, EXTENT);
@@ -338,6 +347,26 @@ impl Outputs {
             })?;
         Some(&found.proxy)
     }
+
+    fn transform(&self, shown: Option<&WlOutput>) -> Transform {
+        let output = self.0.iter().find(|output| Some(&output.proxy) == shown);
+        output.map_or(Transform::Normal, |output| output.transform)
+    }
+}
+
+/// Where a place of the picture has to be told of an output that is turned: wlroots takes an absolute position for one on
+/// the output's device (a touch screen is turned with it), and turns it.
+fn on_device(transform: Transform, x: f64, y: f64) -> (f64, f64) {
+    match transform {
+        Transform::_90 => (y, 1.0 - x),
+        Transform::_180 => (1.0 - x, 1.0 - y),
+        Transform::_270 => (1.0 - y, x),
+        Transform::Flipped => (1.0 - x, y),
+        Transform::Flipped90 => (y, x),
+        Transform::Flipped180 => (x, 1.0 - y),
+        Transform::Flipped270 => (1.0 - y, 1.0 - x),
+        _ => (x, y),
+    }
 }
 
 /// Give a virtual keyboard its keymap.
@@ -377,7 +406,12 @@ impl Dispatch<WlOutput, ()> for Outputs {
             return;
         };
         match event {
-            wl_output::Event::Geometry { x, y, .. } => output.position = (x, y),
+            wl_output::Event::Geometry {
+                x, y, transform, ..
+            } => {
+                output.position = (x, y);
+                output.transform = transform.into_result().unwrap_or(Transform::Normal);
+            }
             wl_output::Event::Name { name } => output.name = Some(name),
             wl_output::Event::Mode {
                 flags,
@@ -420,6 +454,26 @@ delegate_noop!(Outputs: ZwlrVirtualPointerV1);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_corner_that_a_client_points_at_is_the_same_one_of_a_turned_device() {
+        // Of a picture whose left upper corner lies elsewhere on the device: which corner of the device that is.
+        for (transform, corner) in [
+            (Transform::Normal, (0.0, 0.0)),
+            (Transform::_90, (0.0, 1.0)),
+            (Transform::_180, (1.0, 1.0)),
+            (Transform::_270, (1.0, 0.0)),
+            (Transform::Flipped, (1.0, 0.0)),
+            (Transform::Flipped90, (0.0, 0.0)),
+            (Transform::Flipped180, (0.0, 1.0)),
+            (Transform::Flipped270, (1.0, 1.0)),
+        ] {
+            assert_eq!(on_device(transform, 0.0, 0.0), corner, "{transform:?}");
+        }
+        assert_eq!(on_device(Transform::_90, 0.25, 0.875), (0.875, 0.75));
+        assert_eq!(on_device(Transform::_270, 0.25, 0.875), (0.125, 0.25));
+        assert_eq!(on_device(Transform::Flipped90, 0.25, 0.875), (0.875, 0.25));
+    }
 
     #[test]
     fn parts_of_a_notch_add_up_to_one_and_turning_back_begins_anew() {

@@ -31,10 +31,11 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 const LEAVE_STEP: Duration = Duration::from_millis(5);
 
 /// The sources whose pictures come from the session's own compositor.
-const OF_THE_SESSION: [&str; 4] = [
+const OF_THE_SESSION: [&str; 5] = [
     super::mutter::NAME,
     super::kwin::NAME,
     super::sway::NAME,
+    super::wlroots::NAME,
     super::portal::NAME,
 ];
 

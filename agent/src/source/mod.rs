@@ -19,6 +19,7 @@ pub mod portal;
 pub mod sway;
 pub mod synthetic;
 pub mod warden;
+pub mod wlroots;
 
 pub use dmabuf::{Dmabuf, DmabufFormat, Importable};
 pub use outputs::Outputs;
@@ -77,6 +78,7 @@ pub const NAMES: &[&str] = &[
     mutter::NAME,
     kwin::NAME,
     sway::NAME,
+    wlroots::NAME,
     gamescope::NAME,
 ];
 
@@ -93,7 +95,7 @@ const COMPOSITORS: [(&str, &str); 7] = [
     ("mutter", mutter::NAME),
     ("gnome", mutter::NAME),
     ("sway", sway::NAME),
-    ("wlroots", portal::NAME),
+    ("wlroots", wlroots::NAME),
     ("kwin", kwin::NAME),
     ("plasma", kwin::NAME),
     ("gamescope", gamescope::NAME),
@@ -197,7 +199,8 @@ pub trait AudioSource: Send {
 }
 
 /// Open a source by name. `auto` takes Mutter where it answers on the session bus, KWin where it grants its protocol,
-/// sway where it answers, a gamescope that is the session's compositor, else the portal, and never a pattern.
+/// sway where it answers, a gamescope that is the session's compositor, a monitor of a compositor that lets it be copied and
+/// takes input, else the portal, and never a pattern.
 ///
 /// Blocks, for as long as a portal's dialogue is open; called from a plain thread without an async runtime, so a source
 /// may start one of its own.
@@ -212,6 +215,7 @@ pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, Sour
                 kwin::open,
                 sway::open,
                 gamescope::open_session,
+                wlroots::open_with_input,
             ] {
                 match direct(request) {
                     Err(SourceError::Unavailable { name, why }) => {
@@ -228,6 +232,7 @@ pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, Sour
         mutter::NAME => mutter::open(request),
         kwin::NAME => kwin::open(request),
         sway::NAME => sway::open(request),
+        wlroots::NAME => wlroots::open(request),
         gamescope::NAME => gamescope::open(request),
         other => Err(SourceError::Unknown(other.to_owned())),
     }
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(choose("auto", "auto").unwrap(), "auto");
         assert_eq!(choose("auto", "mutter").unwrap(), "mutter");
         assert_eq!(choose("auto", "sway").unwrap(), "sway");
-        assert_eq!(choose("auto", "wlroots").unwrap(), "portal");
+        assert_eq!(choose("auto", "wlroots").unwrap(), "wlroots");
         assert_eq!(choose("synthetic", "sway").unwrap(), "synthetic");
         let text = choose("auto", "enlightenment").unwrap_err().to_string();
         assert!(

@@ -4,7 +4,7 @@ use wayland_client::{
     Dispatch, Proxy, QueueHandle,
     globals::{GlobalList, GlobalListContents},
     protocol::{
-        wl_output::{self, WlOutput},
+        wl_output::{self, Transform, WlOutput},
         wl_registry::{self, WlRegistry},
     },
 };
@@ -31,6 +31,10 @@ pub struct Output {
     pub position: (i32, i32),
     /// Of the current mode, pixels.
     pub size: (u32, u32),
+    /// Of the current mode, in thousandths of a hertz; 0 where it is not known.
+    pub refresh: u32,
+    /// How its pictures are turned for its device.
+    pub transform: Transform,
     /// All of the above has been said.
     complete: bool,
     logical: Option<Logical>,
@@ -68,6 +72,12 @@ impl Outputs {
             .find(|output| output.complete && output.name == name)
     }
 
+    /// The names of all that are fully described, in the compositor's order.
+    pub fn names(&self) -> Vec<&str> {
+        let complete = self.0.iter().filter(|output| output.complete);
+        complete.map(|output| output.name.as_str()).collect()
+    }
+
     fn bind<S>(&mut self, registry: &WlRegistry, handle: &QueueHandle<S>, name: u32, version: u32)
     where
         S: Dispatch<WlOutput, ()> + 'static,
@@ -81,6 +91,8 @@ impl Outputs {
             name: String::new(),
             position: (0, 0),
             size: (0, 0),
+            refresh: 0,
+            transform: Transform::Normal,
             complete: false,
             logical: None,
         });
@@ -186,11 +198,17 @@ impl Outputs {
             return;
         };
         match event {
-            wl_output::Event::Geometry { x, y, .. } => output.position = (x, y),
+            wl_output::Event::Geometry {
+                x, y, transform, ..
+            } => {
+                output.position = (x, y);
+                output.transform = transform.into_result().unwrap_or(Transform::Normal);
+            }
             wl_output::Event::Mode {
                 flags,
                 width,
                 height,
+                refresh,
                 ..
             } if flags
                 .into_result()
@@ -200,6 +218,7 @@ impl Outputs {
                     u32::try_from(width).unwrap_or(0),
                     u32::try_from(height).unwrap_or(0),
                 );
+                output.refresh = u32::try_from(refresh).unwrap_or(0);
             }
             wl_output::Event::Name { name } => output.name = name,
             wl_output::Event::Done => output.complete = true,

@@ -33,7 +33,7 @@ pub const DEFAULT_IDENTITY_DIR: &str = "/var/lib/punktfunk-identity";
 pub const DEFAULT_USER: &str = punktfunk_dbus::names::ACCOUNT;
 
 /// What [`Config::video_source`] may say.
-pub const VIDEO_SOURCES: [&str; 8] = [
+pub const VIDEO_SOURCES: [&str; 9] = [
     "auto",
     "synthetic",
     "synthetic-fast",
@@ -41,6 +41,7 @@ pub const VIDEO_SOURCES: [&str; 8] = [
     "mutter",
     "kwin-virtual",
     "sway",
+    "wlroots",
     "gamescope",
 ];
 

@@ -37,7 +37,9 @@ struct File {
     #[serde(default)]
     gamescope: GamescopeTable,
     #[serde(default)]
-    portal: PortalTable,
+    portal: MonitorTable,
+    #[serde(default)]
+    wlroots: MonitorTable,
     /// Each is read by itself, so that one mistake costs one application.
     #[serde(default)]
     app: Vec<toml::Table>,
@@ -53,13 +55,18 @@ struct GamescopeTable {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct PortalTable {
+struct MonitorTable {
     monitor: Option<String>,
 }
 
 /// The user's word for the monitor that the portal is asked for, if there is one. Blocks on the disk.
 pub fn portal_monitor(places: &Places) -> Option<String> {
     read(&path(places)).ok()?.portal.monitor
+}
+
+/// The name of the monitor that is captured where the compositor makes no outputs, if the user names one. Blocks on the disk.
+pub fn wlroots_monitor(places: &Places) -> Option<String> {
+    read(&path(places)).ok()?.wlroots.monitor
 }
 
 /// What the file says of gamescope.
@@ -86,12 +93,14 @@ impl Nesting {
 fn read(path: &Path) -> Result<File, String> {
     let text = bounded::read_text(path, MAX_FILE).map_err(|error| error.to_string())?;
     let file: File = toml::from_str(&text).map_err(|error| error.to_string())?;
-    if let Some(monitor) = &file.portal.monitor
-        && !(1..=MAX_MONITOR).contains(&monitor.len())
-    {
-        return Err(format!(
-            "portal: the word for a monitor has 1 to {MAX_MONITOR} bytes"
-        ));
+    for (table, monitor) in [("portal", &file.portal), ("wlroots", &file.wlroots)] {
+        if let Some(monitor) = &monitor.monitor
+            && !(1..=MAX_MONITOR).contains(&monitor.len())
+        {
+            return Err(format!(
+                "{table}: the word for a monitor has 1 to {MAX_MONITOR} bytes"
+            ));
+        }
     }
     let options = &file.gamescope.options;
     match options

@@ -7,6 +7,7 @@
 mod pool;
 mod screen;
 mod state;
+mod turn;
 
 use std::{
     sync::{Arc, mpsc},
@@ -29,6 +30,8 @@ pub struct OutputRequest {
     pub output: String,
     /// Whether the pointer is drawn into the pictures.
     pub cursor: bool,
+    /// The rate that is wanted of an output which has one of its own; None where the output was made for it.
+    pub fps: Option<u32>,
 }
 
 /// A running capture; dropping it ends the thread.

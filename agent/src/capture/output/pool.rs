@@ -86,11 +86,11 @@ impl Buffer {
         })
     }
 
-    /// Copy the picture out as tight BGRx lines.
+    /// Copy the picture out as tight BGRx lines; `upside_down`: its first line lies last.
     ///
     /// # Errors
     /// A read that fails, which a memory file's does not.
-    pub fn read(&self, into: &mut Vec<u8>) -> io::Result<()> {
+    pub fn read(&self, into: &mut Vec<u8>, upside_down: bool) -> io::Result<()> {
         let Shape {
             width,
             height,
@@ -99,12 +99,16 @@ impl Buffer {
         } = self.shape;
         let line = width as usize * 4;
         into.resize(line * height as usize, 0);
-        if stride as usize == line {
+        if stride as usize == line && !upside_down {
             self.memory.read_exact_at(into, 0)?;
         } else {
             for (row, bytes) in into.chunks_exact_mut(line).enumerate() {
-                self.memory
-                    .read_exact_at(bytes, row as u64 * u64::from(stride))?;
+                let row = row as u64;
+                let row = match upside_down {
+                    true => u64::from(height) - 1 - row,
+                    false => row,
+                };
+                self.memory.read_exact_at(bytes, row * u64::from(stride))?;
             }
         }
         if matches!(format, Format::Xbgr8888 | Format::Abgr8888) {

@@ -3,9 +3,12 @@
 use std::{sync::mpsc, time::Duration};
 
 use wayland_client::{
-    Connection, QueueHandle,
+    QueueHandle,
     globals::registry_queue_init,
-    protocol::{wl_output::WlOutput, wl_shm::WlShm},
+    protocol::{
+        wl_output::{Transform, WlOutput},
+        wl_shm::WlShm,
+    },
 };
 use wayland_protocols::ext::{
     image_capture_source::v1::client::{
@@ -27,12 +30,13 @@ use super::{
     OutputRequest,
     pool::{Buffer, Shape},
     state::{Outcome, State},
+    turn,
 };
 use crate::{
-    capture::CaptureError,
+    capture::{CaptureError, pace::Pace},
     clock,
-    source::{Picture, PictureSlot, PixelFormat, detection},
-    wayland::{Wayland, WaylandEnd},
+    source::{Picture, PictureSlot, PixelFormat},
+    wayland::{self, Wayland, WaylandEnd},
 };
 
 /// Failures in a row after which the output counts as gone; a change of its mode can make a few.
@@ -97,9 +101,7 @@ pub async fn capture(
     slot: &PictureSlot,
     started: &mpsc::Sender<Result<(u32, u32), CaptureError>>,
 ) -> Result<(), CaptureError> {
-    let socket = detection::wayland_socket()
-        .ok_or_else(|| failed("no Wayland socket answers in the runtime directory"))?;
-    let connection = Connection::from_socket(socket).map_err(failed)?;
+    let connection = wayland::connect().map_err(failed)?;
     let (globals, mut queue) = registry_queue_init::<State>(&connection).map_err(failed)?;
     let handle = queue.handle();
     let mut state = State::default();
@@ -147,6 +149,9 @@ pub async fn capture(
         shm,
         handle,
         buffer: None,
+        name: request.output.clone(),
+        pace: request.fps.map(|fps| (fps, Pace::new(fps))),
+        turned: Vec::new(),
     };
     let mut sequence = 0;
     let mut failures = 0;
@@ -155,7 +160,9 @@ pub async fn capture(
             Outcome::Ready { shown_ns } => {
                 failures = 0;
                 sequence += 1;
-                screen.hand_over(slot, sequence, shown_ns)?;
+                screen.hand_over(slot, sequence, shown_ns, &state)?;
+                // The next one holds all that changes meanwhile.
+                tokio::time::sleep(screen.pause(&state)).await;
             }
             Outcome::Reshaped => screen.buffer = None,
             Outcome::Failed if failures < FAILURES => {
@@ -176,9 +183,55 @@ struct Screen {
     shm: WlShm,
     handle: QueueHandle<State>,
     buffer: Option<Buffer>,
+    /// Of the output.
+    name: String,
+    /// The rate that is wanted, and its clock.
+    pace: Option<(u32, Pace)>,
+    /// A picture as the device has it, of an output that is turned.
+    turned: Vec<u8>,
+}
+
+/// What the runtime's timers may be late by.
+const LATE: Duration = Duration::from_millis(1);
+
+/// Whether an output of this rate (thousandths of a hertz) has to be held back. One that is hardly faster is not: a
+/// picture that is asked for too late comes a whole turn of the output later.
+fn outruns(refresh: u32, fps: u32) -> bool {
+    refresh == 0 || u64::from(refresh) * 3 > u64::from(fps) * 4_000
+}
+
+/// Why there will be no more pictures, if that is so.
+fn over(state: &State, output: &str) -> Option<CaptureError> {
+    if state.outputs.named(output).is_none() {
+        Some(CaptureError::Ended(format!("the output {output} is gone")))
+    } else if state.stopped {
+        let ended = "the compositor ended the capture".to_owned();
+        Some(CaptureError::Ended(ended))
+    } else {
+        None
+    }
 }
 
 impl Screen {
+    /// How long the next picture is not wanted yet.
+    fn pause(&self, state: &State) -> Duration {
+        let Some((fps, pace)) = &self.pace else {
+            return Duration::ZERO;
+        };
+        let refresh = state.outputs.named(&self.name);
+        match outruns(refresh.map_or(0, |output| output.refresh), *fps) {
+            true => pace.wait(clock::now_ns()).saturating_sub(LATE),
+            false => Duration::ZERO,
+        }
+    }
+
+    /// How the picture in the buffer is turned: by its own word, else by its output's.
+    fn transform(&self, state: &State) -> Transform {
+        let output = state.outputs.named(&self.name);
+        let of_output = output.map_or(Transform::Normal, |output| output.transform);
+        state.transform.unwrap_or(of_output)
+    }
+
     /// Ask for one picture and wait for it.
     async fn picture(
         &mut self,
@@ -201,14 +254,16 @@ impl Screen {
             }
         };
         state.expect_picture();
-        let stopped = || CaptureError::Ended("the compositor ended the capture".to_owned());
+        let name = self.name.clone();
         let shape = wayland
-            .until(state, |state| match (state.shape, state.outcome) {
-                _ if state.stopped => Some(Err(stopped())),
-                (Some(shape), _) => Some(Ok(Ok(shape))),
-                // An output that is disabled has no pictures to describe.
-                (None, Some(outcome)) => Some(Ok(Err(outcome))),
-                (None, None) => None,
+            .until(state, |state| {
+                match (over(state, &name), state.shape, state.outcome) {
+                    (Some(end), ..) => Some(Err(end)),
+                    (_, Some(shape), _) => Some(Ok(Ok(shape))),
+                    // An output that is disabled has no pictures to describe.
+                    (_, None, Some(outcome)) => Some(Ok(Err(outcome))),
+                    (_, None, None) => None,
+                }
             })
             .await??;
         let shape = match shape {
@@ -225,11 +280,12 @@ impl Screen {
             }
             Frame::Screencopy(frame) => frame.copy_with_damage(&buffer.proxy),
         }
-        let _ = started.send(Ok((shape.width, shape.height)));
+        let size = turn::upright_size(self.transform(state), (shape.width, shape.height));
+        let _ = started.send(Ok(size));
         wayland
-            .until(state, |state| match state.outcome {
-                _ if state.stopped => Some(Err(stopped())),
-                outcome => outcome.map(Ok),
+            .until(state, |state| match over(state, &name) {
+                Some(end) => Some(Err(end)),
+                None => state.outcome.map(Ok),
             })
             .await?
     }
@@ -257,21 +313,33 @@ impl Screen {
 
     /// The picture in the buffer, to whoever encodes.
     fn hand_over(
-        &self,
+        &mut self,
         slot: &PictureSlot,
         sequence: u64,
         shown_ns: Option<u64>,
+        state: &State,
     ) -> Result<(), CaptureError> {
+        let transform = self.transform(state);
         let Some(buffer) = &self.buffer else {
             return Ok(());
         };
+        let Shape { width, height, .. } = buffer.shape;
         let mut data = slot.buffer();
-        buffer.read(&mut data).map_err(failed)?;
+        if transform == Transform::Normal {
+            buffer.read(&mut data, state.upside_down).map_err(failed)?;
+        } else {
+            let turned = &mut self.turned;
+            buffer.read(turned, state.upside_down).map_err(failed)?;
+            turn::upright(transform, turned, (width, height), &mut data);
+        }
+        let (width, height) = turn::upright_size(transform, (width, height));
         let now = clock::now_ns();
         let capture_ns = shown_ns
             .filter(|shown| *shown <= now && now - shown < CREDIBLE_NS)
             .unwrap_or(now);
-        let Shape { width, height, .. } = buffer.shape;
+        if let Some((_, pace)) = &mut self.pace {
+            pace.taken(capture_ns);
+        }
         slot.put(Picture {
             width,
             height,
@@ -283,5 +351,22 @@ impl Screen {
             sequence,
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_output_that_is_much_faster_than_the_client_is_held_back() {
+        assert!(outruns(144_000, 60));
+        assert!(outruns(120_000, 60));
+        assert!(!outruns(75_000, 60));
+        assert!(!outruns(59_940, 60));
+        assert!(!outruns(144_000, 120));
+        assert!(outruns(60_000, 30));
+        // of unknown rate
+        assert!(outruns(0, 60));
     }
 }

@@ -5,7 +5,7 @@ use wayland_client::{
     globals::GlobalListContents,
     protocol::{
         wl_buffer::WlBuffer,
-        wl_output::{self, WlOutput},
+        wl_output::{self, Transform, WlOutput},
         wl_registry::{self, WlRegistry},
         wl_shm::{Format, WlShm},
         wl_shm_pool::WlShmPool,
@@ -23,7 +23,7 @@ use wayland_protocols::ext::{
     },
 };
 use wayland_protocols_wlr::screencopy::v1::client::{
-    zwlr_screencopy_frame_v1::{self, ZwlrScreencopyFrameV1},
+    zwlr_screencopy_frame_v1::{self, Flags, ZwlrScreencopyFrameV1},
     zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1,
 };
 
@@ -55,6 +55,10 @@ pub struct State {
     pub shape: Option<Shape>,
     pub outcome: Option<Outcome>,
     shown_ns: Option<u64>,
+    /// How the picture is turned, where that is said of each.
+    pub transform: Option<Transform>,
+    /// The picture's first line lies last.
+    pub upside_down: bool,
     /// The compositor ended the capture.
     pub stopped: bool,
 }
@@ -64,6 +68,8 @@ impl State {
     pub fn expect_picture(&mut self) {
         self.outcome = None;
         self.shown_ns = None;
+        self.transform = None;
+        self.upside_down = false;
     }
 
     /// Forget the shape, where it is described anew for every picture.
@@ -138,6 +144,9 @@ impl Dispatch<ExtImageCopyCaptureFrameV1, ()> for State {
                 tv_sec_lo,
                 tv_nsec,
             } => state.time(tv_sec_hi, tv_sec_lo, tv_nsec),
+            Event::Transform {
+                transform: WEnum::Value(transform),
+            } => state.transform = Some(transform),
             Event::Ready => {
                 state.outcome = Some(Outcome::Ready {
                     shown_ns: state.shown_ns,
@@ -172,6 +181,9 @@ impl Dispatch<ZwlrScreencopyFrameV1, ()> for State {
                 stride,
             } => state.formats.push((format, Some((width, height, stride)))),
             Event::BufferDone => state.described(),
+            Event::Flags {
+                flags: WEnum::Value(flags),
+            } => state.upside_down = flags.contains(Flags::YInvert),
             Event::Ready {
                 tv_sec_hi,
                 tv_sec_lo,

@@ -63,6 +63,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
             pictures: Pictures::Output(OutputRequest {
                 output: screen.output.name.clone(),
                 cursor: request.cursor,
+                fps: None,
             }),
             eis: None,
             target: Target {

@@ -1,4 +1,5 @@
 //! What is seen of the caller's desktop: who could capture it, and whether that would work. Nothing here judges.
+use super::wayland::{self, Globals};
 use crate::bus::Bus;
 use nix::unistd::geteuid;
 use std::{
@@ -28,6 +29,8 @@ pub struct Desktop {
     pub kwin: Option<(u32, u32)>,
     /// The version of the portal's ScreenCast; `None`: there is no portal, or none for this desktop.
     pub screen_cast: Option<u32>,
+    /// What the compositor offers on Wayland; `None`: it could not be asked.
+    pub globals: Option<Globals>,
     /// An application or the configuration asks for gamescope, and where it says so.
     pub wants_gamescope: Option<PathBuf>,
     pub gamescope: Option<PathBuf>,
@@ -48,6 +51,7 @@ impl Desktop {
             session_manager: runs(&SESSION_MANAGERS),
             kwin_grant: grant(&data_folders(variable)),
             screen_cast: screen_cast().await,
+            globals: wayland::globals(variable).await,
             wants_gamescope: gamescope_wanted(&configurations(variable)),
             gamescope: in_path("gamescope", variable("PATH").as_deref()),
         }

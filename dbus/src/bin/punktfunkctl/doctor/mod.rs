@@ -5,6 +5,7 @@ mod checks;
 mod desktop;
 mod facts;
 mod listening;
+mod wayland;
 
 use crate::{report::Report, table::printable};
 use facts::{Facts, PadNode};

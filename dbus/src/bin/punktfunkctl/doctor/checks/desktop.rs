@@ -8,7 +8,8 @@ enum Way {
     /// By asking the compositor, which needs nothing else.
     Direct(&'static str),
     KWin,
-    Portal,
+    /// One that may let its monitors be copied, and may have a portal.
+    Other,
     /// There is no desktop here.
     None,
 }
@@ -29,8 +30,37 @@ fn way(facts: &Facts) -> Way {
     } else if name.is_empty() {
         Way::None
     } else {
-        Way::Portal
+        Way::Other
     }
+}
+
+/// The protocol by which the compositor lets its monitors be copied, as far as it says.
+fn copied(facts: &Facts) -> Option<&'static str> {
+    let has = |name: &str, version: u32| {
+        let globals = facts.desktop.globals.as_ref();
+        globals.is_some_and(|all| all.get(name).is_some_and(|found| *found >= version))
+    };
+    if has("ext_output_image_capture_source_manager_v1", 1)
+        && has("ext_image_copy_capture_manager_v1", 1)
+    {
+        Some("ext-image-copy-capture")
+    } else if has("zwlr_screencopy_manager_v1", 3) {
+        Some("wlr-screencopy")
+    } else {
+        None
+    }
+}
+
+/// Whether it takes input by the protocols that go with these.
+fn takes_input(facts: &Facts) -> bool {
+    facts.desktop.globals.as_ref().is_some_and(|all| {
+        [
+            "zwlr_virtual_pointer_manager_v1",
+            "zwp_virtual_keyboard_manager_v1",
+        ]
+        .into_iter()
+        .all(|name| all.contains_key(name))
+    })
 }
 
 pub fn session_manager(facts: &Facts) -> Finding {
@@ -71,13 +101,34 @@ pub fn capture(facts: &Facts) -> Finding {
             "no desktop file grants the agent KWin's screencast protocol, so KWin hides it",
             "install the package again (org.punktfunk.Agent.desktop, its Exec= must be the agent's real path), then log out and in",
         ),
-        (Way::Portal, _, Some(version)) => Finding::ok(
+        (Way::Other, _, portal) => other(check, facts, portal),
+    }
+}
+
+/// What the source `auto` does for a compositor that it does not know by name.
+fn other(check: &'static str, facts: &Facts, portal: Option<u32>) -> Finding {
+    match (copied(facts), takes_input(facts), portal) {
+        (Some(protocol), true, _) => Finding::ok(
+            check,
+            format!("a monitor is copied as it is, by {protocol}"),
+        ),
+        (_, _, Some(version)) => Finding::ok(
             check,
             format!("by the portal, ScreenCast version {version}"),
         ),
-        (Way::Portal, _, None) => Finding::fail(
+        (Some(protocol), false, None) => Finding::fail(
             check,
-            "this desktop is captured by its portal, and there is none with ScreenCast",
+            format!(
+                "the compositor lets its monitors be copied ({protocol}) and takes no virtual pointer and keyboard; of portals there is \
+                 none with ScreenCast"
+            ),
+            "for pictures without input: punktfunkctl config set video.source=wlroots; else install xdg-desktop-portal and your desktop's \
+             back end of it, then log out and in",
+        ),
+        (None, _, None) => Finding::fail(
+            check,
+            "this desktop is captured by its portal, and there is none with ScreenCast; its compositor was not seen to offer \
+             ext-image-copy-capture or wlr-screencopy, which need no portal",
             "install xdg-desktop-portal and your desktop's back end of it (xdg-desktop-portal-wlr, -hyprland, -gtk, ...), then log out and in",
         ),
     }

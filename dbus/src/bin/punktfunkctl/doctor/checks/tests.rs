@@ -69,6 +69,7 @@ fn healthy() -> Facts {
             kwin: None,
             kwin_grant: None,
             screen_cast: None,
+            globals: None,
             wants_gamescope: None,
             gamescope: None,
         },
@@ -193,6 +194,28 @@ fn what_is_granted_or_installed_is_no_complaint_any_more() {
     // an agent that was started before its desktop does not know it; then the caller's own counts
     snapshot(&mut facts).agents[0].compositor = "unknown".into();
     assert_eq!(complaints(&facts), BTreeMap::new());
+}
+
+#[test]
+fn a_compositor_that_lets_its_monitors_be_copied_needs_no_portal() {
+    let mut facts = healthy();
+    snapshot(&mut facts).agents[0].compositor = "labwc".into();
+    let offered = |facts: &mut Facts, name: &str, version: u32| {
+        let globals = facts.desktop.globals.get_or_insert_default();
+        globals.insert(name.into(), version);
+    };
+    let failed = BTreeMap::from([("capture", Verdict::Fail)]);
+    assert_eq!(complaints(&facts), failed);
+    offered(&mut facts, "zwlr_screencopy_manager_v1", 3);
+    offered(&mut facts, "zwlr_virtual_pointer_manager_v1", 2);
+    // pictures without input: a portal may have both
+    assert_eq!(complaints(&facts), failed);
+    let remedy = desktop::capture(&facts).remedy.unwrap();
+    assert!(remedy.contains("video.source=wlroots"), "{remedy}");
+    offered(&mut facts, "zwp_virtual_keyboard_manager_v1", 1);
+    assert_eq!(complaints(&facts), BTreeMap::new());
+    let said = desktop::capture(&facts).found;
+    assert!(said.contains("wlr-screencopy"), "{said}");
 }
 
 #[test]
