@@ -6,7 +6,7 @@ use fixture::{Host, card};
 use nvenc_double::rig::{Libraries, Rig};
 use punktfunk_agent_double::Codec;
 use punktfunk_dbus::proxies::StreamProxy;
-use punktfunk_tests::{Client, Ending, Options, video::VideoCodec};
+use punktfunk_tests::{Client, Ending, Options, impairment::Impairment, video::VideoCodec};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -108,6 +108,79 @@ fn a_client_that_lost_frames_goes_on_by_invalidation_where_the_report_comes_in_t
     after.sort_unstable();
     let median = after.get(after.len() / 2).copied();
     assert!(median.is_some_and(|median| median <= 3), "{after:?}");
+    assert_clean(&rig, host);
+}
+
+/// What a client asks for that takes pictures in slices. Its packets are small, so that slices have several.
+fn in_slices(host: &Host, client: &Client, codec: VideoCodec) -> Options {
+    Options {
+        slices: 4,
+        packet_size: 512,
+        ..options(host, client, codec)
+    }
+}
+
+#[test]
+fn slices_reach_the_client_before_the_last_one_of_their_picture_exists() {
+    let rig = Rig::new(Libraries::Both);
+    let host = host(&rig, &[]);
+    let client = host.client();
+    for codec in [VideoCodec::H264, VideoCodec::Hevc] {
+        let options = in_slices(&host, &client, codec);
+        let running = client.stream(&options, false).expect("stream");
+        assert!(running.wait_frames(20, SOON));
+        let holds = || rig.calls().iter().filter(|call| *call == "held").count();
+        let before = holds();
+        rig.hold_slices();
+        assert!(fixture::process::wait_until(SOON, || holds() > before));
+        // This picture lacks its last slice. Every picture became a frame.
+        let pictures = rig.pictures();
+        let session = pictures.last().expect("pictures").session;
+        let own = pictures.iter().filter(|picture| picture.session == session);
+        let frame = own.count() as u32;
+        let arrived = (running.shared).wait(SOON, |seen| seen.latest_block == (frame, 3, 4));
+        let seen = running.shared.snapshot();
+        rig.release_slices();
+        assert!(
+            arrived,
+            "{:?} of {frame}\n{}",
+            seen.latest_block,
+            host.service_log()
+        );
+        assert_eq!(seen.last_frame_index, frame - 1);
+        assert!(running.wait_frames(u64::from(frame) + 20, SOON));
+        let report = running.finish(Ending::Disconnect).expect("report");
+        assert!(report.breaches.is_empty(), "{report}");
+        assert_eq!(report.video.frames_lost, 0, "{report}");
+        card::assert_shown(&report, codec);
+        client.cancel().expect("cancel");
+        host.await_streams(0);
+    }
+    assert_clean(&rig, host);
+}
+
+#[test]
+fn losses_are_repaired_within_each_slice() {
+    let rig = Rig::new(Libraries::Both);
+    let host = host(&rig, &[]);
+    let client = host.client();
+    let options = Options {
+        impairment: Impairment {
+            loss_percent: 3.0,
+            seed: 11,
+            ..Impairment::default()
+        },
+        ..in_slices(&host, &client, VideoCodec::H264)
+    };
+    let running = client.stream(&options, false).expect("stream");
+    let seen = (running.shared).wait(SOON, |seen| {
+        seen.repaired_blocks >= 60 && seen.most_blocks_in_frame == 4
+    });
+    let report = running.finish(Ending::Disconnect).expect("report");
+    assert!(seen && report.breaches.is_empty(), "{report}");
+    card::assert_shown(&report, VideoCodec::H264);
+    client.cancel().expect("cancel");
+    host.await_streams(0);
     assert_clean(&rig, host);
 }
 

@@ -2,7 +2,8 @@
 //! survives being encoded again, and after the first violation nothing is believed any more.
 use nix::sys::socket::{MsgFlags, send};
 use punktfunk_dbus::channel::{
-    Consumer, Endpoint, Event, Geometry, Limits, ToAgent, ToService, message::MAX_MESSAGE, socket,
+    Consumer, Endpoint, Event, FramePart, Geometry, Limits, ToAgent, ToService,
+    message::MAX_MESSAGE, socket,
 };
 use std::{os::fd::AsRawFd, sync::Arc};
 
@@ -33,6 +34,7 @@ fn converse(mut data: &[u8]) {
     let (service, agent) = socket::pair().expect("a pair");
     let mut consumer = Consumer::new(Arc::new(Endpoint::new(service)), LIMITS);
     let mut now_ns = 1_000_000_000;
+    let mut begun: Option<FramePart> = None;
     while let Some((length, rest)) = data.split_first_chunk::<2>() {
         let length = usize::from(u16::from_le_bytes(*length)) % (MAX_MESSAGE + 2);
         let (datagram, rest) = rest.split_at(length.min(rest.len()));
@@ -42,7 +44,35 @@ fn converse(mut data: &[u8]) {
         }
         now_ns += 5_000_000;
         match consumer.receive(now_ns) {
+            Ok(Event::Message(ToService::FramePart(part))) => {
+                assert!(part.slot < LIMITS.geometry.slots);
+                assert!(part.len <= LIMITS.geometry.slot_size && (2..=4).contains(&part.parts));
+                let before = begun.replace(part);
+                let grew = |before: FramePart| {
+                    assert!(part.len > before.len);
+                    assert_eq!(
+                        FramePart {
+                            len: before.len,
+                            ..part
+                        },
+                        before
+                    );
+                };
+                before.map_or_else(|| assert!(part.len > 0), grew);
+            }
+            Ok(Event::Message(ToService::FrameAbandoned { seq })) => {
+                let part = begun.take().expect("nothing was begun");
+                assert_eq!(part.seq, seq);
+                let _ = consumer.release(part.slot);
+            }
             Ok(Event::Message(ToService::FrameReady(frame))) => {
+                if let Some(part) = begun.take() {
+                    assert_eq!(
+                        (part.slot, part.seq, part.flags),
+                        (frame.slot, frame.seq, frame.flags)
+                    );
+                    assert!(frame.len > part.len);
+                }
                 assert!(frame.slot < LIMITS.geometry.slots);
                 assert!((1..=LIMITS.geometry.slot_size).contains(&frame.len));
                 assert!(consumer.outstanding() <= usize::from(LIMITS.geometry.slots));

@@ -3,7 +3,7 @@
 use super::{
     block::{Block, Codes, Dropped, Taken},
     frame::Frame,
-    packet::Packet,
+    packet::{HEADER, Packet},
     statistics::Statistics,
 };
 use crate::breach::Breaches;
@@ -209,6 +209,7 @@ impl Reassembly {
             statistics.repaired_shards += u64::from(complete.repaired);
             events.push(Event::FecStatus(fec_status(&block)));
         }
+        statistics.latest_block = (block.frame, block.index + 1, block.last_block + 1);
         assembly.blocks.push(block.data);
         assembly.packets += u32::from(block.data + block.parity);
         assembly.done.extend(complete.packets);
@@ -228,16 +229,12 @@ impl Reassembly {
         statistics: &mut Statistics,
         events: &mut Vec<Event>,
     ) {
-        let (last_block, others) = assembly
-            .blocks
-            .split_last()
-            .map_or((0, [].as_slice()), |(last, others)| (*last, others));
-        let equal = others.windows(2).all(|pair| pair[0] == pair[1])
-            && others.first().is_none_or(|first| last_block <= *first);
-        self.breaches
-            .require(equal, "9.1", "video-blocks-not-equal", || {
-                format!("frame {index}: {:?} data shards", assembly.blocks)
-            });
+        self.breaches.require(
+            well_cut(&assembly.blocks, &assembly.done),
+            "9.1",
+            "video-blocks-not-equal",
+            || format!("frame {index}: {:?} data shards", assembly.blocks),
+        );
         if let Some(last) = self.last_timestamp {
             self.breaches.require(
                 assembly.timestamp.wrapping_sub(last) as i32 >= 0,
@@ -317,6 +314,25 @@ impl Reassembly {
             statistics.verified_blocks += 1;
         }
     }
+}
+
+/// All blocks but the last are equal. A frame that leaves slice by slice has blocks that begin with a slice instead, and what is left of
+/// it at the end is cut evenly. `packets`: the data packets of all blocks.
+fn well_cut(blocks: &[u16], packets: &[Vec<u8>]) -> bool {
+    let (last, others) = blocks
+        .split_last()
+        .map_or((0, [].as_slice()), |(l, o)| (*l, o));
+    let equal = others.windows(2).all(|pair| pair[0] == pair[1])
+        && others.first().is_none_or(|first| last <= *first);
+    let mut first = 0;
+    let by_slices = blocks.windows(2).all(|pair| {
+        first += usize::from(pair[0]);
+        let payload = packets.get(first).and_then(|packet| packet.get(HEADER..));
+        let starts = payload
+            .is_some_and(|bytes| bytes.starts_with(&[0, 0, 1]) || bytes.starts_with(&[0, 0, 0, 1]));
+        starts || pair[0] == pair[1] || pair[0] == pair[1] + 1
+    });
+    equal || by_slices
 }
 
 /// Section 11.3: what a client reports of a block that needed repair or was given up.

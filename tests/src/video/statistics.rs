@@ -43,6 +43,8 @@ pub struct Statistics {
     pub ledger: Ledger,
     pub most_packets_in_frame: u32,
     pub most_blocks_in_frame: u8,
+    /// The block that was completed last: its frame, its number from 1, and how many there are.
+    pub latest_block: (u32, u8, u8),
     pub verified_blocks: u64,
     /// Host processing latency of each frame that told one, in 0.1 ms.
     pub host_latency: Vec<u16>,

@@ -2,7 +2,7 @@
 use super::Seeds;
 use punktfunk_core::input::InputEvent;
 use punktfunk_dbus::channel::{
-    FrameReady, ToAgent, ToService,
+    FramePart, FrameReady, ToAgent, ToService,
     message::{AgentStats, SourceState},
 };
 
@@ -19,6 +19,17 @@ pub(super) fn channel() -> Seeds {
             encoded_ns: 999_500_000,
         })
     };
+    let part = |slot, seq, len| {
+        ToService::FramePart(FramePart {
+            slot,
+            seq,
+            len,
+            parts: 3,
+            flags: 0,
+            pts_ns: 1_000_000 * seq,
+            capture_ns: 999_000_000,
+        })
+    };
     let from_agent = [
         ToService::State {
             state: SourceState::NoOutput,
@@ -26,6 +37,11 @@ pub(super) fn channel() -> Seeds {
         },
         frame(0, 0),
         frame(1, 1),
+        part(2, 2, 300),
+        part(2, 2, 600),
+        frame(2, 2),
+        part(1, 3, 300),
+        ToService::FrameAbandoned { seq: 3 },
         ToService::Audio {
             seq: 0,
             opus: vec![9; 20],
