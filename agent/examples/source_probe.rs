@@ -59,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        monitor: Default::default(),
         hdr: false,
     };
     let refuse_after: u32 = std::env::var("PROBE_REFUSE").map_or(Ok(u32::MAX), |n| n.parse())?;

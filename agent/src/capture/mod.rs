@@ -95,6 +95,10 @@ pub enum CaptureError {
     TooLarge(u32, u32),
     #[error("the compositor ended its stream: {0}")]
     Ended(String),
+    #[error(
+        "the compositor copies the output {0} in no format of 8 bits a colour; set it to 8 bits, or choose the source \"portal\""
+    )]
+    Unreadable(String),
     #[error("the output cannot be captured: {0}")]
     Output(String),
     #[error("the capture thread could not be started: {0}")]

@@ -39,6 +39,8 @@ const MOST_BPS: u32 = *RATES_KBPS.end() * 1000;
 const MADE_UP_IN: f64 = 25.0;
 /// Pictures' worth of bits that are remembered as missing.
 const REMEMBERED: f64 = 7.0;
+/// Most of it that is made up for, in pictures' worth: a key frame's and some more.
+const MOST_DEBT: f64 = 50.0;
 /// Of a picture's share, below which a picture is one of a still screen: it leaves over what nobody misses.
 const STILL: f64 = 0.25;
 /// Of the rate, what the library may be told.
@@ -176,7 +178,8 @@ impl OpenH264 {
             true => self.debt.min(0.0) / 2.0,
             false => -REMEMBERED * share,
         };
-        self.debt = (self.debt + bits - share).max(least);
+        // Nor more than can be made up for before it is forgotten: key frames one after the other.
+        self.debt = (self.debt + bits - share).max(least).min(MOST_DEBT * share);
     }
 
     /// Bits of one picture.

@@ -129,6 +129,7 @@ fn measure(kind: Kind) -> Result<Measured, EncodeError> {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        monitor: Default::default(),
         hdr: false,
     };
     let mut source =

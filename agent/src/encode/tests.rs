@@ -34,6 +34,7 @@ fn painter(name: &str, width: u32, height: u32) -> Box<dyn Painter> {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        monitor: Default::default(),
         hdr: false,
     };
     source::open(name, &request).unwrap().painter().unwrap()

@@ -66,6 +66,7 @@ fn painted() -> Feed {
         importable: Importable::NOTHING,
         inside: Default::default(),
         outputs: Outputs::Extend,
+        monitor: Default::default(),
         hdr: false,
     };
     let mut source = source::open("synthetic-fast", &request).unwrap();

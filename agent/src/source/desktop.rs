@@ -267,7 +267,8 @@ where
     };
 
     let capture = Running::start(opened.pictures, request, &slot).map_err(|error| match error {
-        CaptureError::NoPipeWire(_) => SourceError::Unavailable {
+        // another source may do
+        CaptureError::NoPipeWire(_) | CaptureError::Unreadable(_) => SourceError::Unavailable {
             name,
             why: error.to_string(),
         },

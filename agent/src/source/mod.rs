@@ -22,7 +22,7 @@ pub mod warden;
 pub mod wlroots;
 
 pub use dmabuf::{Dmabuf, DmabufFormat, Importable};
-pub use outputs::Outputs;
+pub use outputs::{Monitor, Outputs};
 pub use picture::{Picture, PictureSlot, PixelFormat, SlotState};
 
 use crate::life::pulse::Pulse;
@@ -45,6 +45,8 @@ pub struct SourceRequest {
     pub inside: gamescope::Inside,
     /// What becomes of the session's other outputs.
     pub outputs: Outputs,
+    /// The monitor that the stream has begun with, where it shows one that is there.
+    pub monitor: Monitor,
     /// Pictures in HDR, from a source that gives them ([`mastering`]).
     pub hdr: bool,
 }
@@ -250,6 +252,7 @@ mod tests {
         importable: Importable::NOTHING,
         inside: gamescope::Inside::Whatever,
         outputs: Outputs::Extend,
+        monitor: Monitor::NONE,
         hdr: false,
     };
 

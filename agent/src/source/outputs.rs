@@ -1,6 +1,33 @@
-//! What becomes of the session's other outputs while one is streamed.
+//! What becomes of the session's other outputs while one is streamed, and which one that is.
 
 use super::SourceError;
+use std::sync::{Arc, OnceLock};
+
+/// The name of the monitor that a stream has begun with. A source that is opened again for it shows that one or none.
+#[derive(Debug, Clone)]
+pub struct Monitor(Option<Arc<OnceLock<String>>>);
+
+impl Monitor {
+    /// For a source that is opened once.
+    pub const NONE: Self = Self(None);
+
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_ref()?.get().map(String::as_str)
+    }
+
+    /// The stream begins with it, unless it has begun already.
+    pub fn begin(&self, name: &str) {
+        if let Some(begun) = &self.0 {
+            begun.get_or_init(|| name.to_owned());
+        }
+    }
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self(Some(Arc::default()))
+    }
+}
 
 /// The policy, as the administrator chose it.
 /// The later ones ask for more: of several streams the most that any asks for holds.

@@ -17,9 +17,10 @@ use wayland_client::{
 use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
+    detection::desktop_name,
 };
 use crate::{
-    apps::{Places, wlroots_monitor},
+    apps::{Places, portal_monitor, wlroots_monitor},
     capture::output::OutputRequest,
     input::Target,
     wayland::{self, ConnectError, Outputs},
@@ -51,30 +52,47 @@ pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     of_kind(request, false)
 }
 
-/// The same where input is offered as well. Where it is not, a portal may have both.
+/// The same for who did not ask for it by name: where input is offered as well (where it is not, a portal may have both), and where nobody
+/// has to choose among monitors, or has done so at the portal. A sway makes a monitor of its own, also when it is late.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_with_input(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
+    let chosen_elsewhere = Places::of_environment().is_some_and(|places| {
+        wlroots_monitor(&places).is_none() && portal_monitor(&places).is_some()
+    });
+    let unavailable = |why: &str| SourceError::Unavailable {
+        name: NAME,
+        why: why.to_owned(),
+    };
+    if chosen_elsewhere {
+        return Err(unavailable("the portal's monitor is chosen in apps.toml"));
+    }
+    if desktop_name().eq_ignore_ascii_case("sway") {
+        return Err(unavailable("the session's compositor is sway"));
+    }
     of_kind(request, true)
 }
 
-fn of_kind(request: &SourceRequest, input: bool) -> Result<Box<dyn Source>, SourceError> {
+fn of_kind(request: &SourceRequest, unasked: bool) -> Result<Box<dyn Source>, SourceError> {
     let wanted = request.clone();
     let monitor = Places::of_environment().and_then(|places| wlroots_monitor(&places));
     desktop::open(NAME, request, OPEN_LIMIT, move |handover| {
-        session(wanted, monitor, input, handover)
+        session(wanted, monitor, unasked, handover)
     })
 }
 
 async fn session(
     request: SourceRequest,
     monitor: Option<String>,
-    input: bool,
+    unasked: bool,
     handover: Handover,
 ) -> Result<(), SourceError> {
-    let output = monitor_of_session(monitor.as_deref(), input)?;
+    // A stream that has begun with a monitor shows no other one, also when it is opened again.
+    let wanted = request.monitor.get().or(monitor.as_deref());
+    let output = monitor_of_session(wanted, unasked)?;
     request.outputs.only_extends(NAME)?;
+    request.monitor.begin(&output);
     tracing::info!(output, "a monitor of the compositor, as it is");
     handover
         .keep(Opened {
@@ -94,7 +112,7 @@ async fn session(
 }
 
 /// The name of the monitor that is captured. Blocks until the compositor has answered.
-fn monitor_of_session(wanted: Option<&str>, input: bool) -> Result<String, SourceError> {
+fn monitor_of_session(wanted: Option<&str>, unasked: bool) -> Result<String, SourceError> {
     let unavailable = |why: String| SourceError::Unavailable { name: NAME, why };
     let failed = |why: String| SourceError::Failed { name: NAME, why };
     let connection = wayland::connect().map_err(|error| match error {
@@ -103,7 +121,7 @@ fn monitor_of_session(wanted: Option<&str>, input: bool) -> Result<String, Sourc
     })?;
     let (globals, mut queue) =
         registry_queue_init::<Seen>(&connection).map_err(|error| failed(error.to_string()))?;
-    if let Some(why) = lacks(&globals.contents().clone_list(), input) {
+    if let Some(why) = lacks(&globals.contents().clone_list(), unasked) {
         return Err(unavailable(why));
     }
     let mut seen = Seen::default();
@@ -112,7 +130,14 @@ fn monitor_of_session(wanted: Option<&str>, input: bool) -> Result<String, Sourc
     queue
         .roundtrip(&mut seen)
         .map_err(|error| failed(error.to_string()))?;
-    choose(&seen.0.names(), wanted)
+    let names = seen.0.names();
+    if unasked && wanted.is_none() && names.len() > 1 {
+        return Err(unavailable(format!(
+            "nobody has said which monitor: there are {} ([wlroots] monitor in apps.toml names one)",
+            names.join(", ")
+        )));
+    }
+    choose(&names, wanted)
 }
 
 /// What the compositor would have to offer and does not.
@@ -155,7 +180,7 @@ fn choose(names: &[&str], wanted: Option<&str>) -> Result<String, SourceError> {
     Err(SourceError::Failed {
         name: NAME,
         why: format!(
-            "there is no monitor \"{wanted}\" ([wlroots] monitor in apps.toml); there are: {}",
+            "there is no monitor \"{wanted}\" (the stream began with it, or [wlroots] monitor in apps.toml names it); there are: {}",
             names.join(", ")
         ),
     })

@@ -86,6 +86,7 @@ pub fn run(args: &SpikeArgs) -> anyhow::Result<Figures> {
         },
         outputs: Outputs::parse(&args.outputs)
             .context("--outputs: extend, primary or exclusive")?,
+        monitor: Default::default(),
         hdr: args.hdr,
     };
     let mut sink = FileSink::create(args)?;

@@ -454,6 +454,7 @@ fn request(options: &OpenStream, importable: Importable, hdr: bool) -> SourceReq
             .as_deref()
             .and_then(Outputs::parse)
             .unwrap_or_default(),
+        monitor: Default::default(),
         hdr,
     }
 }

@@ -111,6 +111,13 @@ fn pictures_come_whole_from_a_card_that_cannot_give_slices() {
 }
 
 #[test]
+fn a_picture_that_is_whole_at_the_first_look_is_taken_then() {
+    let body = || nothing_is_handed_out("h264", &sliced(4));
+    let name = "slices::a_picture_that_is_whole_at_the_first_look_is_taken_then";
+    with_driver(name, &[("NVENC_DOUBLE_ALL_AT_ONCE", "1")], body, |_| {});
+}
+
+#[test]
 fn a_driver_that_takes_slices_back_is_not_asked_for_them_again() {
     let body = || {
         let mut pictures = Pictures::open("h264", &sliced(4));

@@ -30,6 +30,7 @@ pub fn pattern(name: &str, (width, height): (u32, u32), fps: u32) -> Box<dyn Pai
         importable: Importable::NOTHING,
         inside: Inside::Whatever,
         outputs: Outputs::Extend,
+        monitor: Default::default(),
         hdr: false,
     };
     let mut source = source::open(name, &request).expect("a pattern");

@@ -40,6 +40,7 @@ impl Pictures {
             importable: Importable::NOTHING,
             inside: Inside::Whatever,
             outputs: Outputs::Extend,
+            monitor: Default::default(),
             hdr: false,
         };
         Self {

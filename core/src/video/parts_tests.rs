@@ -90,6 +90,17 @@ fn padded(parts: &[&[u8]], blocks: usize) -> Vec<u8> {
     expected
 }
 
+#[test]
+fn parts_whose_parity_would_not_fit_get_more_blocks() {
+    let p = packetizer(20, None);
+    let blocks = |packets: usize, parts| p.blocks_for(&unit(&[], packets * PAYLOAD - 8), parts);
+    assert_eq!(blocks(100, 2), 2);
+    // another slice like that one may be a quarter larger, and 212 packets have room for theirs
+    assert_eq!(blocks(190, 2), 3);
+    assert_eq!(blocks(200, 4), 4);
+    assert!(p.holds(PAYLOAD * 212) && !p.holds(PAYLOAD * 213));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

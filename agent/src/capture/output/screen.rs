@@ -204,6 +204,8 @@ fn outruns(refresh: u32, fps: u32) -> bool {
 fn over(state: &State, output: &str) -> Option<CaptureError> {
     if state.outputs.named(output).is_none() {
         Some(CaptureError::Ended(format!("the output {output} is gone")))
+    } else if state.unreadable {
+        Some(CaptureError::Unreadable(output.to_owned()))
     } else if state.stopped {
         let ended = "the compositor ended the capture".to_owned();
         Some(CaptureError::Ended(ended))

@@ -61,6 +61,8 @@ pub struct State {
     pub upside_down: bool,
     /// The compositor ended the capture.
     pub stopped: bool,
+    /// It offers pictures in no format that can be read.
+    pub unreadable: bool,
 }
 
 impl State {
@@ -94,7 +96,7 @@ impl State {
         });
         if self.shape.is_none() {
             tracing::warn!(?offered, "no format of shared memory that can be taken");
-            self.stopped = true;
+            self.unreadable = true;
         }
     }
 

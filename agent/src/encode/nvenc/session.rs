@@ -289,14 +289,17 @@ impl Session {
                 thread::sleep(BUSY_PAUSE);
             }
             driver.call(handle, "encoding a picture", status)?;
-            if let Some(slices) = &mut slices {
-                slices.watch(driver, handle, self.bitstream, unit, early)?;
-            }
-            self.fetch(unit, slices.as_mut())
+            let locked = match &mut slices {
+                Some(slices) => slices.watch(driver, handle, self.bitstream, unit, early)?,
+                None => None,
+            };
+            self.fetch(unit, slices.as_mut(), locked)
         });
         self.slices = slices;
         let encoded = encoded?;
-        self.slices.take_if(|_| !encoded.continues);
+        if let Some(slices) = self.slices.as_mut().filter(|_| !encoded.continues) {
+            slices.give_up();
+        }
         self.fresh = false;
         Ok(encoded)
     }
@@ -305,19 +308,23 @@ impl Session {
         &self,
         unit: &mut Vec<u8>,
         mut slices: Option<&mut Slices>,
+        locked: Option<LockBitstream>,
     ) -> Result<Encoded, NvencError> {
         let (driver, handle) = (self.opened.driver(), self.opened.handle());
         // a driver that was told to report places may do so whether they are looked at or not
         let slice_offsets = (slices.as_mut()).map_or(ptr::null_mut(), |slices| slices.offsets());
-        let mut lock = LockBitstream {
+        let is_locked = locked.is_some();
+        let mut lock = locked.unwrap_or(LockBitstream {
             version: abi::LOCK_BITSTREAM_VERSION,
             output: self.bitstream,
             slice_offsets,
             ..LockBitstream::zeroed()
-        };
-        // SAFETY: the structure is of the version it says; the call waits for the picture.
-        let status = unsafe { (driver.nvenc.lock_bitstream)(handle, &raw mut lock) };
-        driver.call(handle, "fetching a picture", status)?;
+        });
+        if !is_locked {
+            // SAFETY: the structure is of the version it says; the call waits for the picture.
+            let status = unsafe { (driver.nvenc.lock_bitstream)(handle, &raw mut lock) };
+            driver.call(handle, "fetching a picture", status)?;
+        }
         let size = lock.size as usize;
         let bytes: &[u8] = if size <= MAX_UNIT && !lock.bytes.is_null() {
             // SAFETY: the driver says that so many bytes lie there until the buffer is unlocked.

@@ -29,6 +29,8 @@ pub struct Slices {
     offsets: Vec<u32>,
     /// Where the parts of the picture ended that were handed out.
     ends: Vec<usize>,
+    /// Pictures come whole from now on.
+    given_up: bool,
 }
 
 impl Slices {
@@ -40,6 +42,7 @@ impl Slices {
             parts: plan.parts,
             offsets: vec![0; blocks],
             ends: Vec::with_capacity(usize::from(plan.parts)),
+            given_up: false,
         })
     }
 
@@ -54,7 +57,13 @@ impl Slices {
         (0..=self.parts).rev().find(ended).unwrap_or(0)
     }
 
-    /// Hand out parts of the picture under way until only the last one is missing. `unit` is what was handed out.
+    /// Look no more. The driver goes on to write its list.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// Hand out parts of the picture under way until only the last one is missing. `unit` is what was handed out. Answers the picture,
+    /// still locked, where a look found it whole: it cannot be fetched again.
     ///
     /// # Errors
     /// What the driver says of a bitstream that it has lent.
@@ -65,9 +74,12 @@ impl Slices {
         bitstream: *mut c_void,
         unit: &mut Vec<u8>,
         early: &mut dyn FnMut(&[u8], u8),
-    ) -> Result<(), NvencError> {
+    ) -> Result<Option<LockBitstream>, NvencError> {
         unit.clear();
         self.ends.clear();
+        if self.given_up {
+            return Ok(None);
+        }
         let mut handed_out = 0u8;
         for _ in 0..LOOKS {
             let mut lock = LockBitstream {
@@ -85,7 +97,10 @@ impl Slices {
             }
             if status != 0 {
                 // whoever waits for the whole picture hears of it as well
-                return Ok(());
+                return Ok(None);
+            }
+            if lock.hw_status == abi::HW_STATUS_DONE || lock.num_slices >= self.slices {
+                return Ok(Some(lock));
             }
             let complete = self.complete(lock.num_slices);
             let size = (lock.size as usize).min(MAX_BYTES);
@@ -105,11 +120,13 @@ impl Slices {
                 early(unit, self.parts);
             }
             if complete + 1 >= self.parts {
-                return Ok(());
+                return Ok(None);
             }
             thread::sleep(PAUSE);
         }
-        Ok(())
+        tracing::warn!("the driver is slow to tell of slices: pictures come whole from now on");
+        self.give_up();
+        Ok(None)
     }
 
     /// Whether `whole` begins with what was handed out, and goes on with a slice wherever a part of that ended.
@@ -161,6 +178,7 @@ mod tests {
             parts,
             offsets: Vec::new(),
             ends: ends.to_vec(),
+            given_up: false,
         }
     }
 

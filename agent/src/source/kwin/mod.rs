@@ -133,7 +133,7 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     let ended = async {
         tokio::select! {
             why = output.ended() => why,
-            why = disarranged(topology.as_mut()) => why,
+            why = disarranged(topology.as_mut(), request.outputs == Outputs::Extend) => why,
         }
     };
     handover.keep_until(opened, ended, eis).await;
@@ -146,12 +146,16 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
 }
 
 /// Why the outputs cannot be kept as the stream wants them.
-async fn disarranged(topology: Option<&mut Topology>) -> String {
+async fn disarranged(topology: Option<&mut Topology>, extends: bool) -> String {
     let Some(topology) = topology else {
         return future::pending().await;
     };
     match topology.watch().await {
         Ok(never) => match never {},
+        Err(error) if extends => {
+            tracing::debug!(%error, "KWin's outputs stay as they are");
+            future::pending().await
+        }
         Err(error) => format!("the outputs cannot be kept as the stream wants them: {error}"),
     }
 }

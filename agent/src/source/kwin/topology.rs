@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     ffi::OsString,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -31,6 +31,8 @@ const PUT_BACK_TRIES: u32 = 5;
 
 /// How long another stream's change may take before this one goes on without waiting for it.
 const TURN_LIMIT: Duration = Duration::from_secs(6);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often outputs that were plugged in meanwhile may refuse their places before the stream ends for it.
 const REFUSALS: u32 = 3;
@@ -89,15 +91,21 @@ impl Group {
 
     /// What was plugged in while streams are shown is put back as it came, with what was lit before.
     fn learn(&mut self, plugged: Vec<String>) {
+        let known = self.before.0.len();
         for name in plugged {
             if !self.before.0.contains(&name) {
                 self.before.0.push(name);
             }
         }
         // one that knows of them too, before the old one goes
-        if let Some(old) = self.warden.take() {
+        if self.before.0.len() > known
+            && let Some(old) = self.warden.take()
+        {
             self.guard();
-            old.dismiss();
+            match self.warden {
+                Some(_) => old.dismiss(),
+                None => self.warden = Some(old),
+            }
         }
     }
 
@@ -170,10 +178,15 @@ impl Topology {
     /// KWin is gone, or refuses again and again.
     pub async fn watch(&mut self) -> Result<Infallible, HeadsError> {
         let mut refusals = 0;
+        let (mut pause, mut last) = (SETTLE, None::<Instant>);
         loop {
             self.heads.lit(|name| Group::get().unexpected(name)).await?;
             // KWin arranges a new set of outputs by itself first.
-            self.heads.serve(SETTLE).await?;
+            pause = match last {
+                Some(time) if time.elapsed() < LONGEST_PAUSE => (pause * 2).min(LONGEST_PAUSE),
+                _ => SETTLE,
+            };
+            self.heads.serve(pause).await?;
             let _turn = turn().await;
             let lit = self.heads.layout().0;
             let (wanted, policy) = {
@@ -186,8 +199,15 @@ impl Topology {
                     continue;
                 }
                 tracing::info!(?plugged, "outputs came while streaming");
+                // Somebody who insists has his way for longer each time.
+                last = Some(Instant::now());
                 group.learn(plugged);
-                (group.wanted(), group.policy())
+                let mut wanted = group.wanted();
+                if group.policy() == Outputs::Extend {
+                    // What its user has switched off meanwhile stays off.
+                    wanted.lit.clear();
+                }
+                (wanted, group.policy())
             };
             match self.heads.arrange(&wanted).await {
                 Ok(()) => refusals = 0,

@@ -305,6 +305,7 @@ mod tests {
             importable: Importable::NOTHING,
             inside: Default::default(),
             outputs: Outputs::Extend,
+            monitor: Default::default(),
             hdr: false,
         };
         Key::of(&request, monitor)

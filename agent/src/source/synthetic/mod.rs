@@ -156,6 +156,7 @@ mod tests {
             importable: Importable::NOTHING,
             inside: Default::default(),
             outputs: Outputs::Extend,
+            monitor: Default::default(),
             hdr: false,
         }
     }

@@ -45,6 +45,25 @@ impl Packetizer {
         (FEWEST..=plan::largest_protected(self.wishes)).contains(&packets)
     }
 
+    /// Whether `len` bytes have room for all their parity in one block.
+    pub fn holds(&self, len: usize) -> bool {
+        len.div_ceil(self.payload) <= plan::largest_protected(self.wishes)
+    }
+
+    /// Into how many blocks a frame of so many parts is cut that begins with `first`: more than parts where the others, should they be
+    /// a quarter larger, would not have room for their parity in as many.
+    pub fn blocks_for(&self, first: &AccessUnit<'_>, parts: u8) -> u8 {
+        let first = first
+            .len()
+            .saturating_add(FRAME_HEADER_LEN)
+            .div_ceil(self.payload);
+        let others = first.saturating_mul(usize::from(parts.saturating_sub(1)));
+        let others = others.saturating_add(others / 4);
+        let largest = plan::largest_protected(self.wishes).max(1);
+        let blocks = others.div_ceil(largest).saturating_add(1);
+        u8::try_from(blocks.min(MAX_BLOCKS)).map_or(parts, |blocks| blocks.max(parts))
+    }
+
     /// Begin a frame of `blocks` (2 to 4) blocks with its first part, `unit`. `read` as for [`Packetizer::packetize_reading`].
     ///
     /// # Errors

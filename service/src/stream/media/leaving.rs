@@ -19,6 +19,8 @@ pub(super) struct Leaving {
     pub sent: usize,
     pub bytes: usize,
     pub first_ns: Option<u64>,
+    /// When the frame's first packet was due.
+    began_ns: Option<u64>,
     /// Not enough of it left: the client will miss it.
     pub failed: bool,
 }
@@ -30,6 +32,7 @@ impl Leaving {
             sent: 0,
             bytes: 0,
             first_ns: None,
+            began_ns: None,
             failed: false,
         }
     }
@@ -52,8 +55,13 @@ impl Leaving {
         let (count, stride) = (datagrams.count(), datagrams.stride);
         let schedule =
             (self.spread).schedule(pacer, count, stride, inlet.loss_permille(), now_ns());
-        // After the last packet's time a full buffer may have one more interval, or the delay would build up.
-        let give_up_ns = schedule.end_ns().saturating_add(pacer.window_ns());
+        // After the last packet's time a full buffer may have one more interval, in all of the frame's parts together, or the delay
+        // would build up.
+        let window_ns = pacer.window_ns();
+        let began_ns = *self.began_ns.get_or_insert_with(now_ns);
+        let latest_ns = began_ns.saturating_add(window_ns.saturating_mul(2));
+        let give_up_ns =
+            (schedule.end_ns().saturating_add(window_ns)).min(latest_ns.max(schedule.end_ns()));
         let mut sent = 0usize;
         let mut full = false;
         while sent < count {

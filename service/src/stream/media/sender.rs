@@ -95,7 +95,8 @@ impl FrameSender {
             ring.read_into(frame.slot, from, places)
         };
         let made = if in_parts {
-            let made = self.packetizer.begin_reading(&unit, incoming.parts, read);
+            let blocks = self.packetizer.blocks_for(&unit, incoming.parts);
+            let made = self.packetizer.begin_reading(&unit, blocks, read);
             made.map(|(begun, datagrams)| (Some(begun), datagrams))
         } else {
             let made = self.packetizer.packetize_reading(&unit, read);
@@ -128,7 +129,7 @@ impl FrameSender {
             _ => {}
         }
 
-        let mut leaving = Leaving::new(incoming.parts);
+        let mut leaving = Leaving::new(if in_parts { incoming.parts } else { 1 });
         leaving.send(&datagrams, &self.pacer, &mut self.drop, inlet)?;
         let whole = match begun {
             None => Some((frame, taken_ns)),
@@ -179,7 +180,9 @@ impl FrameSender {
             let known = inlet.growing();
             let ended = match known {
                 Some(known) if known.progress == Progress::Growing => {
-                    if known.frame.len <= done || begun.is_last() || leaving.failed {
+                    let more = known.frame.len.saturating_sub(done);
+                    let fits = usize::try_from(more).is_ok_and(|more| self.packetizer.holds(more));
+                    if more == 0 || !fits || begun.is_last() || leaving.failed {
                         inlet.wait(None)?;
                         continue;
                     }

@@ -371,6 +371,7 @@ unsafe extern "C" fn lock(handle: Handle, params: *mut NV_ENC_LOCK_BITSTREAM) ->
         let (unit, shown) = session.lock(params.outputBitstream.addr(), waits)?;
         params.bitstreamSizeInBytes = unit.end(shown) as u32;
         params.numSlices = shown as u32;
+        params.hwEncodeStatus = if shown == unit.slices.len() { 2 } else { 1 };
         if !params.sliceOffsets.is_null() {
             for (place, start) in unit.slices.iter().take(shown).enumerate() {
                 // SAFETY: the caller's contract: a place for each block of the picture, which has at least one in each slice.

@@ -12,6 +12,7 @@
 //! | `NVENC_DOUBLE_NO_TEN_BIT=1` | the card has 8 bits only |
 //! | `NVENC_DOUBLE_NO_DEEP_444=1` | it has 10 bits and 4:4:4, and not both at once |
 //! | `NVENC_DOUBLE_NO_SUB_FRAMES=1` | slices cannot be fetched before their picture is whole |
+//! | `NVENC_DOUBLE_ALL_AT_ONCE=1` | the first look that finds a slice finds all of them |
 //! | `NVENC_DOUBLE_TAKES_BACK=3` | the fourth picture of a session is another one in the end than its first slices were |
 //! | `NVENC_DOUBLE_BUSY=5` | every fifth picture is refused as busy three times |
 //! | `NVENC_DOUBLE_LOSE=30` | each session loses its device after so many pictures |
@@ -78,6 +79,10 @@ pub fn deep_444() -> bool {
 
 pub fn sub_frames() -> bool {
     !set("NVENC_DOUBLE_NO_SUB_FRAMES")
+}
+
+pub fn all_at_once() -> bool {
+    set("NVENC_DOUBLE_ALL_AT_ONCE")
 }
 
 pub fn takes_back(picture: u64) -> bool {

@@ -144,6 +144,8 @@ pub const REPORT_SLICE_OFFSETS: u32 = 1;
 pub const ENABLE_SUB_FRAME_WRITE: u32 = 1 << 1;
 /// Bit of [`LockBitstream::flags`].
 pub const LOCK_DO_NOT_WAIT: u32 = 1;
+/// [`LockBitstream::hw_status`] of a picture that is done.
+pub const HW_STATUS_DONE: u32 = 2;
 /// Bits of [`RcParams::flags`].
 pub const RC_ENABLE_AQ: u32 = 1 << 3;
 pub const RC_LOOKAHEAD: u32 = 1 << 5;
