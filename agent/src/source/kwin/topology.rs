@@ -32,6 +32,7 @@ const PUT_BACK_TRIES: u32 = 5;
 /// How long another stream's change may take before this one goes on without waiting for it.
 const TURN_LIMIT: Duration = Duration::from_secs(6);
 
+/// Longest time for which somebody who lights what is to be dark has his way, before it is dark again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often outputs that were plugged in meanwhile may refuse their places before the stream ends for it.
