@@ -80,15 +80,25 @@ pub fn state(id: i32) -> Option<(char, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        io::{Read, Write},
+        process::Stdio,
+    };
 
     #[test]
     fn a_program_is_found_by_its_name_for_as_long_as_it_runs() {
         let folder = std::env::temp_dir().join(format!("pf-named-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let program = folder.join("pf-lock-double");
-        fs::copy("/bin/sleep", &program).unwrap();
-        let spawned = std::process::Command::new(&program).arg("600").spawn();
-        let mut process = spawned.unwrap();
+        // a link: a copy could not be started while a child of another test still has it open for writing
+        std::os::unix::fs::symlink("/bin/cat", &program).unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // the kernel lets the parent go on before the child has its new name: an echo says that it has
+        process.stdin.as_mut().unwrap().write_all(b"!").unwrap();
+        let echo = &mut [0];
+        process.stdout.as_mut().unwrap().read_exact(echo).unwrap();
         let found = || named(&["pf-lock-absent", "pf-lock-double"]);
         assert_eq!(found(), Some("pf-lock-double"));
         process.kill().unwrap();
