@@ -85,6 +85,8 @@ pub struct Datagrams<'a> {
     pub data: usize,
     /// Parity packets among them.
     pub parity: usize,
+    /// FEC blocks that they make up.
+    pub blocks: usize,
     /// So many at the end may stay unsent, and what they protect is whole all the same.
     pub spare: usize,
     pub frame_index: u32,
@@ -311,6 +313,7 @@ impl Packetizer {
             stride: self.stride,
             data,
             parity: total.saturating_sub(data),
+            blocks: run.blocks.len(),
             spare: run.blocks.last().map_or(0, |block| block.parity),
             frame_index: run.frame_index,
         })

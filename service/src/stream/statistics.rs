@@ -32,6 +32,8 @@ counters! {
     /// Video datagrams, parity and injected loss included.
     packets_sent,
     bytes_sent,
+    /// FEC blocks of those datagrams: one of each frame, or one of each slice.
+    blocks_sent,
     keyframes,
     /// Frames whose elements were put in another order, or left out, so that clients take them.
     rearranged,

@@ -8,7 +8,7 @@ const MOST_REPORTS: u64 = 20;
 /// Totals since the stream began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::stream) struct Totals {
-    pub frames_sent: u64,
+    pub blocks_sent: u64,
     /// Parity included.
     pub packets_sent: u64,
     /// Of the blocks that the client reported: packets, parity included, that were sent and that were missing.
@@ -29,7 +29,7 @@ impl Totals {
     pub(super) fn since(&self, earlier: &Self) -> Sample {
         let since = |now: u64, then: u64| now.saturating_sub(then);
         Sample {
-            frames_sent: since(self.frames_sent, earlier.frames_sent),
+            blocks_sent: since(self.blocks_sent, earlier.blocks_sent),
             packets_sent: since(self.packets_sent, earlier.packets_sent),
             reported: since(self.reported, earlier.reported),
             lost: since(self.lost, earlier.lost),
@@ -61,8 +61,8 @@ pub(super) struct Loss {
     /// Over about a second, and over about four.
     recent: u32,
     usual: u32,
-    /// Data packets of a frame, times 16.
-    frame_packets: u64,
+    /// Packets of a FEC block, parity included, times 16.
+    block_packets: u64,
 }
 
 impl Loss {
@@ -74,9 +74,9 @@ impl Loss {
         if let Some(packets) = sample
             .packets_sent
             .saturating_mul(16)
-            .checked_div(sample.frames_sent)
+            .checked_div(sample.blocks_sent)
         {
-            self.frame_packets = match self.frame_packets {
+            self.block_packets = match self.block_packets {
                 0 => packets,
                 before => before.saturating_mul(7).saturating_add(packets) / 8,
             };
@@ -100,9 +100,9 @@ impl Loss {
         self.usual
     }
 
-    /// Packets of a usual frame, parity included.
-    pub(super) fn frame_packets(&self) -> u32 {
-        u32::try_from(self.frame_packets / 16)
+    /// Packets of a usual block, parity included. A frame that leaves in slices has several.
+    pub(super) fn block_packets(&self) -> u32 {
+        u32::try_from(self.block_packets / 16)
             .unwrap_or(u32::MAX)
             .max(1)
     }

@@ -64,7 +64,7 @@ impl Parity {
     }
 
     pub(super) fn step(&mut self, sample: &Sample, loss: &Loss, now_ns: u64) -> Option<Change> {
-        let enough = enough(loss.recent_ppm(), loss.frame_packets(), self.min_parity);
+        let enough = enough(loss.recent_ppm(), loss.block_packets(), self.min_parity);
         // A frame of which nothing arrived is in no report, but the client asks for help.
         let unrepaired = sample.blocks_lost > 0 || (sample.lost > 0 && sample.requests > 0);
         let wanted = if unrepaired {
@@ -114,12 +114,12 @@ impl Parity {
 }
 
 /// The least percentage with which a usual block survives this loss, [`MOST`] when none does.
-fn enough(lost_ppm: u32, frame_packets: u32, min_parity: u8) -> u8 {
+fn enough(lost_ppm: u32, block_packets: u32, min_parity: u8) -> u8 {
     if lost_ppm == 0 {
         return 0;
     }
     let chance = f64::from(lost_ppm) / 1_000_000.0;
-    let data = frame_packets.min(LARGEST_BLOCK);
+    let data = block_packets.min(LARGEST_BLOCK);
     let survives = |percent: u8| {
         let parity = data
             .saturating_mul(u32::from(percent))

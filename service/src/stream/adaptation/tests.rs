@@ -102,7 +102,7 @@ impl Stream {
                 .map(|_| u64::from(self.chance(link.loss_percent.max(overload))))
                 .sum::<u64>();
             self.totals.packets_sent += all;
-            self.totals.frames_sent += 1;
+            self.totals.blocks_sent += 1;
             if lost > 0 && lost < all && reports < 20 {
                 reports += 1;
                 self.totals.reported += all;
@@ -304,7 +304,7 @@ fn what_is_switched_off_stays_and_no_parity_stays_none() {
     });
     bare.step(Totals::default(), 0);
     let lost = Totals {
-        frames_sent: 15,
+        blocks_sent: 15,
         packets_sent: 100,
         reported: 100,
         lost: 10,
@@ -341,7 +341,7 @@ fn requests_count_as_loss_only_where_the_client_reports_nothing_else() {
         });
         adaptation.step(Totals::default(), 0);
         let asked = Totals {
-            frames_sent: 15,
+            blocks_sent: 15,
             packets_sent: 100,
             requests: 7,
             ..Totals::default()
@@ -349,6 +349,29 @@ fn requests_count_as_loss_only_where_the_client_reports_nothing_else() {
         adaptation.step(asked, STEP_NS);
         assert_eq!(adaptation.percent(), expected);
     }
+}
+
+#[test]
+fn frames_that_leave_in_slices_get_the_parity_that_their_smaller_blocks_need() {
+    let percent_with = |blocks_a_frame: u64| {
+        let mut adaptation = Adaptation::new(SETTINGS);
+        let mut totals = Totals::default();
+        adaptation.step(totals, 0);
+        for step in 1..=20 {
+            totals.blocks_sent += 15 * blocks_a_frame;
+            totals.packets_sent += 1500;
+            totals.reported += 1500;
+            totals.lost += 150;
+            totals.blocks_repaired += 15;
+            adaptation.step(totals, step * STEP_NS);
+        }
+        adaptation.percent()
+    };
+    let (whole, sliced) = (percent_with(1), percent_with(4));
+    assert!(
+        sliced >= whole + 5,
+        "{sliced} % of slices, {whole} % of frames"
+    );
 }
 
 proptest! {
@@ -375,8 +398,8 @@ proptest! {
     fn totals_of_a_liar_stay_within_the_bounds(all in proptest::collection::vec(any::<[u64; 8]>(), 1..50)) {
         let mut adaptation = Adaptation::new(SETTINGS);
         for (step, t) in (0u64..).zip(all) {
-            let [frames_sent, packets_sent, reported, lost, blocks_repaired, blocks_lost, requests, unsent] = t;
-            let totals = Totals { frames_sent, packets_sent, reported, lost, blocks_repaired, blocks_lost, requests, unsent };
+            let [blocks_sent, packets_sent, reported, lost, blocks_repaired, blocks_lost, requests, unsent] = t;
+            let totals = Totals { blocks_sent, packets_sent, reported, lost, blocks_repaired, blocks_lost, requests, unsent };
             adaptation.step(totals, step * STEP_NS);
             prop_assert!((5..=50).contains(&adaptation.percent()));
             prop_assert!((1000..=12_500).contains(&adaptation.video_kbps()));

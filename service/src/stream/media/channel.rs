@@ -437,7 +437,7 @@ fn restart(kind: FrameKind) -> Option<Restart> {
 fn totals(statistics: &Statistics) -> Totals {
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     Totals {
-        frames_sent: read(&statistics.frames_sent),
+        blocks_sent: read(&statistics.blocks_sent),
         packets_sent: read(&statistics.packets_sent),
         reported: read(&statistics.fec_packets_reported),
         lost: read(&statistics.fec_packets_lost),

@@ -18,6 +18,8 @@ pub(super) struct Leaving {
     /// So many packets were handed over, of so many bytes.
     pub sent: usize,
     pub bytes: usize,
+    /// Of so many FEC blocks.
+    pub blocks: usize,
     pub first_ns: Option<u64>,
     /// When the frame's first packet was due.
     began_ns: Option<u64>,
@@ -31,6 +33,7 @@ impl Leaving {
             spread: Spread::over(parts),
             sent: 0,
             bytes: 0,
+            blocks: 0,
             first_ns: None,
             began_ns: None,
             failed: false,
@@ -104,6 +107,7 @@ impl Leaving {
             full = full && now_ns() < until;
         }
         self.sent = self.sent.saturating_add(sent);
+        self.blocks = self.blocks.saturating_add(datagrams.blocks);
         self.bytes = self.bytes.saturating_add(sent.saturating_mul(stride));
         Ok(())
     }

@@ -139,6 +139,7 @@ impl FrameSender {
         let last_ns = now_ns();
         add(&statistics.packets_sent, leaving.sent);
         add(&statistics.bytes_sent, leaving.bytes);
+        add(&statistics.blocks_sent, leaving.blocks);
         let Some((whole, handed_over_ns)) = whole else {
             if first {
                 inlet.still_first();

@@ -99,6 +99,8 @@ fn each_slice_leaves_before_the_next_one_exists_and_losses_are_repaired_within_i
     assert_eq!(rig.figure(1, "frames_in_parts"), 3);
     assert_eq!(rig.figure(1, "frames_cut_short"), 0);
     assert!(rig.figure(1, "frames_sent") >= 3);
+    // The fourth frame may not have been counted yet.
+    assert!((12..=13).contains(&rig.figure(1, "blocks_sent")));
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn what_is_announced_together_leaves_together_in_the_blocks_that_are_left() {
 
 #[test]
 fn a_small_frame_and_one_of_av1_go_whole() {
-    for (codec, len) in [(Codec::H264, 3000), (Codec::Av1, 9000)] {
+    for (codec, len) in [(Codec::H264, 2000), (Codec::Av1, 9000)] {
         let rig = Rig::new();
         let (mut agent, mut client) = rig.start_with(1, |params| params.codec = codec);
         client.ping_video(video_ping(1));
