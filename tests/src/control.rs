@@ -43,6 +43,8 @@ pub enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivery {
     Reliable,
+    /// Lost or late, but never overtaken.
+    Sequenced,
     Unsequenced,
 }
 
@@ -78,16 +80,24 @@ pub struct Commands {
 impl Commands {
     /// A reliable message.
     pub fn send(&self, channel: u8, kind: u16, payload: &[u8]) {
+        self.deliver(channel, kind, payload, Delivery::Reliable);
+    }
+
+    fn deliver(&self, channel: u8, kind: u16, payload: &[u8], delivery: Delivery) {
         let _ = self.sender.send(Command::Send {
             channel,
             kind,
             payload: payload.to_vec(),
-            delivery: Delivery::Reliable,
+            delivery,
         });
     }
 
     pub fn input(&self, input: &Input) {
-        self.send(input.channel, envelope::INPUT, &input.packet);
+        let delivery = match input.reliable {
+            true => Delivery::Reliable,
+            false => Delivery::Sequenced,
+        };
+        self.deliver(input.channel, envelope::INPUT, &input.packet, delivery);
     }
 
     pub fn request_key_frame(&self) {
@@ -440,6 +450,7 @@ impl Worker {
         let channel = if granted < CHANNELS { 0 } else { channel };
         let packet = match delivery {
             Delivery::Reliable => enet::Packet::reliable(bytes),
+            Delivery::Sequenced => enet::Packet::unreliable(bytes),
             Delivery::Unsequenced => enet::Packet::unreliable_unsequenced(bytes),
         };
         let _ = self.host.peer_mut(self.peer).send(channel, &packet);

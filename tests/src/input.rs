@@ -1,6 +1,6 @@
 //! Input packets of the common devices, and the scripts that produce them.
 
-use crate::gamepad;
+use crate::{gamepad, screen};
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
@@ -9,6 +9,17 @@ use std::time::Duration;
 pub struct Input {
     pub channel: u8,
     pub packet: Vec<u8>,
+    /// What the next one of its kind makes obsolete may get lost.
+    pub reliable: bool,
+}
+
+impl Input {
+    /// Whether it is sent at all to a host with these feature flags (section 12, gating).
+    pub fn is_for(&self, feature_flags: u32) -> bool {
+        let magic = self.packet.get(4..8);
+        let screen = [TOUCH, PEN].map(u32::to_le_bytes);
+        !screen.iter().any(|kind| magic == Some(kind)) || feature_flags & 1 != 0
+    }
 }
 
 /// One step of a script.
@@ -22,12 +33,19 @@ const KEYBOARD: u8 = 2;
 const MOUSE: u8 = 3;
 const TEXT: u8 = 6;
 const SHIFT: u8 = 1;
+/// The packets of a touch screen and of a pen on it.
+pub(crate) const TOUCH: u32 = 0x5500_0002;
+pub(crate) const PEN: u32 = 0x5500_0003;
 
 pub(crate) fn packet(channel: u8, magic: u32, body: &[u8]) -> Input {
     let mut packet = ((4 + body.len()) as u32).to_be_bytes().to_vec();
     packet.extend(magic.to_le_bytes());
     packet.extend(body);
-    Input { channel, packet }
+    Input {
+        channel,
+        packet,
+        reliable: true,
+    }
 }
 
 /// A Windows virtual key going down or up.
@@ -134,7 +152,7 @@ pub fn type_text(characters: &str) -> Vec<Step> {
 }
 
 /// A script, one step a line: `wait MS`, `key down|up VK`, `type TEXT`, `text TEXT`, `move DX DY`, `abs X Y WIDTH HEIGHT`,
-/// `button down|up N`, `scroll N`, `hscroll N`, `pad ...` ([`gamepad::parse`]). `#` starts a comment.
+/// `button down|up N`, `scroll N`, `hscroll N`, `touch ...` and `pen ...` ([`screen`]), `pad ...` ([`gamepad::parse`]). `#` starts a comment.
 pub fn parse_script(script: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for (number, line) in script.lines().enumerate() {
@@ -181,9 +199,11 @@ fn parse_line(line: &str) -> Result<Vec<Step>> {
         "button" => one(mouse_button(down()?, u8::try_from(number(1)?)?)),
         "scroll" => one(scroll(number(0)?)),
         "hscroll" => one(horizontal_scroll(number(0)?)),
+        "touch" => one(screen::parse_touch(&words)?),
+        "pen" => one(screen::parse_pen(&words)?),
         "pad" => gamepad::parse(&words),
         _ => bail!(
-            "unknown step; known are wait, key, type, text, move, abs, button, scroll, hscroll, pad"
+            "unknown step; known are wait, key, type, text, move, abs, button, scroll, hscroll, touch, pen, pad"
         ),
     }
 }

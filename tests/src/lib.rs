@@ -21,6 +21,7 @@ pub mod pairing;
 pub mod pings;
 pub mod report;
 pub mod rtsp;
+pub mod screen;
 pub mod streaming;
 pub mod tls;
 mod uplink;

@@ -1,10 +1,11 @@
 //! A window whose colours are known: shown over a whole output to be captured, and recognised in a picture of it.
 //!
 //! `known_window show OUTPUT`: wait for an output whose name begins with OUTPUT (`new`: for one that is not there yet), cover it, and print each event of keys,
-//! pointer and fingers with its place in the window, one a line, until the output goes.
+//! pointer, wheel and fingers ([`devices`]) with its place in the window, one a line, until the output goes.
 //! `known_window check PICTURE.png TOLERANCE`: print the worst deviation of any channel; exit status 1 over TOLERANCE.
 //! `known_window order`: print the names of KWin's outputs, first to last.
 
+mod devices;
 mod order;
 mod pattern;
 mod window;

@@ -8,21 +8,18 @@ use std::{
 use anyhow::{Context, ensure};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use wayland_client::{
-    Connection, Dispatch, Proxy, QueueHandle, WEnum, delegate_noop,
+    Connection, Dispatch, Proxy, QueueHandle, delegate_noop,
     globals::{GlobalListContents, registry_queue_init},
     protocol::{
         wl_buffer::{self, WlBuffer},
         wl_callback::{self, WlCallback},
         wl_compositor::WlCompositor,
-        wl_keyboard::{self, WlKeyboard},
         wl_output::{self, WlOutput},
-        wl_pointer::{self, WlPointer},
         wl_registry::{self, WlRegistry},
-        wl_seat::{self, WlSeat},
+        wl_seat::WlSeat,
         wl_shm::{self, WlShm},
         wl_shm_pool::WlShmPool,
         wl_surface::WlSurface,
-        wl_touch::{self, WlTouch},
     },
 };
 use wayland_protocols::xdg::shell::client::{
@@ -31,7 +28,7 @@ use wayland_protocols::xdg::shell::client::{
     xdg_wm_base::{self, XdgWmBase},
 };
 
-use crate::pattern;
+use crate::{devices::Devices, pattern};
 
 /// Buffers that the compositor and this program share.
 const BUFFERS: usize = 3;
@@ -50,7 +47,7 @@ struct Buffer {
 }
 
 #[derive(Default)]
-struct State {
+pub struct State {
     outputs: Vec<Output>,
     /// The global of the output that is covered.
     covered: Option<u32>,
@@ -63,8 +60,7 @@ struct State {
     size: (u32, u32),
     number: u32,
     waiting: bool,
-    /// The seat's devices that are listened to.
-    devices: Option<wl_seat::Capability>,
+    pub devices: Devices,
     over: bool,
 }
 
@@ -76,9 +72,10 @@ pub fn show(prefix: &str) -> anyhow::Result<()> {
     let handle = queue.handle();
     let compositor: WlCompositor = globals.bind(&handle, 4..=4, ())?;
     let shell: XdgWmBase = globals.bind(&handle, 1..=1, ())?;
-    let _seat: WlSeat = globals.bind(&handle, 5..=5, ())?;
+    let _seat: WlSeat = globals.bind(&handle, 5..=8, ())?;
     let mut state = State {
         shm: Some(globals.bind(&handle, 1..=1, ())?),
+        devices: Devices::of(globals.bind(&handle, 1..=1, ()).ok()),
         ..State::default()
     };
     for global in globals.contents().clone_list() {
@@ -337,113 +334,6 @@ impl Dispatch<WlCallback, ()> for State {
     ) {
         if let wl_callback::Event::Done { .. } = event {
             state.waiting = false;
-        }
-    }
-}
-
-impl Dispatch<WlSeat, ()> for State {
-    fn event(
-        state: &mut Self,
-        seat: &WlSeat,
-        event: wl_seat::Event,
-        (): &(),
-        _: &Connection,
-        handle: &QueueHandle<Self>,
-    ) {
-        let wl_seat::Event::Capabilities {
-            capabilities: WEnum::Value(can),
-        } = event
-        else {
-            return;
-        };
-        let had = state.devices.unwrap_or(wl_seat::Capability::empty());
-        let new = can.difference(had);
-        if new.contains(wl_seat::Capability::Keyboard) {
-            seat.get_keyboard(handle, ());
-        }
-        if new.contains(wl_seat::Capability::Pointer) {
-            seat.get_pointer(handle, ());
-        }
-        if new.contains(wl_seat::Capability::Touch) {
-            seat.get_touch(handle, ());
-        }
-        state.devices = Some(can);
-    }
-}
-
-fn number<T: Into<u32>>(value: WEnum<T>) -> u32 {
-    match value {
-        WEnum::Value(value) => value.into(),
-        WEnum::Unknown(value) => value,
-    }
-}
-
-impl Dispatch<WlKeyboard, ()> for State {
-    fn event(
-        _: &mut Self,
-        _: &WlKeyboard,
-        event: wl_keyboard::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            wl_keyboard::Event::Enter { .. } => println!("focus"),
-            wl_keyboard::Event::Key { key, state, .. } => println!("key {key} {}", number(state)),
-            _ => {}
-        }
-    }
-}
-
-impl Dispatch<WlPointer, ()> for State {
-    fn event(
-        _: &mut Self,
-        pointer: &WlPointer,
-        event: wl_pointer::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            wl_pointer::Event::Enter {
-                serial,
-                surface_x,
-                surface_y,
-                ..
-            } => {
-                // The pointer's picture would hide the pattern.
-                pointer.set_cursor(serial, None, 0, 0);
-                println!("enter {surface_x:.0} {surface_y:.0}");
-            }
-            wl_pointer::Event::Motion {
-                surface_x,
-                surface_y,
-                ..
-            } => println!("motion {surface_x:.0} {surface_y:.0}"),
-            wl_pointer::Event::Button { button, state, .. } => {
-                println!("button {button} {}", number(state));
-            }
-            wl_pointer::Event::Axis { axis, value, .. } => {
-                println!("axis {} {value:.0}", number(axis));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Dispatch<WlTouch, ()> for State {
-    fn event(
-        _: &mut Self,
-        _: &WlTouch,
-        event: wl_touch::Event,
-        (): &(),
-        _: &Connection,
-        _: &QueueHandle<Self>,
-    ) {
-        match event {
-            wl_touch::Event::Down { x, y, .. } => println!("touch {x:.0} {y:.0}"),
-            wl_touch::Event::Up { .. } => println!("touch up"),
-            _ => {}
         }
     }
 }

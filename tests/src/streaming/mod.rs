@@ -284,7 +284,10 @@ impl Running {
     pub fn play(&self, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::Send(input) => self.input(input),
+                Step::Send(input) if input.is_for(self.negotiated.offer.feature_flags) => {
+                    self.input(input);
+                }
+                Step::Send(_) => {}
                 Step::Wait(time) => std::thread::sleep(*time),
             }
         }

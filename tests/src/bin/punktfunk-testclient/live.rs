@@ -16,8 +16,9 @@ use std::{
     },
 };
 
-/// Play standard input line by line on a thread of its own. True when it has ended: time to leave.
-pub fn play_standard_input(commands: Commands) -> Arc<AtomicBool> {
+/// Play standard input line by line on a thread of its own, as far as a host with these feature flags takes it. True when it
+/// has ended: time to leave.
+pub fn play_standard_input(commands: Commands, feature_flags: u32) -> Arc<AtomicBool> {
     let over = Arc::new(AtomicBool::new(false));
     let ended = over.clone();
     std::thread::spawn(move || {
@@ -26,7 +27,7 @@ pub fn play_standard_input(commands: Commands) -> Arc<AtomicBool> {
                 .map_err(Into::into)
                 .and_then(|line| parse_script(&line));
             match steps {
-                Ok(steps) => play(&commands, &steps),
+                Ok(steps) => play(&commands, feature_flags, &steps),
                 Err(error) => eprintln!("standard input: {error:#}"),
             }
         }
@@ -35,9 +36,12 @@ pub fn play_standard_input(commands: Commands) -> Arc<AtomicBool> {
     over
 }
 
-fn play(commands: &Commands, steps: &[Step]) {
+fn play(commands: &Commands, feature_flags: u32, steps: &[Step]) {
     for step in steps {
         match step {
+            Step::Send(input) if !input.is_for(feature_flags) => {
+                eprintln!("the host does not ask for fingers and pens: not sent");
+            }
             Step::Send(input) => commands.input(input),
             Step::Wait(time) => std::thread::sleep(*time),
         }

@@ -35,10 +35,11 @@ pub fn run(client: &Client, arguments: &Stream) -> Result<ExitCode> {
     let options = arguments.options(app);
     let running = client.stream(&options, arguments.resume)?;
     eprintln!(
-        "connected: encryption {}, P {}, {} ENet channels",
+        "connected: encryption {}, P {}, {} ENet channels, features {}",
         running.negotiated.agreement.encryption,
         running.negotiated.agreement.packet_size,
-        running.control().state().channels
+        running.control().state().channels,
+        running.negotiated.offer.feature_flags
     );
     watch(&running, arguments, &steps)?;
     let mut report = running.finish(Ending::Disconnect)?;
@@ -92,7 +93,10 @@ fn watch(running: &Running, arguments: &Stream, steps: &[Step]) -> Result<()> {
         .input
         .as_deref()
         .is_some_and(|script| script.as_os_str() == "-");
-    let over = live.then(|| play_standard_input(running.control().commands.clone()));
+    let over = live.then(|| {
+        let flags = running.negotiated.offer.feature_flags;
+        play_standard_input(running.control().commands.clone(), flags)
+    });
     let step = Duration::from_millis(if live { 100 } else { 1000 });
     let give_up = Instant::now() + Duration::from_secs(arguments.seconds.into()) + SLACK;
     if !steps.is_empty() {
