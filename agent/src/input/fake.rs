@@ -16,7 +16,10 @@ use wayland_client::{
 };
 use wayland_protocols_plasma::fake_input::client::org_kde_kwin_fake_input::OrgKdeKwinFakeInput;
 
-use super::{Action, Backend, InputError, LivePlace, Place, Target, Text, layout::Layout, seat};
+use super::{
+    Action, Backend, InputError, LivePlace, Place, Target, Text, in_force::InForce, layout::Layout,
+    seat,
+};
 use crate::wayland::{self, ConnectError};
 
 /// The versions that know fingers, absolute places and keys.
@@ -36,6 +39,8 @@ pub struct FakeInput {
     /// Of the picture, for an output whose place is not known.
     size: (u32, u32),
     layout: Option<Layout>,
+    /// Which of its groups types.
+    in_force: InForce,
 }
 
 /// The compositor says nothing on this protocol.
@@ -79,6 +84,7 @@ impl FakeInput {
             place: target.place.clone(),
             size: target.size.unwrap_or((1, 1)),
             layout,
+            in_force: InForce::follow(),
         }))
     }
 
@@ -150,7 +156,11 @@ impl Backend for FakeInput {
     }
 
     fn text(&mut self, character: char) -> Text {
-        Text::keys(self.layout.as_ref(), character, 0)
+        Text::keys(
+            self.layout.as_ref(),
+            character,
+            self.in_force.group().unwrap_or(0),
+        )
     }
 
     fn flush(&mut self) -> Result<(), InputError> {

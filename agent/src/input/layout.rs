@@ -129,6 +129,20 @@ impl Layout {
         group?.get(&character).copied()
     }
 
+    /// Whether every one of its groups types a character by the same keys.
+    pub fn agrees(&self, character: char) -> bool {
+        let first = self.stroke(character, 0);
+        let mut others = self.strokes.iter().skip(1);
+        character.is_control() || others.all(|group| group.get(&character).copied() == first)
+    }
+
+    /// Whether one of its groups has a character.
+    pub fn has(&self, character: char) -> bool {
+        self.strokes
+            .iter()
+            .any(|group| group.contains_key(&character))
+    }
+
     pub fn effect(&self, code: u16) -> Effect {
         self.effects.get(&code).copied().unwrap_or_default()
     }
@@ -272,6 +286,10 @@ mod tests {
         assert_eq!(both.stroke('й', 0), None);
         assert_eq!(both.stroke('й', 1), plain(16));
         assert_eq!(both.stroke('q', 9), plain(16), "a group that is not there");
+        assert!(both.agrees('1') && both.agrees('\n') && !both.agrees('q') && !both.agrees('й'));
+        assert!(both.has('й') && both.has('q') && !both.has('日'));
+        // what none of them has they agree upon
+        assert!(both.agrees('日'));
     }
 
     #[test]

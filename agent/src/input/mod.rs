@@ -6,7 +6,9 @@
 //! type into whichever session is in front. [`way`] opens it again when it was not there or breaks.
 
 mod fake;
+pub mod in_force;
 pub mod keymap;
+mod keysyms;
 mod layout;
 mod libei;
 mod modifiers;
@@ -67,6 +69,8 @@ pub struct Target {
     /// The compositor's programs learn of a wheel's notches only from a turn in 120ths of one (gamescope, KWin), so that it is told
     /// nothing else; the others get parts of a notch in pixels.
     pub wheel_in_120ths: bool,
+    /// Mutter, which types keysyms in whatever layout is in force and, before GNOME 50, does not say which one is.
+    pub mutter: bool,
     /// The pictures are of another compositor than the session's (gamescope): what that one offers on Wayland leads elsewhere.
     pub foreign: bool,
 }

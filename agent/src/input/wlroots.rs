@@ -282,8 +282,13 @@ impl Backend for Wlroots {
     }
 
     fn text(&mut self, character: char) -> Text {
+        // Nobody tells a virtual keyboard which of its layouts is in force: then the second one types, which has but one.
+        let sure = self
+            .layout
+            .as_ref()
+            .is_none_or(|layout| layout.agrees(character));
         let keys = Text::keys(self.layout.as_ref(), character, 0);
-        if !matches!(keys, Text::Impossible) || character.is_control() {
+        if (sure && !matches!(keys, Text::Impossible)) || character.is_control() {
             return keys;
         }
         let Ok(code) = self.text.key(character) else {

@@ -21,7 +21,9 @@ use reis::{
     handshake::{EiHandshaker, HandshakeResp},
 };
 
-use super::{Action, Backend, InputError, Target, Text, layout::Layout};
+use super::{
+    Action, Backend, InputError, Target, Text, in_force::InForce, keysyms::Keysyms, layout::Layout,
+};
 
 /// How long the compositor may take to greet, and then to offer its devices. Only the thread of the attempt waits.
 const GREETING_LIMIT: Duration = Duration::from_secs(20);
@@ -39,6 +41,9 @@ pub struct Libei {
     target: Target,
     /// To end the reading thread.
     socket: UnixStream,
+    /// The layout in force, as far as it is told elsewhere.
+    in_force: Option<InForce>,
+    keysyms: Keysyms,
 }
 
 /// The devices that take input at the moment.
@@ -57,8 +62,8 @@ struct Table {
     emulations: u32,
     /// Of the keyboard, as far as the compositor tells.
     layout: Option<Layout>,
-    /// Which of the layout's groups is in force.
-    group: u32,
+    /// Which of the layout's groups is in force, where the compositor tells it here.
+    group: Option<u32>,
 }
 
 impl Devices {
@@ -105,6 +110,9 @@ impl Libei {
         let this = Self {
             devices,
             connection: connection.recv().map_err(failed)?,
+            // a compositor inside the session's has a keyboard of its own
+            in_force: (!target.foreign).then(InForce::follow),
+            keysyms: Keysyms::default(),
             target,
             socket,
         };
@@ -236,15 +244,30 @@ impl Backend for Libei {
     }
 
     fn text(&mut self, character: char) -> Text {
-        let table = self.devices.table();
+        let devices = Arc::clone(&self.devices);
+        let table = devices.table();
         let device = table.with(DeviceCapability::Text);
-        let text = device.and_then(|device| Some((device, device.interface::<ei::Text>()?)));
-        let Some((device, text)) = text else {
-            return Text::keys(table.layout.as_ref(), character, table.group);
-        };
-        text.utf8(character.encode_utf8(&mut [0; 4]));
-        self.frame(device);
-        Text::Done
+        if let Some(device) = device
+            && let Some(text) = device.interface::<ei::Text>()
+        {
+            text.utf8(character.encode_utf8(&mut [0; 4]));
+            self.frame(device);
+            return Text::Done;
+        }
+        let elsewhere = || self.in_force.as_ref()?.group();
+        let group = table.group.or_else(elsewhere);
+        match &table.layout {
+            // what is the same key in each layout needs no knowing
+            Some(layout) if group.is_none() && self.target.mutter && !layout.agrees(character) => {
+                if !layout.has(character) {
+                    return Text::Impossible;
+                }
+                drop(table);
+                self.keysyms.press(character);
+                Text::Done
+            }
+            layout => Text::keys(layout.as_ref(), character, group.unwrap_or(0)),
+        }
     }
 
     fn flush(&mut self) -> Result<(), InputError> {
@@ -417,12 +440,12 @@ fn follow(event: EiEvent, connection: &Connection, devices: &Devices) {
                 .start_emulating(connection.serial(), emulation);
             if let Some(keymap) = resumed.device.keymap() {
                 table.layout = Layout::of_file(&keymap.fd, keymap.size);
-                table.group = 0;
+                table.group = None;
             }
             table.resumed.retain(|device| *device != resumed.device);
             table.resumed.push(resumed.device);
         }
-        EiEvent::KeyboardModifiers(modifiers) => table.group = modifiers.group,
+        EiEvent::KeyboardModifiers(modifiers) => table.group = Some(modifiers.group),
         EiEvent::DevicePaused(paused) => table.resumed.retain(|device| *device != paused.device),
         EiEvent::DeviceRemoved(removed) => table.resumed.retain(|device| *device != removed.device),
         _ => {}

@@ -233,6 +233,7 @@ async fn start(
         eis,
         target: Target {
             mapping_id,
+            mutter: true,
             ..Target::default()
         },
     })

@@ -1,0 +1,61 @@
+//! The layout in force, as KWin tells it.
+
+use crate::fixture::{Bus, LIMIT};
+use punktfunk_agent::input::in_force::InForce;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use zbus::object_server::SignalEmitter;
+
+const NAME: &str = "org.kde.keyboard";
+
+/// The part of KWin that knows it.
+struct Layouts(u32);
+
+#[zbus::interface(name = "org.kde.KeyboardLayouts")]
+impl Layouts {
+    #[zbus(name = "getLayout")]
+    fn layout_in_force(&self) -> u32 {
+        self.0
+    }
+
+    #[zbus(signal, name = "layoutChanged")]
+    async fn layout_changed(emitter: &SignalEmitter<'_>, index: u32) -> zbus::Result<()>;
+}
+
+async fn becomes(followed: &InForce, group: Option<u32>) {
+    let same = async {
+        while followed.group() != group {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = timeout(LIMIT, same).await;
+    assert!(waited.is_ok(), "{:?} and not {group:?}", followed.group());
+}
+
+#[tokio::test]
+async fn the_layout_in_force_is_followed_for_as_long_as_somebody_tells_it() {
+    let bus = Bus::start();
+    let address = bus.address.clone();
+    let followed = InForce::on_bus(async move {
+        zbus::connection::Builder::address(address.as_str())?
+            .build()
+            .await
+    });
+    assert_eq!(followed.group(), None);
+
+    let kwin = bus.connect().await;
+    let server = kwin.object_server();
+    server.at("/Layouts", Layouts(1)).await.unwrap();
+    kwin.request_name(NAME).await.unwrap();
+    becomes(&followed, Some(1)).await;
+
+    let layouts = server.interface::<_, Layouts>("/Layouts").await.unwrap();
+    Layouts::layout_changed(layouts.signal_emitter(), 2)
+        .await
+        .unwrap();
+    becomes(&followed, Some(2)).await;
+
+    // one layout is left: KWin says nothing about it any more
+    kwin.release_name(NAME).await.unwrap();
+    becomes(&followed, None).await;
+}
