@@ -8,7 +8,7 @@ use super::message::{
 use punktfunk_core::control::HdrMetadata;
 
 /// The version of this layout; both sides come from one package, so there is only one.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 const FRAME_READY: u16 = 1;
 const AUDIO: u16 = 2;
@@ -51,6 +51,8 @@ pub enum DecodeError {
     Text,
     #[error("the input event cannot be read")]
     Input,
+    #[error("a frame was announced beside the pipe for that, or something else in it")]
+    Place,
 }
 
 /// Why a message cannot be sent: it is the sender's own mistake.

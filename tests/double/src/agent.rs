@@ -6,7 +6,7 @@ use crate::{
     stream::{Pictures, Stream},
 };
 use punktfunk_dbus::{
-    channel::Endpoint,
+    channel::{End, Endpoint},
     names::AGENT_PATH,
     open_stream::{AgentOffer, OpenStream, OpenedStream},
     proxies::Host1Proxy,
@@ -109,7 +109,7 @@ impl Streams {
         &self,
         options: OpenStream,
         ring: OwnedFd,
-        channel: OwnedFd,
+        channel: End,
     ) -> Result<OpenedStream, String> {
         let pictures = (self.open)(&options)?;
         let opened = Order::Opened {
@@ -149,8 +149,13 @@ impl Object {
         options: OpenStream,
         ring: zvariant::OwnedFd,
         channel: zvariant::OwnedFd,
+        frames: zvariant::OwnedFd,
     ) -> fdo::Result<OpenedStream> {
-        let opened = self.0.begin(options, ring.into(), channel.into());
+        let channel = End {
+            socket: channel.into(),
+            frames: frames.into(),
+        };
+        let opened = self.0.begin(options, ring.into(), channel);
         opened.map_err(fdo::Error::NotSupported)
     }
 

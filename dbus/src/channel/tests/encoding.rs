@@ -176,7 +176,7 @@ fn an_audio_packet_that_fits_no_message_is_refused_before_it_is_sent() {
         assert_eq!(message.encode().err(), Some(EncodeError::AudioLength));
     }
     // Nor is an empty one taken: what can be read can be written.
-    let empty = [3, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let empty = [4, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ToService::decode(&empty), Err(DecodeError::Length));
 }
 

@@ -187,7 +187,7 @@ fn a_release_of_a_slot_that_is_not_out_is_an_error_for_the_agent() {
 fn the_agent_gets_a_typed_error_for_bytes_that_are_no_message() {
     let (service, agent) = socket::pair().unwrap();
     let agent = Endpoint::new(agent);
-    send_raw(&service, &[3, 0, 0xff, 1]);
+    send_raw(&service, &[4, 0, 0xff, 1]);
     let error = agent.receive_from_service().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     let inner = error.get_ref().unwrap().downcast_ref::<DecodeError>();
