@@ -61,5 +61,5 @@ while alive && ! grep -q '^rig-exit ' "$run/out"; do
 done
 rc=$(sed -n 's/^rig-exit \([0-9]*\).*/\1/p' "$run/out" | tail -1)
 sleep .3; stop; wait $shown 2>/dev/null || :
-[ -n "$rc" ] || { tail -20 "$run/qemu" "$run/console" >&2; die "the guest ended before its command did"; }
+[ -n "$rc" ] || { tail -n 20 "$run/qemu" "$run/console" >&2; die "the guest ended before its command did"; }
 say "done after $((SECONDS - t0)) s"; exit "$rc"
