@@ -190,7 +190,8 @@ pub fn buffer_params(place: Place, cursor: bool) -> Vec<Vec<u8>> {
             (1 << spa::sys::SPA_DATA_MemFd) | (1 << spa::sys::SPA_DATA_MemPtr),
             2,
         ),
-        // one shown, one waiting, and two for the compositor to draw into
+        // One shown, one waiting, and two for the compositor to draw into; one of these while VAAPI converts a new picture, which
+        // keeps the one before until then. No more: KWin has four at most, and without an agreement there are no pictures.
         Place::Gpu(_) | Place::Open => (1 << spa::sys::SPA_DATA_DmaBuf, 4),
     };
     let choice = |value| Value::Choice(ChoiceValue::Int(Choice(ChoiceFlags::empty(), value)));

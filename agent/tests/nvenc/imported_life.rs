@@ -10,7 +10,10 @@ use punktfunk_agent::{
     encode::{EncodeError, EncoderSettings},
     source::DmabufFormat,
 };
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 const SIZE: (u32, u32) = (320, 192);
 
@@ -48,7 +51,11 @@ fn lent_pictures_decode_to_themselves_and_each_buffer_is_imported_once() {
             let (unit, key) = lent(&mut pictures, &mut pool).expect("an access unit");
             assert_eq!(key, number == 1);
             assert_eq!(shown(&mut decoder, &unit), Some(number));
-            assert_eq!(pool.back(), number as usize, "given back at once");
+            assert_eq!(
+                pool.back() + 1,
+                number as usize,
+                "the last one alone is kept"
+            );
         }
         let (again, key) = pictures.again().expect("once more");
         assert!(!key);
@@ -56,8 +63,20 @@ fn lent_pictures_decode_to_themselves_and_each_buffer_is_imported_once() {
         assert_eq!((counted("images"), counted("imports")), (3, 3));
         // the compositor makes a new pool, in other bytes; one picture in between comes in memory
         drop(pool);
+        let (again, _) = pictures.again().expect("once more");
+        assert_eq!(shown(&mut decoder, &again), Some(20));
+        assert_eq!(
+            counted("images"),
+            1,
+            "the others are the compositor's no more"
+        );
         let (unit, _) = pictures.next().expect("an access unit");
         assert_eq!(shown(&mut decoder, &unit), Some(21));
+        assert_eq!(
+            counted("images"),
+            0,
+            "nothing is kept of a pool that is gone"
+        );
         let mut pool = Pool::new(2, SIZE, LINEAR);
         for number in 22..=29 {
             let (unit, _) = lent(&mut pictures, &mut pool).expect("an access unit");
@@ -188,7 +207,7 @@ fn a_context_of_opengl_that_is_lost_ends_no_stream() {
 }
 
 #[test]
-fn a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one() {
+fn a_device_that_is_lost_with_a_lent_picture_comes_back_with_that_picture() {
     let knobs = [("NVENC_DOUBLE_LOSE", "5"), ("NVENC_DOUBLE_LOSSES", "2")];
     let body = || {
         let mut pictures = Pictures::open("h264", &small());
@@ -199,19 +218,94 @@ fn a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one() {
             assert_eq!(key, number % 5 == 0, "picture {number}");
             assert_eq!(shown(&mut decoder, &unit), Some(number + 1));
         }
-        // what was lent is the compositor's again, and was nowhere but on the card
-        assert!(pictures.again().is_none());
-        let (unit, key) = lent(&mut pictures, &mut pool).expect("the next picture");
+        let (again, key) = pictures.again().expect("the last one is kept");
         assert!(key);
+        assert_eq!(shown(&mut decoder, &again), Some(10));
+        let (unit, key) = lent(&mut pictures, &mut pool).expect("the next picture");
+        assert!(!key);
         assert_eq!(shown(&mut decoder, &unit), Some(11));
         let (again, _) = pictures.again().expect("the last picture");
         assert_eq!(shown(&mut decoder, &again), Some(11));
     };
     let name =
-        "imported_life::a_device_that_is_lost_with_lent_pictures_comes_back_with_the_next_one";
+        "imported_life::a_device_that_is_lost_with_a_lent_picture_comes_back_with_that_picture";
     with_egl(name, &knobs, body, |rig| {
         assert_eq!(rig.count("contexts_made"), 1 + 3);
-        assert_eq!(rig.count("imports"), 2 + 2 + 1);
+        assert_eq!(rig.count("imports"), 2 + 2 + 2);
+    });
+}
+
+#[test]
+fn a_picture_that_was_lent_while_the_device_was_away_is_shown_when_it_is_back() {
+    let knobs = [
+        ("NVENC_DOUBLE_LOSE", "2"),
+        ("NVENC_DOUBLE_LOSSES", "1"),
+        ("NVENC_DOUBLE_AWAY", "3"),
+    ];
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut decoder = Decoder::new().unwrap();
+        let mut pool = Pool::new(3, SIZE, OWN);
+        for _ in 0..2 {
+            let (unit, _) = lent(&mut pictures, &mut pool).expect("an access unit");
+            assert!(shown(&mut decoder, &unit).is_some());
+        }
+        assert!(
+            lent(&mut pictures, &mut pool).is_none(),
+            "the device is away"
+        );
+        let (unit, key) = until(&mut pictures, |unit| unit);
+        assert!(key);
+        assert_eq!(shown(&mut decoder, &unit), Some(3));
+    };
+    let name =
+        "imported_life::a_picture_that_was_lent_while_the_device_was_away_is_shown_when_it_is_back";
+    with_egl(name, &knobs, body, |_| {});
+}
+
+/// Repetitions until one gives what is waited for.
+fn until<T>(
+    pictures: &mut Pictures,
+    mut wanted: impl FnMut(Option<(Vec<u8>, bool)>) -> Option<T>,
+) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert!(Instant::now() < end, "it never came");
+        let unit = pictures.again();
+        if let Some(found) = wanted(unit) {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_card_that_imports_nothing_after_a_loss_gets_the_next_picture_through_memory() {
+    let knobs = [
+        ("NVENC_DOUBLE_LOSE", "2"),
+        ("NVENC_DOUBLE_LOSSES", "1"),
+        ("EGL_DOUBLE_REFUSE_IMPORT", "3"),
+    ];
+    let body = || {
+        let mut pictures = Pictures::open("h264", &small());
+        let mut pool = Pool::new(2, SIZE, OWN);
+        for _ in 0..2 {
+            lent(&mut pictures, &mut pool).expect("an access unit");
+        }
+        assert!(lent(&mut pictures, &mut pool).is_none(), "it waits");
+        assert_eq!(pool.back(), 2);
+        until(&mut pictures, |unit| {
+            assert!(unit.is_none());
+            (pool.back() == 3).then_some(())
+        });
+        assert!(pictures.again().is_none(), "nobody has it any more");
+        let (unit, key) = pictures.next().expect("an access unit");
+        assert!(key);
+        assert_eq!(shown(&mut Decoder::new().unwrap(), &unit), Some(4));
+    };
+    let name = "imported_life::a_card_that_imports_nothing_after_a_loss_gets_the_next_picture_through_memory";
+    with_egl(name, &knobs, body, |rig| {
+        assert_eq!(rig.count("imports"), 2);
     });
 }
 

@@ -161,6 +161,34 @@ fn the_rate_holds_within_2_percent_over_ten_seconds() {
     }
 }
 
+/// A client that loses something every second: each key frame is made up for before the next one comes, and somewhat more than that.
+#[test]
+fn with_a_key_frame_every_second_no_second_exceeds_the_rate() {
+    let (size, kbps) = ((1280, 720), 8000);
+    let mut stream = Stream::open(size, kbps);
+    let budget = stream.budget(kbps);
+    let mut used = Vec::new();
+    for number in 0..600 {
+        if number % 60 == 0 {
+            stream.encoder.request_keyframe();
+        }
+        let unit = stream.next();
+        assert_eq!(unit.key, number % 60 == 0, "picture {number}");
+        let part = unit.data.len() as f64 / budget;
+        let most = if unit.key { 14.0 } else { 1.6 };
+        assert!(part <= most, "picture {number}: {part:.2}");
+        used.push(part);
+    }
+    let seconds: Vec<f64> = (used
+        .chunks(60)
+        .map(|second| second.iter().sum::<f64>() / 60.0))
+    .collect();
+    let rate = used.iter().sum::<f64>() / 600.0;
+    println!("{rate:.3} of the rate; second by second {seconds:.2?}");
+    let most = seconds.iter().copied().fold(0.0, f64::max);
+    assert!(most <= 1.02 && rate >= 0.9, "{rate:.3}, at most {most:.3}");
+}
+
 /// A desktop most of which stands still is as sharp as 44 dB.
 #[test]
 fn a_page_of_text_with_moving_parts_is_sharp_and_holds_its_rate() {

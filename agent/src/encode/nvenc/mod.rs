@@ -64,6 +64,13 @@ pub fn driver_version() -> Option<DriverVersion> {
     Driver::get().ok().map(|driver| driver.version.clone())
 }
 
+/// A buffer of the compositor's with the last picture.
+struct Lent {
+    picture: Arc<Dmabuf>,
+    /// It was not converted yet: what the session or `kept` has is older.
+    due: bool,
+}
+
 pub struct Nvenc {
     card: Arc<Card>,
     plan: Plan,
@@ -78,6 +85,8 @@ pub struct Nvenc {
     lost: Lost,
     /// The last picture, in the encoder's layout, when there was no session to keep it.
     kept: Option<Vec<u8>>,
+    /// The last picture where the compositor lent it, until another one comes: a device that is lost takes what was converted with it.
+    lent: Option<Lent>,
     references: References,
     filled: bool,
     keyframe_wanted: bool,
@@ -129,6 +138,7 @@ impl Nvenc {
             session: Some(session),
             lost: Lost::default(),
             kept: None,
+            lent: None,
             filled: false,
             keyframe_wanted: false,
             output: Vec::new(),
@@ -151,13 +161,8 @@ impl Nvenc {
         }
     }
 
-    /// Encode the last picture, or one that is lent.
-    fn encode(
-        &mut self,
-        tag: Tag,
-        lent: Option<&Dmabuf>,
-        parts: &mut dyn Parts,
-    ) -> Result<(), EncodeError> {
+    /// Encode the last picture.
+    fn encode(&mut self, tag: Tag, parts: &mut dyn Parts) -> Result<(), EncodeError> {
         let codec = self.plan.codec;
         // the second time with a device that was opened anew
         for _ in 0..2 {
@@ -167,9 +172,19 @@ impl Nvenc {
             let Some(session) = &mut self.session else {
                 return Ok(());
             };
-            let brought = match lent {
-                Some(picture) => session.import(picture).map(|()| true),
-                None => session.bring(),
+            let mut importing = false;
+            let on_card = match &self.lent {
+                Some(lent) if lent.due => Ok(false),
+                _ => session.bring(),
+            };
+            let brought = match (on_card, &mut self.lent) {
+                (Ok(false), Some(lent)) => {
+                    importing = true;
+                    let imported = session.import(&lent.picture);
+                    lent.due &= imported.is_err();
+                    imported.map(|()| true)
+                }
+                (on_card, _) => on_card,
             };
             let key = self.keyframe_wanted;
             let mut told = None;
@@ -182,9 +197,9 @@ impl Nvenc {
                     let stamp = self.references.next_stamp();
                     session.encode(stamp, key, &mut self.output, &mut early)
                 }
-                // what was imported went with the device: the next picture brings the screen back
+                // nobody has it any more: the next picture brings the screen back
                 Ok(false) => return Ok(()),
-                Err(error) if lent.is_some() && (self.lost.is_away() || !error.lost_device()) => {
+                Err(error) if importing && (self.lost.is_away() || !error.lost_device()) => {
                     if self.lost.may_settle() {
                         // soon after a reset a driver may refuse what it takes a moment later: once, that is waited for
                         self.let_go();
@@ -218,6 +233,23 @@ impl Nvenc {
             }
         }
         Ok(())
+    }
+
+    /// The last picture once more.
+    fn encode_again(&mut self, tag: Tag, parts: &mut dyn Parts) -> Result<(), EncodeError> {
+        match (self.encode(tag, parts), self.lent.take()) {
+            // a device that was opened anew takes it no longer: shared memory brings the next one
+            (Err(EncodeError::Import(why)), Some(lent)) => {
+                tracing::warn!("the compositor's pictures are copied from now on: {why}");
+                lent.picture.refuse();
+                self.filled = false;
+                Ok(())
+            }
+            (encoded, lent) => {
+                self.lent = lent;
+                encoded
+            }
+        }
     }
 
     /// The device is gone: let go of everything that was made on it.
@@ -281,14 +313,22 @@ impl Encoder for Nvenc {
     ) -> Result<(), EncodeError> {
         let Some(picture) = picture else {
             return match self.filled {
-                true => self.encode(tag, None, parts),
+                true => self.encode_again(tag, parts),
                 false => Ok(()),
             };
         };
         if let Some(dmabuf) = &picture.dmabuf {
-            self.encode(tag, Some(dmabuf), parts)?;
-            self.filled = true;
-            return Ok(());
+            // the one before goes back at once: what was converted of it stays until this one is
+            self.lent = Some(Lent {
+                picture: Arc::clone(dmabuf),
+                due: true,
+            });
+            let encoded = self.encode(tag, parts);
+            match &encoded {
+                Err(EncodeError::Import(_)) => self.lent = None,
+                _ => self.filled = true,
+            }
+            return encoded;
         }
         let layout = self.layout;
         // taken out so that the place can be borrowed beside it
@@ -296,11 +336,12 @@ impl Encoder for Nvenc {
         let converted = converter.convert_into(picture, layout, self.place());
         self.converter = converter;
         converted?;
+        self.lent = None;
         if let Some(session) = &mut self.session {
             session.written();
         }
         self.filled = true;
-        self.encode(tag, None, parts)
+        self.encode(tag, parts)
     }
 
     fn poll(&mut self) -> Result<Option<AccessUnit<'_>>, EncodeError> {

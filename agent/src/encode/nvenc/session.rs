@@ -202,6 +202,9 @@ impl Session {
     /// # Errors
     /// What CUDA says.
     pub fn bring(&mut self) -> Result<bool, NvencError> {
+        if let Some(importer) = &mut self.importer {
+            importer.forget_gone();
+        }
         self.surface.bring(&self.opened)
     }
 

@@ -142,6 +142,17 @@ impl Importer {
         surface.fill(|memory| planes::copy(&entered, &current, &self.planes, memory))
     }
 
+    /// Let go of buffers that the compositor's pool has let go of, also where no other picture is imported.
+    pub fn forget_gone(&mut self) {
+        if !self.imported.iter().any(is_gone) {
+            return;
+        }
+        // a context that is lost takes them with it
+        if let Ok(current) = self.context.enter() {
+            forget(&mut self.imported, &current, is_gone);
+        }
+    }
+
     /// Let go of everything; nothing may be under way.
     pub fn close(&mut self, cuda: &cuda::Context) {
         // a context that is lost takes what was made in it with it, a lost device its registrations
@@ -163,7 +174,7 @@ fn known<'a>(
     buffer: &Arc<DmabufBuffer>,
     target: (u32, u32),
 ) -> Result<&'a Imported, NvencError> {
-    forget(imported, current, |known| known.buffer.strong_count() == 0);
+    forget(imported, current, is_gone);
     if let Some(at) = imported.iter().position(|known| known.id == buffer.id) {
         return Ok(&imported[at]);
     }
@@ -187,6 +198,10 @@ fn known<'a>(
         texture: current.texture(),
     });
     Ok(&imported[at])
+}
+
+fn is_gone(known: &Imported) -> bool {
+    known.buffer.strong_count() == 0
 }
 
 fn forget(imported: &mut Vec<Imported>, current: &Current<'_>, gone: impl Fn(&Imported) -> bool) {
