@@ -1,5 +1,5 @@
 # Sourced by demo.sh and run.sh: a private bus, the service in development mode and one agent, in $dir. Ends with the shell.
-# In: BIN (binaries), BASE_PORT, SOURCE_NAME, AGENT (another agent's command). Out: dir, service_pid, agent_pid, DBUS_SYSTEM_BUS_ADDRESS.
+# In: BIN (binaries), BASE_PORT, SOURCE_NAME (empty: as configured later), AGENT (another agent's command). Out: dir, service_pid, agent_pid, DBUS_SYSTEM_BUS_ADDRESS.
 BASE_PORT=${BASE_PORT:-47989}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/punktfunk.XXXXXX"); pids=()
 end_host() {
@@ -20,7 +20,7 @@ start_host() {
   wait_for 10 "the private bus" test -S "$dir/bus"
   export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$dir/bus
   mkdir -p "$dir/state"
-  PUNKTFUNK_VIDEO_SOURCE=$SOURCE_NAME "$BIN/punktfunkd" --dev --state-dir "$dir/state" --base-port "$BASE_PORT" >"$dir/service.log" 2>&1 & service_pid=$!; pids+=($!)
+  ${SOURCE_NAME:+env PUNKTFUNK_VIDEO_SOURCE="$SOURCE_NAME"} "$BIN/punktfunkd" --dev --state-dir "$dir/state" --base-port "$BASE_PORT" >"$dir/service.log" 2>&1 & service_pid=$!; pids+=($!)
   wait_for 20 "punktfunkd" "$BIN/punktfunkctl" status
   ${AGENT:-"$BIN/punktfunk-agent" run --dev} >"$dir/agent.log" 2>&1 & agent_pid=$!; pids+=($!)
   wait_for 20 "punktfunk-agent" sh -c "'$BIN/punktfunkctl' agents --json | grep -q session"

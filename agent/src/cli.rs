@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::{encode::Choice, source::gamescope::keeper::KeeperArgs};
+use crate::{
+    encode::Choice,
+    source::gamescope::keeper::{KeeperArgs, bound::BoundArgs},
+};
 use clap::{Args, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -31,6 +34,9 @@ pub enum Command {
     /// Run a gamescope, tell what its log says, and leave nothing of it behind.
     #[command(hide = true)]
     GamescopeKeeper(KeeperArgs),
+    /// Become a gamescope that is told to end when its keeper is gone.
+    #[command(hide = true)]
+    GamescopeBound(BoundArgs),
 }
 
 /// What `run` takes.

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
     if let Some(Command::GamescopeKeeper(args)) = &cli.command {
         return keeper::keep(args);
     }
+    if let Some(Command::GamescopeBound(args)) = &cli.command {
+        return keeper::bound::become_it(args);
+    }
     // What its user's programs inherit stays as PAM gave it: it is the session.
     if let Some(Command::OnDemandSession) = cli.command {
         logging::start("punktfunk-session");
@@ -27,7 +30,9 @@ fn main() -> ExitCode {
         Some(Command::Spike(args)) => spike::run(&args).map(|figures| println!("{figures}")),
         Some(Command::Warden { task }) => warden::watch(&task),
         Some(Command::Encoders(args)) => encode::print_report(args),
-        Some(Command::OnDemandSession | Command::GamescopeKeeper(_)) => return ExitCode::FAILURE,
+        Some(
+            Command::OnDemandSession | Command::GamescopeKeeper(_) | Command::GamescopeBound(_),
+        ) => return ExitCode::FAILURE,
         Some(Command::Run(args)) => agent(args),
         None => agent(cli.run),
     };

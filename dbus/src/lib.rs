@@ -5,6 +5,7 @@ pub mod applications;
 pub mod channel;
 pub mod encoder_speeds;
 pub mod error;
+pub mod gamescope;
 pub mod interfaces;
 pub mod names;
 pub mod on_demand;

@@ -38,6 +38,8 @@ pub struct Scene {
     orders: Option<OrdersHandle>,
     /// Pictures of earlier sources, and painted ones.
     before: u64,
+    /// Pictures of earlier sources that nobody took in time.
+    replaced_before: u64,
     scaled: u64,
 }
 
@@ -60,6 +62,7 @@ impl Scene {
             cut: false,
             orders: None,
             before: 0,
+            replaced_before: 0,
             scaled: 0,
         }
     }
@@ -69,7 +72,10 @@ impl Scene {
         let Some(arrival) = self.life.arrival() else {
             return;
         };
-        self.before += self.slot.state().captured;
+        let gone = self.slot.state();
+        self.before += gone.captured;
+        self.replaced_before += gone.replaced;
+        drop(gone);
         self.slot = arrival.slot;
         self.painter = arrival.painter;
         if let Some(orders) = &self.orders {
@@ -150,6 +156,10 @@ impl Pictures for Scene {
 
     fn scaled(&self) -> u64 {
         self.scaled
+    }
+
+    fn replaced(&self) -> u64 {
+        self.replaced_before + self.slot.state().replaced
     }
 
     fn next(&mut self, now_ns: u64) -> Result<Next<'_>, Cow<'static, str>> {

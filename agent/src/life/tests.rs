@@ -440,6 +440,25 @@ fn pictures_of_another_size_are_counted_and_pointed_at_where_they_are_seen() {
 }
 
 #[test]
+fn pictures_that_nobody_took_in_time_are_counted_over_all_sources() {
+    let mut rig = Rig::new(false);
+    for shade in [100, 110, 120] {
+        rig.paint(shade, SIZE);
+    }
+    rig.tick();
+    assert_eq!((rig.scene.captured(), rig.scene.replaced()), (3, 2));
+    rig.slot().fail("the compositor went away");
+    rig.until("another source", |rig, _| {
+        rig.slots.lock().unwrap().len() == 2
+    });
+    for shade in [130, 140] {
+        rig.paint(shade, SIZE);
+    }
+    rig.until("its picture", |_, got| got.is_some_and(|got| got.0 == 140));
+    assert_eq!((rig.scene.captured(), rig.scene.replaced()), (5, 3));
+}
+
+#[test]
 fn input_that_goes_nowhere_is_told_of_while_the_pictures_go_on() {
     let mut rig = Rig::new(false);
     rig.paint(100, SIZE);

@@ -14,6 +14,9 @@ pub trait Pictures: Send {
         0
     }
 
+    /// Those that a newer one took the place of before they were asked for.
+    fn replaced(&self) -> u64;
+
     /// What there is to encode now (CLOCK_MONOTONIC).
     ///
     /// # Errors
@@ -89,6 +92,13 @@ impl Pictures for Feed {
         match self {
             Self::Painted { painted, .. } => *painted,
             Self::Captured { slot, .. } => slot.state().captured,
+        }
+    }
+
+    fn replaced(&self) -> u64 {
+        match self {
+            Self::Painted { .. } => 0,
+            Self::Captured { slot, .. } => slot.state().replaced,
         }
     }
 

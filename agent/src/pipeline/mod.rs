@@ -89,6 +89,8 @@ pub struct Totals {
     pub captured: u64,
     /// Those of another size than the stream's, which were fitted into it.
     pub scaled: u64,
+    /// Those that a newer one took the place of before they were encoded.
+    pub replaced: u64,
     /// Pictures given to the encoder.
     pub submitted: u64,
     /// Access units that came out and were taken.
@@ -175,6 +177,7 @@ impl Pipeline {
         Totals {
             captured: self.feed.captured(),
             scaled: self.feed.scaled(),
+            replaced: self.feed.replaced(),
             missed_ticks: self.cadence.missed(),
             ..self.totals
         }

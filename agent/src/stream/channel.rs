@@ -173,6 +173,7 @@ impl Channel {
             skipped_no_slot: totals.skipped_no_slot,
             missed_ticks: totals.missed_ticks,
             scaled: totals.scaled,
+            replaced: totals.replaced,
         };
         let _ = self
             .shared

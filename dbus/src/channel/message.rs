@@ -158,6 +158,8 @@ pub struct AgentStats {
     pub missed_ticks: u64,
     /// Captured pictures of another size than the stream's, which were fitted into it.
     pub scaled: u64,
+    /// Captured pictures that a newer one took the place of before they were encoded.
+    pub replaced: u64,
 }
 
 /// What a client holds down, by the permission that it needs for it. At least one is set in a message.

@@ -221,6 +221,7 @@ impl ToService {
                     stats.skipped_no_slot,
                     stats.missed_ticks,
                     stats.scaled,
+                    stats.replaced,
                 ])?;
                 Ok(out)
             }
@@ -305,6 +306,7 @@ impl ToService {
                     skipped_no_slot: reader.u64()?,
                     missed_ticks: reader.u64()?,
                     scaled: reader.u64()?,
+                    replaced: reader.u64()?,
                 };
                 reader.end(Self::Stats(stats))
             }

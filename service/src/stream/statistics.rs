@@ -103,6 +103,7 @@ counters! {
     agent_skipped_no_slot,
     agent_missed_ticks,
     agent_scaled,
+    agent_replaced,
 }
 
 /// Time from one point of a frame's way to the next, in microseconds.

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use punktfunk_dbus::gamescope;
+
 use crate::apps::Places;
 
 /// How long gamescope may take to print its options.
@@ -63,7 +65,9 @@ pub fn arguments(wanted: &Wanted, help: &str) -> Result<Vec<String>, CommandErro
     let mode = [
         "-W", &width, "-H", &height, "-w", &width, "-h", &height, "-r", &fps,
     ];
-    Ok(windowless(help)?
+    let windowless = gamescope::windowless(help)
+        .ok_or_else(|| CommandError::TooOld(gamescope::version(help)))?;
+    Ok(windowless
         .iter()
         .copied()
         .chain(mode)
@@ -72,31 +76,6 @@ pub fn arguments(wanted: &Wanted, help: &str) -> Result<Vec<String>, CommandErro
         .chain(["--".to_owned()])
         .chain(wanted.command.iter().cloned())
         .collect())
-}
-
-/// How this version is told to have neither window nor screen.
-fn windowless(help: &str) -> Result<&'static [&'static str], CommandError> {
-    let has = |option: &str| {
-        help.split_whitespace()
-            .any(|word| word.trim_end_matches(',') == option)
-    };
-    if has("--backend") && has("headless") {
-        Ok(&["--backend", "headless"])
-    } else if has("--headless") {
-        Ok(&["--headless"])
-    } else {
-        Err(CommandError::TooOld(version(help)))
-    }
-}
-
-/// Newer versions print theirs before the help.
-fn version(help: &str) -> String {
-    help.split_once("version ")
-        .and_then(|(_, rest)| rest.split_whitespace().next())
-        .map_or_else(
-            || "of unknown version".to_owned(),
-            |version| format!("version {version}"),
-        )
 }
 
 /// What `--help` prints, on either output.

@@ -40,7 +40,7 @@ fn to_service() -> impl Strategy<Value = ToService> {
     )
         .prop_map(|(state, reason)| ToService::State { state, reason });
     let failed = "[^\\p{Cc}]{0,128}".prop_map(|reason| ToService::Failed { reason });
-    let stats = any::<[u64; 6]>().prop_map(
+    let stats = any::<[u64; 7]>().prop_map(
         |[
             captured,
             encoded,
@@ -48,6 +48,7 @@ fn to_service() -> impl Strategy<Value = ToService> {
             skipped_no_slot,
             missed_ticks,
             scaled,
+            replaced,
         ]| {
             ToService::Stats(AgentStats {
                 captured,
@@ -56,6 +57,7 @@ fn to_service() -> impl Strategy<Value = ToService> {
                 skipped_no_slot,
                 missed_ticks,
                 scaled,
+                replaced,
             })
         },
     );

@@ -377,6 +377,9 @@ impl Inlet {
                 statistics
                     .agent_scaled
                     .store(totals.scaled, Ordering::Relaxed);
+                statistics
+                    .agent_replaced
+                    .store(totals.replaced, Ordering::Relaxed);
             }
             // What a newer agent says beyond this is for a newer service.
             _ => {}

@@ -3,9 +3,11 @@
 //! It is the agent's own program, because it has to outlive the agent where it runs as an application's unit: somebody must
 //! go on reading the log, and the next agent asks it where the pictures are. It listens on a socket in the runtime
 //! directory and tells each caller every [`Fact`] so far and all that follow. With a leash it belongs to one stream instead:
-//! when its standard input ends, the agent is gone or done, and gamescope goes too.
+//! when its standard input ends, the agent is gone or done, and gamescope goes too. Of a killed keeper the kernel tells
+//! gamescope, see [`bound`].
 
 mod board;
+pub mod bound;
 mod family;
 
 use std::{
@@ -13,7 +15,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::{net::UnixListener, net::UnixStream, process::ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, ExitCode, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ExitCode, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -148,7 +150,7 @@ fn start(args: &KeeperArgs) -> Result<Child, command::CommandError> {
         options: args.options.clone(),
         command: args.command.clone(),
     };
-    let mut process = Command::new(&args.program);
+    let mut process = bound::command(&args.program);
     process
         .args(command::arguments(&wanted, &help)?)
         .stdin(Stdio::null())

@@ -260,7 +260,7 @@ impl Heads {
             })
             .await?;
         } else {
-            change.destroy();
+            self.state.give_up();
         }
         if order || differs {
             self.order(lit).await?;
@@ -308,14 +308,17 @@ impl Heads {
     }
 
     fn change(&mut self) -> KdeOutputConfigurationV2 {
-        self.state.answer = None;
-        self.manager.create_configuration(&self.handle, ())
+        // whoever waited for the one before may have been dropped
+        self.state.give_up();
+        let change = self.manager.create_configuration(&self.handle, ());
+        self.state.asked = Some(change.clone());
+        change
     }
 
     async fn apply(&mut self, change: &KdeOutputConfigurationV2) -> Result<(), HeadsError> {
         change.apply();
         let answer = self.until(|state| state.answer.take()).await;
-        change.destroy();
+        self.state.give_up();
         self.wayland.flush();
         answer?.map_err(HeadsError::Refused)
     }

@@ -76,7 +76,9 @@ pub struct State {
     pub order: Vec<String>,
     /// The list that is being told.
     next_order: Vec<String>,
-    /// What came of the last change.
+    /// The change that is waited for: what is still said of an earlier one, which was given up, is nobody's answer.
+    pub asked: Option<KdeOutputConfigurationV2>,
+    /// What came of it.
     pub answer: Option<Result<(), String>>,
     reason: String,
 }
@@ -87,6 +89,15 @@ impl State {
         self.heads
             .iter()
             .find(|head| head.complete && head.name == name)
+    }
+
+    /// Nobody waits any more for what comes of the last change.
+    pub fn give_up(&mut self) {
+        self.answer = None;
+        self.reason.clear();
+        if let Some(change) = self.asked.take() {
+            change.destroy();
+        }
     }
 
     /// Bind what describes outputs.
@@ -245,13 +256,16 @@ impl Dispatch<KdeOutputDeviceModeV2, ()> for State {
 impl Dispatch<KdeOutputConfigurationV2, ()> for State {
     fn event(
         state: &mut Self,
-        _: &KdeOutputConfigurationV2,
+        change: &KdeOutputConfigurationV2,
         event: kde_output_configuration_v2::Event,
         (): &(),
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
         use kde_output_configuration_v2::Event;
+        if state.asked.as_ref() != Some(change) {
+            return;
+        }
         match event {
             Event::Applied => state.answer = Some(Ok(())),
             Event::FailureReason { reason } => state.reason = reason,

@@ -34,6 +34,8 @@ pub struct Desktop {
     /// An application or the configuration asks for gamescope, and where it says so.
     pub wants_gamescope: Option<PathBuf>,
     pub gamescope: Option<PathBuf>,
+    /// What that one prints as its help, where it is asked for; `None`: nothing.
+    pub gamescope_help: Option<String>,
 }
 
 impl Desktop {
@@ -42,7 +44,13 @@ impl Desktop {
         let name = std::env::var("XDG_CURRENT_DESKTOP")
             .unwrap_or_default()
             .to_lowercase();
+        let wants_gamescope = gamescope_wanted(&configurations(variable));
+        let gamescope = in_path("gamescope", variable("PATH").as_deref());
         Self {
+            gamescope_help: match (&wants_gamescope, &gamescope) {
+                (Some(_), Some(program)) => help(program).await,
+                _ => None,
+            },
             kwin: match name.contains("kde") || name.contains("plasma") {
                 true => kwin().await,
                 false => None,
@@ -52,8 +60,8 @@ impl Desktop {
             kwin_grant: grant(&data_folders(variable)),
             screen_cast: screen_cast().await,
             globals: wayland::globals(variable).await,
-            wants_gamescope: gamescope_wanted(&configurations(variable)),
-            gamescope: in_path("gamescope", variable("PATH").as_deref()),
+            wants_gamescope,
+            gamescope,
         }
     }
 }
@@ -64,6 +72,19 @@ async fn kwin() -> Option<(u32, u32)> {
     asked.arg("--version").kill_on_drop(true);
     let answer = tokio::time::timeout(PATIENCE, asked.output()).await;
     version(&String::from_utf8_lossy(&answer.ok()?.ok()?.stdout))
+}
+
+/// What a program prints when it is asked for its options, on either output.
+async fn help(program: &Path) -> Option<String> {
+    let mut asked = tokio::process::Command::new(program);
+    asked
+        .arg("--help")
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let answer = tokio::time::timeout(PATIENCE, asked.output()).await;
+    let answer = answer.ok()?.ok()?;
+    let text = [answer.stdout, answer.stderr].concat();
+    Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.trim().is_empty())
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {
@@ -202,8 +223,12 @@ fn gamescope_wanted(files: &[PathBuf]) -> Option<PathBuf> {
     found.cloned()
 }
 
+/// Debian puts gamescope among the games, which not every `PATH` has; the agent looks there too.
+const GAMES: &str = "/usr/games";
+
 fn in_path(program: &str, path: Option<&Path>) -> Option<PathBuf> {
     std::env::split_paths(path?)
+        .chain([PathBuf::from(GAMES)])
         .map(|folder| folder.join(program))
         .find(|file| {
             nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok() && file.is_file()

@@ -58,6 +58,8 @@ pub struct Facts {
     pub pipewire: Option<PathBuf>,
     pub pipewire_present: bool,
     pub desktop: Desktop,
+    /// The host's settings that are words; empty where the service does not say.
+    pub settings: BTreeMap<String, String>,
     /// Whether the session that the caller's agent offers is locked.
     pub locked: Option<bool>,
     pub listening: Option<Listening>,
@@ -116,6 +118,7 @@ impl Facts {
             pipewire_present: pipewire.as_deref().is_some_and(listens),
             pipewire,
             desktop: Desktop::gather().await,
+            settings: BTreeMap::new(),
             locked: None,
             listening: Listening::read(),
             wmem_max: read_number("/proc/sys/net/core/wmem_max"),
@@ -145,11 +148,21 @@ impl Facts {
         }
         if self.service {
             self.snapshot = Some(bus.snapshot().await);
+            self.settings = settings(bus).await.unwrap_or_default();
         }
         if let Some(session) = checks::own_session(self) {
             self.locked = desktop::locked(bus, &session).await;
         }
     }
+}
+
+async fn settings(bus: &Bus) -> Result<BTreeMap<String, String>, Failure> {
+    let all = bus.host().await?.configuration().await?;
+    let words = all.into_iter().filter_map(|(key, value)| {
+        let word = String::try_from(value).ok()?;
+        Some((key, word))
+    });
+    Ok(words.collect())
 }
 
 /// Whether "the system bus" is another one than the system's.

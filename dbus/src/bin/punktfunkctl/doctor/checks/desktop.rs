@@ -1,6 +1,7 @@
 //! Can what the caller's desktop shows be captured?
 use super::session::own_agent;
 use crate::doctor::{Facts, Finding};
+use punktfunk_dbus::gamescope;
 
 /// How the agent gets at a desktop's pictures.
 #[derive(PartialEq, Eq)]
@@ -166,11 +167,57 @@ pub fn lock(facts: &Facts) -> Finding {
     }
 }
 
+/// What becomes of the other outputs, which only KWin lets us arrange: the other sources refuse a stream then.
+pub fn outputs(facts: &Facts) -> Finding {
+    let check = "outputs";
+    let setting = |key: &str| facts.settings.get(key).map(String::as_str);
+    let (Some(policy), Some(source), Some(compositor)) = (
+        setting("desktop.outputs"),
+        setting("video.source"),
+        setting("video.compositor"),
+    ) else {
+        return Finding::skip(check, "needs the service");
+    };
+    if policy == "extend" {
+        return Finding::ok(check, "the session's other outputs are left alone");
+    }
+    // a compositor that is named stands for the source that captures it
+    let named = if source == "auto" { compositor } else { source };
+    let refused = match (named, way(facts)) {
+        ("mutter" | "gnome" | "sway" | "wlroots" | "portal", _) => format!("the source {named}"),
+        ("auto", Way::None) => return Finding::skip(check, "not in a desktop session"),
+        ("auto", Way::Direct(name)) => name.to_owned(),
+        ("auto", Way::Other) => "this desktop".to_owned(),
+        _ => return Finding::ok(check, format!("{policy} while streaming")),
+    };
+    Finding::fail(
+        check,
+        format!("{refused} cannot do outputs = \"{policy}\", so every stream is refused"),
+        "punktfunkctl config set desktop.outputs=extend (KWin alone can do the others)",
+    )
+}
+
 pub fn gamescope(facts: &Facts) -> Finding {
     let check = "gamescope";
     match (&facts.desktop.wants_gamescope, &facts.desktop.gamescope) {
         (None, _) => Finding::skip(check, "nothing is configured to run in it"),
-        (Some(_), Some(path)) => Finding::ok(check, path.display().to_string()),
+        (Some(_), Some(path)) => match &facts.desktop.gamescope_help {
+            None => Finding::fail(
+                check,
+                format!("{} says nothing to --help", path.display()),
+                "run it in a terminal to see why, or install it again",
+            ),
+            Some(help) if gamescope::windowless(help).is_none() => Finding::fail(
+                check,
+                format!(
+                    "{} ({}) cannot run without a window: it has neither --backend nor --headless",
+                    path.display(),
+                    gamescope::version(help)
+                ),
+                "install version 3.14 or later, or take it out of the file that asks for it (punktfunk's apps.toml or punktfunk.toml)",
+            ),
+            Some(_) => Finding::ok(check, path.display().to_string()),
+        },
         (Some(file), None) => Finding::fail(
             check,
             format!("{} asks for it, and it is not installed", file.display()),

@@ -6,7 +6,7 @@ mod session;
 
 use super::{Facts, Finding};
 
-pub const ALL: [fn(&Facts) -> Finding; 19] = [
+pub const ALL: [fn(&Facts) -> Finding; 20] = [
     installation::bus,
     installation::bus_policy,
     installation::service_user,
@@ -23,6 +23,7 @@ pub const ALL: [fn(&Facts) -> Finding; 19] = [
     desktop::session_manager,
     desktop::capture,
     desktop::lock,
+    desktop::outputs,
     desktop::gamescope,
     session::encoders,
     session::codecs,

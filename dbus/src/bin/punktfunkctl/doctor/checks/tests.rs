@@ -72,7 +72,15 @@ fn healthy() -> Facts {
             globals: None,
             wants_gamescope: None,
             gamescope: None,
+            gamescope_help: None,
         },
+        settings: [
+            ("desktop.outputs", "extend"),
+            ("video.source", "auto"),
+            ("video.compositor", "auto"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
         locked: Some(false),
         listening: Some(Listening {
             tcp: [47989, 47984, 48010].into(),
@@ -113,7 +121,7 @@ fn a_healthy_machine_has_nothing_to_mend() {
 #[test]
 fn each_fault_is_found_by_its_own_check_alone() {
     type Break = fn(&mut Facts);
-    let faults: [(&str, Verdict, Break); 20] = [
+    let faults: [(&str, Verdict, Break); 21] = [
         ("bus policy", Verdict::Fail, |f| f.bus_policy = None),
         ("account", Verdict::Fail, |f| f.service_user = false),
         ("unit", Verdict::Warn, |f| f.unit = Some("disabled".into())),
@@ -141,6 +149,10 @@ fn each_fault_is_found_by_its_own_check_alone() {
             snapshot(f).agents[0].compositor = "hyprland".into()
         }),
         ("lock", Verdict::Warn, |f| f.locked = Some(true)),
+        ("outputs", Verdict::Fail, |f| {
+            f.settings
+                .insert("desktop.outputs".into(), "exclusive".into());
+        }),
         ("gamescope", Verdict::Fail, |f| {
             f.desktop.wants_gamescope = Some("/home/u/.config/punktfunk/apps.toml".into())
         }),
@@ -190,10 +202,50 @@ fn what_is_granted_or_installed_is_no_complaint_any_more() {
     facts.desktop.screen_cast = Some(5);
     facts.desktop.wants_gamescope = Some("/a".into());
     facts.desktop.gamescope = Some("/usr/games/gamescope".into());
+    facts.desktop.gamescope_help = Some("  --backend  rendering backend\n    headless\n".into());
     assert_eq!(complaints(&facts), BTreeMap::new());
     // an agent that was started before its desktop does not know it; then the caller's own counts
     snapshot(&mut facts).agents[0].compositor = "unknown".into();
     assert_eq!(complaints(&facts), BTreeMap::new());
+}
+
+#[test]
+fn a_gamescope_that_needs_a_window_is_named_with_its_version() {
+    let mut facts = healthy();
+    facts.desktop.wants_gamescope = Some("/a".into());
+    facts.desktop.gamescope = Some("/usr/games/gamescope".into());
+    // one that says nothing cannot be started either
+    assert_eq!(complaints(&facts).get("gamescope"), Some(&Verdict::Fail));
+    facts.desktop.gamescope_help = Some("gamescope version 3.11.49\n  -W, --output-width\n".into());
+    let text = format!("{:?}", desktop::gamescope(&facts));
+    assert!(
+        text.contains("/usr/games/gamescope (version 3.11.49)")
+            && text.contains("version 3.14 or later"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_policy_for_outputs_is_held_against_the_source_that_has_to_keep_it() {
+    let judged = |source: &str, compositor: &str| {
+        let mut facts = healthy();
+        snapshot(&mut facts).agents[0].compositor = compositor.into();
+        facts
+            .settings
+            .insert("desktop.outputs".into(), "primary".into());
+        facts.settings.insert("video.source".into(), source.into());
+        desktop::outputs(&facts).verdict
+    };
+    for (source, compositor, verdict) in [
+        ("auto", "kwin", Verdict::Ok),
+        ("auto", "sway", Verdict::Fail),
+        ("auto", "labwc", Verdict::Fail),
+        ("portal", "kwin", Verdict::Fail),
+        ("kwin-virtual", "kwin", Verdict::Ok),
+        ("gamescope", "mutter", Verdict::Ok),
+    ] {
+        assert_eq!(judged(source, compositor), verdict, "{source} {compositor}");
+    }
 }
 
 #[test]
