@@ -10,7 +10,6 @@ use crate::{
 };
 use punktfunk_dbus::{
     applications::ApplicationEntry,
-    channel::End,
     names::BUS_NAME,
     open_stream::{OpenStream, OpenedStream},
 };
@@ -116,13 +115,12 @@ impl Agent1 {
 
 #[zbus::interface(name = "org.punktfunk.Agent1")]
 impl Agent1 {
-    /// Produce a stream into `ring`, announced through `frames`, with everything else on `channel`. Only the owner of the service's name may ask.
+    /// Produce a stream into `ring`, announced on `channel`. Only the owner of the service's name may ask.
     async fn open_stream(
         &self,
         mut options: OpenStream,
         ring: OwnedFd,
         channel: OwnedFd,
-        frames: OwnedFd,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &zbus::Connection,
     ) -> fdo::Result<OpenedStream> {
@@ -142,11 +140,7 @@ impl Agent1 {
             session: self.session.clone(),
             inhibited: Some(self.inhibitions.hold(connection).await),
         };
-        let channel = End {
-            socket: channel.into(),
-            frames: frames.into(),
-        };
-        let opened = stream::open(options, ring.into(), channel, around)
+        let opened = stream::open(options, ring.into(), channel.into(), around)
             .await
             .map_err(|error| {
                 tracing::warn!("no stream: {error}");

@@ -32,7 +32,7 @@ use nix::sys::{
 };
 use punktfunk_core::control::HdrMetadata;
 use punktfunk_dbus::{
-    channel::{End, Endpoint, Geometry, ToService},
+    channel::{Endpoint, Geometry, ToService},
     open_stream::{OpenStream, OpenedStream},
 };
 use ring::RingWriter;
@@ -173,7 +173,7 @@ impl Shared {
 pub async fn open(
     options: OpenStream,
     ring: OwnedFd,
-    channel: End,
+    channel: OwnedFd,
     around: Surroundings,
 ) -> Result<(Stream, OpenedStream), StreamError> {
     let geometry = geometry(&options)?;

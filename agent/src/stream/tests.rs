@@ -105,7 +105,11 @@ impl Service {
             let event = self.consumer.receive(clock::now_ns()).unwrap();
             if event == Event::Empty {
                 let endpoint = Arc::clone(self.consumer.endpoint());
-                endpoint.wait_for_agent(1000u16).unwrap();
+                let mut ready = [nix::poll::PollFd::new(
+                    std::os::fd::AsFd::as_fd(endpoint.as_ref()),
+                    nix::poll::PollFlags::POLLIN,
+                )];
+                nix::poll::poll(&mut ready, 1000u16).unwrap();
             } else if let Some(found) = until(self, event) {
                 return found;
             }

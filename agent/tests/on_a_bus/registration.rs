@@ -11,7 +11,7 @@ use punktfunk_dbus::{
     names::{AGENT_PATH, BUS_NAME, ROOT_PATH},
     open_stream::AgentOffer,
 };
-use std::sync::Arc;
+use std::{os::fd::AsFd, sync::Arc};
 use tokio::{sync::mpsc, time::timeout};
 use zbus::zvariant::{Fd, ObjectPath, OwnedObjectPath};
 
@@ -49,12 +49,7 @@ async fn only_the_service_may_open_a_stream() {
     let (_ours, theirs) = socket::pair().unwrap();
     let refused = agent(&stranger, &registered)
         .await
-        .open_stream(
-            options(),
-            ring.agent_fd().unwrap().into(),
-            theirs.socket.into(),
-            theirs.frames.into(),
-        )
+        .open_stream(options(), ring.agent_fd().unwrap().into(), theirs.into())
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("AccessDenied"), "{refused}");
@@ -64,12 +59,7 @@ async fn only_the_service_may_open_a_stream() {
     wrong.codec = "vp9".to_owned();
     let refused = agent(&service, &registered)
         .await
-        .open_stream(
-            wrong,
-            ring.agent_fd().unwrap().into(),
-            theirs.socket.into(),
-            theirs.frames.into(),
-        )
+        .open_stream(wrong, ring.agent_fd().unwrap().into(), theirs.into())
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("vp9"), "{refused}");
@@ -77,12 +67,7 @@ async fn only_the_service_may_open_a_stream() {
     let (ours, theirs) = socket::pair().unwrap();
     let opened = agent(&service, &registered)
         .await
-        .open_stream(
-            options(),
-            ring.agent_fd().unwrap().into(),
-            Fd::from(theirs.socket),
-            Fd::from(theirs.frames),
-        )
+        .open_stream(options(), ring.agent_fd().unwrap().into(), Fd::from(theirs))
         .await
         .unwrap();
     assert_eq!(
@@ -99,7 +84,14 @@ async fn only_the_service_may_open_a_stream() {
     // nothing is encoded before the service asks for the first key frame
     assert!(endpoint.send_to_agent(&ToAgent::Idr).unwrap());
     let first = loop {
-        assert!(endpoint.wait_for_agent(30_000u16).unwrap(), "no frame");
+        let mut ready = [nix::poll::PollFd::new(
+            endpoint.as_fd(),
+            nix::poll::PollFlags::POLLIN,
+        )];
+        assert!(
+            nix::poll::poll(&mut ready, 30_000u16).unwrap() > 0,
+            "no frame"
+        );
         match consumer.receive(punktfunk_agent::clock::now_ns()).unwrap() {
             Event::Message(ToService::FrameReady(frame)) => break frame,
             Event::Closed => panic!("the stream ended"),

@@ -171,12 +171,7 @@ impl Rig {
         let (ours, theirs) = socket::pair().unwrap();
         agent(&service, &registered)
             .await
-            .open_stream(
-                options(),
-                ring.agent_fd().unwrap().into(),
-                theirs.socket.into(),
-                theirs.frames.into(),
-            )
+            .open_stream(options(), ring.agent_fd().unwrap().into(), theirs.into())
             .await
             .unwrap();
         let endpoint = Arc::new(Endpoint::new(ours));
@@ -219,7 +214,11 @@ impl Rig {
                 Event::Closed => panic!("the stream ended"),
                 Event::Empty => {
                     let endpoint = Arc::clone(self.consumer.endpoint());
-                    endpoint.wait_for_agent(1000u16).unwrap();
+                    let mut ready = [nix::poll::PollFd::new(
+                        endpoint.as_fd(),
+                        nix::poll::PollFlags::POLLIN,
+                    )];
+                    nix::poll::poll(&mut ready, 1000u16).unwrap();
                 }
                 Event::Message(_) => {}
             }

@@ -97,16 +97,6 @@ pub enum ToService {
     },
 }
 
-impl ToService {
-    /// Whether it goes through the pipe; everything else goes through the socket.
-    pub fn is_of_a_frame(&self) -> bool {
-        matches!(
-            self,
-            Self::FrameReady(_) | Self::FramePart(_) | Self::FrameAbandoned { .. }
-        )
-    }
-}
-
 /// How it is with the session's pictures. In all but [`Self::Capturing`] the client may see the last picture again, or a
 /// placeholder that says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The stream channel: a sealed memfd ring for access units, a pipe that announces them, and a SOCK_SEQPACKET pair for everything else.
+//! The stream channel: a sealed memfd ring for access units and a SOCK_SEQPACKET pair for everything else.
 //!
 //! The service makes both and reads the agent's words as those of a stranger: any breach of the contract is a
 //! [`Violation`], after which the channel is closed and never repaired. Nothing here maps memory: the service
@@ -14,7 +14,6 @@
 pub mod budget;
 pub mod consumer;
 pub mod message;
-pub mod pipe;
 pub mod producer;
 pub mod ring;
 pub mod socket;
@@ -25,7 +24,7 @@ pub use consumer::{Consumer, Event, Limits};
 pub use message::{FramePart, FrameReady, ToAgent, ToService};
 pub use producer::Producer;
 pub use ring::{Geometry, Ring};
-pub use socket::{End, Endpoint, Received};
+pub use socket::{Endpoint, Received};
 pub use violation::Violation;
 pub use wire::{DecodeError, EncodeError};
 

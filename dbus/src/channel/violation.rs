@@ -83,9 +83,7 @@ impl From<DecodeError> for Violation {
             DecodeError::Version(version) => Self::Version(version),
             DecodeError::Kind(kind) => Self::Kind(kind),
             DecodeError::Text => Self::Text,
-            DecodeError::Length | DecodeError::Value | DecodeError::Input | DecodeError::Place => {
-                Self::Malformed(error)
-            }
+            DecodeError::Length | DecodeError::Value | DecodeError::Input => Self::Malformed(error),
         }
     }
 }

@@ -51,8 +51,6 @@ pub enum DecodeError {
     Text,
     #[error("the input event cannot be read")]
     Input,
-    #[error("a frame was announced beside the pipe for that, or something else in it")]
-    Place,
 }
 
 /// Why a message cannot be sent: it is the sender's own mistake.

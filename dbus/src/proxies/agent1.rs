@@ -16,7 +16,6 @@ pub trait Agent1 {
         options: OpenStream,
         ring: Fd<'_>,
         channel: Fd<'_>,
-        frames: Fd<'_>,
     ) -> zbus::Result<OpenedStream>;
 
     /// The catalogue of the session's user.

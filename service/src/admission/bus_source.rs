@@ -2,7 +2,6 @@
 use crate::agents::{AgentError, ApplicationEnd, Asked, Opening, StreamSource};
 use punktfunk_dbus::{
     applications::{ApplicationEntry, MAX_APPLICATIONS, MAX_LIST, MAX_PICTURE, MAX_REASON},
-    channel::End,
     names::AGENT_INTERFACE,
     open_stream::OpenStream,
     proxies::Agent1Proxy,
@@ -83,7 +82,7 @@ impl StreamSource for BusSource {
         self.name.as_str() == name && self.path.as_str() == path
     }
 
-    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: End) -> Opening<'_> {
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
         Box::pin(async move {
             let proxy = Agent1Proxy::builder(&self.connection)
                 .destination(&self.name)
@@ -94,12 +93,7 @@ impl StreamSource for BusSource {
                 .await
                 .map_err(refused)?;
             proxy
-                .open_stream(
-                    options,
-                    Fd::from(ring),
-                    Fd::from(channel.socket),
-                    Fd::from(channel.frames),
-                )
+                .open_stream(options, Fd::from(ring), Fd::from(channel))
                 .await
                 .map_err(refused)
         })

@@ -4,7 +4,6 @@ use crate::ids::{SessionId, Uid};
 use punktfunk_core::sdp::Codecs;
 use punktfunk_dbus::{
     applications::{ApplicationEntry, MAX_APPLICATIONS},
-    channel::End,
     channel::Violation,
     open_stream::{OpenStream, OpenedStream},
 };
@@ -87,7 +86,7 @@ pub struct ApplicationEnd {
 /// The far side of a registration: over the bus in the service, in the same process in tests.
 pub trait StreamSource: Send + Sync {
     /// Begin a stream; the descriptors are the agent's ends.
-    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: End) -> Opening<'_>;
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_>;
 
     /// What its user publishes. Not checked yet.
     fn applications(&self) -> Asked<'_, Vec<ApplicationEntry>> {
@@ -186,7 +185,7 @@ impl AgentHandle {
         &self,
         options: OpenStream,
         ring: OwnedFd,
-        channel: End,
+        channel: OwnedFd,
     ) -> Result<OpenedStream, AgentError> {
         let opened = self.0.source.open_stream(options, ring, channel);
         tokio::select! {

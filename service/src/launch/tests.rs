@@ -6,7 +6,8 @@ use crate::{
     ids::{SessionId, Uid},
 };
 use punktfunk_core::sdp::{Codec, Codecs, Offer};
-use punktfunk_dbus::{applications::DESKTOP, channel::End, open_stream::OpenStream};
+use punktfunk_dbus::applications::DESKTOP;
+use punktfunk_dbus::open_stream::OpenStream;
 use std::os::fd::OwnedFd;
 
 /// A source that gives HDR.
@@ -14,7 +15,7 @@ const SOURCE: &str = "bright";
 
 struct Nothing;
 impl StreamSource for Nothing {
-    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: End) -> Opening<'_> {
+    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: OwnedFd) -> Opening<'_> {
         Box::pin(async { Err(AgentError::Gone) })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     store::{ClientRecord, ClientStore},
     stream::Streams,
 };
-use punktfunk_dbus::{channel::End, open_stream::OpenStream};
+use punktfunk_dbus::open_stream::OpenStream;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -315,7 +315,7 @@ pub async fn exchange_bytes(
 
 struct Refusing;
 impl StreamSource for Refusing {
-    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: End) -> Opening<'_> {
+    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: OwnedFd) -> Opening<'_> {
         Box::pin(async { Err(AgentError::Refused("this is a test".into())) })
     }
 }

@@ -150,10 +150,7 @@ pub fn take(ring: &Ring, consumer: &mut Consumer, into: &mut Vec<u8>) -> (u64, u
                 assert_eq!(consumer.release(frame.slot), Ok(true));
                 return (frame.capture_ns, read_ns);
             }
-            Event::Empty => {
-                let there = consumer.endpoint().wait_for_agent(PollTimeout::NONE);
-                assert!(there.expect("poll"));
-            }
+            Event::Empty => wait(consumer.endpoint().as_fd()),
             other => panic!("{other:?}"),
         }
     }

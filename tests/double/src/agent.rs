@@ -6,7 +6,7 @@ use crate::{
     stream::{Pictures, Stream},
 };
 use punktfunk_dbus::{
-    channel::{End, Endpoint},
+    channel::Endpoint,
     names::AGENT_PATH,
     open_stream::{AgentOffer, OpenStream, OpenedStream},
     proxies::Host1Proxy,
@@ -109,7 +109,7 @@ impl Streams {
         &self,
         options: OpenStream,
         ring: OwnedFd,
-        channel: End,
+        channel: OwnedFd,
     ) -> Result<OpenedStream, String> {
         let pictures = (self.open)(&options)?;
         let opened = Order::Opened {
@@ -149,13 +149,8 @@ impl Object {
         options: OpenStream,
         ring: zvariant::OwnedFd,
         channel: zvariant::OwnedFd,
-        frames: zvariant::OwnedFd,
     ) -> fdo::Result<OpenedStream> {
-        let channel = End {
-            socket: channel.into(),
-            frames: frames.into(),
-        };
-        let opened = self.0.begin(options, ring.into(), channel);
+        let opened = self.0.begin(options, ring.into(), channel.into());
         opened.map_err(fdo::Error::NotSupported)
     }
 

@@ -1,12 +1,9 @@
 //! Any bytes from an agent: as one message, and as a conversation with the service's reader. No panic, what decodes
 //! survives being encoded again, and after the first violation nothing is believed any more.
-use nix::{
-    sys::socket::{MsgFlags, send},
-    unistd::write,
-};
+use nix::sys::socket::{MsgFlags, send};
 use punktfunk_dbus::channel::{
     Consumer, Endpoint, Event, FramePart, Geometry, Limits, ToAgent, ToService,
-    message::MAX_MESSAGE, pipe, socket,
+    message::MAX_MESSAGE, socket,
 };
 use std::{os::fd::AsRawFd, sync::Arc};
 
@@ -32,34 +29,17 @@ pub fn run(data: &[u8]) {
     converse(data);
 }
 
-/// Each datagram is preceded by its length, whose highest bit says that it goes to the pipe (as a whole record where it fits one); what the
-/// reader accepts is released again.
+/// Each datagram is preceded by its length; what the reader accepts is released again.
 fn converse(mut data: &[u8]) {
     let (service, agent) = socket::pair().expect("a pair");
     let mut consumer = Consumer::new(Arc::new(Endpoint::new(service)), LIMITS);
     let mut now_ns = 1_000_000_000;
     let mut begun: Option<FramePart> = None;
     while let Some((length, rest)) = data.split_first_chunk::<2>() {
-        let length = u16::from_le_bytes(*length);
-        let through_the_pipe = length >> 15 == 1;
-        let length = usize::from(length & 0x7fff) % (MAX_MESSAGE + 2);
+        let length = usize::from(u16::from_le_bytes(*length)) % (MAX_MESSAGE + 2);
         let (datagram, rest) = rest.split_at(length.min(rest.len()));
         data = rest;
-        let sent = if through_the_pipe {
-            let mut record = [0; pipe::RECORD];
-            let bytes = match record.split_first_mut() {
-                Some((len, place)) if datagram.len() <= place.len() => {
-                    *len = u8::try_from(datagram.len()).expect("less than a record");
-                    place[..datagram.len()].copy_from_slice(datagram);
-                    &record[..]
-                }
-                _ => datagram,
-            };
-            write(&agent.frames, bytes)
-        } else {
-            send(agent.socket.as_raw_fd(), datagram, MsgFlags::MSG_DONTWAIT)
-        };
-        if sent.is_err() {
+        if send(agent.as_raw_fd(), datagram, MsgFlags::MSG_DONTWAIT).is_err() {
             return;
         }
         now_ns += 5_000_000;

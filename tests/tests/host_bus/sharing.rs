@@ -9,7 +9,7 @@ use punktfunk_agent_double::{
     Behaviour, Codec, Mode, Offer, Order, Orders, PlayerSettings, Recording, Streams, player,
 };
 use punktfunk_core::sdp::Codecs;
-use punktfunk_dbus::{applications::DESKTOP, channel::End, open_stream::OpenStream};
+use punktfunk_dbus::{applications::DESKTOP, open_stream::OpenStream};
 use punktfunk_service::{
     agents::{AgentError, AgentInfo, Opening, StreamSource},
     cli::Cli,
@@ -51,7 +51,7 @@ const WISH_KBPS: u32 = 20_000;
 struct Double(Streams);
 
 impl StreamSource for Double {
-    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: End) -> Opening<'_> {
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
         let opened = self.0.begin(options, ring, channel);
         Box::pin(std::future::ready(opened.map_err(AgentError::Refused)))
     }

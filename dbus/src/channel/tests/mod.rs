@@ -1,5 +1,4 @@
 //! The channel's promises, from both ends.
-mod announcing;
 mod encoding;
 mod hostile;
 mod model;
@@ -7,7 +6,7 @@ mod parts;
 
 use super::*;
 use std::{
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::Arc,
 };
 
@@ -23,7 +22,7 @@ const LIMITS: Limits = Limits {
 const SECOND: u64 = 1_000_000_000;
 
 /// A channel: the service's reader and the agent's raw end.
-fn channel() -> (Consumer, End) {
+fn channel() -> (Consumer, OwnedFd) {
     let (service, agent) = socket::pair().unwrap();
     (
         Consumer::new(Arc::new(Endpoint::new(service)), LIMITS),
@@ -55,20 +54,6 @@ fn send_raw(fd: &impl AsFd, bytes: &[u8]) {
     send(fd.as_fd().as_raw_fd(), bytes, flags).unwrap();
 }
 
-fn say(agent: &End, message: &ToService) {
-    let message = message.encode().unwrap();
-    match ToService::decode(message.as_bytes()) {
-        Ok(frame) if frame.is_of_a_frame() => write_raw(agent, &pipe::record(&message).unwrap()),
-        _ => send_raw(agent, message.as_bytes()),
-    }
-}
-
-fn write_raw(agent: &End, bytes: &[u8]) {
-    assert_eq!(nix::unistd::write(&agent.frames, bytes), Ok(bytes.len()));
-}
-
-impl AsFd for End {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
+fn say(fd: &impl AsFd, message: &ToService) {
+    send_raw(fd, message.encode().unwrap().as_bytes());
 }

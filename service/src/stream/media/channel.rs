@@ -185,13 +185,10 @@ impl Inlet {
             .as_ref()
             .map(|feed| Arc::clone(feed.consumer.endpoint()));
         let wake = Arc::clone(&self.wake);
-        let nothing = || PollFd::new(wake.as_fd(), PollFlags::empty());
-        let frames = endpoint.as_ref().and_then(|endpoint| endpoint.frames());
         let mut fds = [
-            frames.map_or_else(nothing, |frames| PollFd::new(frames, PollFlags::POLLIN)),
             match &endpoint {
                 Some(endpoint) => PollFd::new(endpoint.as_fd(), channel),
-                None => nothing(),
+                None => PollFd::new(wake.as_fd(), PollFlags::empty()),
             },
             PollFd::new(wake.as_fd(), PollFlags::POLLIN),
         ];
@@ -203,12 +200,12 @@ impl Inlet {
                 ))));
             }
         }
-        let [frames, channel, woken] = fds.map(|fd| fd.any().unwrap_or(true));
+        let [channel, woken] = fds.map(|fd| fd.any().unwrap_or(true));
         if woken {
             self.wake.clear();
             self.obey()?;
         }
-        if frames || channel {
+        if channel {
             self.listen()?;
         }
         let order = self

@@ -6,7 +6,7 @@ use crate::{
 use nix::poll::{PollFd, PollFlags, poll};
 use punktfunk_dbus::{
     channel::{
-        End, Endpoint, Geometry, Producer, Received, ToAgent, ToService,
+        Endpoint, Geometry, Producer, Received, ToAgent, ToService,
         message::{FRAME_KEY, FrameReady},
         producer::{Reserved, Written},
     },
@@ -34,10 +34,10 @@ struct Source {
     /// Its pictures are HDR10 where 10 bits are asked for.
     hdr: bool,
 }
-type Opened = (OpenStream, OwnedFd, End);
+type Opened = (OpenStream, OwnedFd, OwnedFd);
 
 impl StreamSource for Source {
-    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: End) -> Opening<'_> {
+    fn open_stream(&self, options: OpenStream, ring: OwnedFd, channel: OwnedFd) -> Opening<'_> {
         let hdr = Some(options.hdr && self.hdr);
         let opened = self.opened.lock().unwrap().send((options, ring, channel));
         if opened.is_err() {

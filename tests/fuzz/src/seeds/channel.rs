@@ -65,8 +65,7 @@ pub(super) fn channel() -> Seeds {
     let mut seeds = Seeds::new();
     for message in &from_agent {
         let datagram = message.encode().expect("fits");
-        let pipe = u16::from(message.is_of_a_frame()) << 15;
-        conversation.extend((datagram.as_bytes().len() as u16 | pipe).to_le_bytes());
+        conversation.extend((datagram.as_bytes().len() as u16).to_le_bytes());
         conversation.extend_from_slice(datagram.as_bytes());
         seeds.push(datagram.as_bytes().to_vec());
     }

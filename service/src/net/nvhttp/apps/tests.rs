@@ -6,7 +6,6 @@ use crate::{
 };
 use punktfunk_dbus::{
     applications::{ApplicationEntry, DESKTOP},
-    channel::End,
     open_stream::OpenStream,
 };
 use std::{
@@ -28,7 +27,7 @@ struct Publisher {
 }
 
 impl StreamSource for Publisher {
-    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: End) -> Opening<'_> {
+    fn open_stream(&self, _: OpenStream, _: OwnedFd, _: OwnedFd) -> Opening<'_> {
         Box::pin(async { Err(AgentError::Refused("this is a test".into())) })
     }
     fn applications(&self) -> Asked<'_, Vec<ApplicationEntry>> {
