@@ -2,20 +2,26 @@
 
 use crate::fixture::{Bus, LIMIT};
 use punktfunk_agent::input::in_force::InForce;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 use zbus::object_server::SignalEmitter;
 
 const NAME: &str = "org.kde.keyboard";
 
 /// The part of KWin that knows it.
-struct Layouts(u32);
+struct Layouts(Arc<AtomicU32>);
 
 #[zbus::interface(name = "org.kde.KeyboardLayouts")]
 impl Layouts {
     #[zbus(name = "getLayout")]
     fn layout_in_force(&self) -> u32 {
-        self.0
+        self.0.load(Ordering::Relaxed)
     }
 
     #[zbus(signal, name = "layoutChanged")]
@@ -45,11 +51,15 @@ async fn the_layout_in_force_is_followed_for_as_long_as_somebody_tells_it() {
 
     let kwin = bus.connect().await;
     let server = kwin.object_server();
-    server.at("/Layouts", Layouts(1)).await.unwrap();
+    let in_force = Arc::new(AtomicU32::new(1));
+    let layouts = Layouts(Arc::clone(&in_force));
+    server.at("/Layouts", layouts).await.unwrap();
     kwin.request_name(NAME).await.unwrap();
     becomes(&followed, Some(1)).await;
 
     let layouts = server.interface::<_, Layouts>("/Layouts").await.unwrap();
+    // whoever asks once more hears the same
+    in_force.store(2, Ordering::Relaxed);
     Layouts::layout_changed(layouts.signal_emitter(), 2)
         .await
         .unwrap();

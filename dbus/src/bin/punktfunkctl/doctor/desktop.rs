@@ -11,6 +11,8 @@ use std::{
 use zbus::{Connection, names::BusName, zvariant::OwnedValue};
 
 const PATIENCE: Duration = Duration::from_secs(3);
+/// As long as the agent waits for a gamescope's options.
+const HELP_LIMIT: Duration = Duration::from_secs(5);
 /// What KWin grants to programs that are named in a desktop file.
 const KWIN_INTERFACE: &str = "zkde_screencast_unstable_v1";
 const AGENT: &str = "punktfunk-agent";
@@ -81,7 +83,7 @@ async fn help(program: &Path) -> Option<String> {
         .arg("--help")
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true);
-    let answer = tokio::time::timeout(PATIENCE, asked.output()).await;
+    let answer = tokio::time::timeout(HELP_LIMIT, asked.output()).await;
     let answer = answer.ok()?.ok()?;
     let text = [answer.stdout, answer.stderr].concat();
     Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.trim().is_empty())

@@ -192,7 +192,7 @@ pub fn outputs(facts: &Facts) -> Finding {
     };
     Finding::fail(
         check,
-        format!("{refused} cannot do outputs = \"{policy}\", so every stream is refused"),
+        format!("{refused} cannot do outputs = \"{policy}\", so every stream of it is refused"),
         "punktfunkctl config set desktop.outputs=extend (KWin alone can do the others)",
     )
 }
