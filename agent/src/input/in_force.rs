@@ -63,6 +63,7 @@ impl InForce {
                         ended = followed => tracing::debug!(?ended, "the layout in force is not followed"),
                         _ = over => {}
                     }
+                    known.store(UNKNOWN, Ordering::Relaxed);
                 });
             });
         if let Err(error) = spawned {

@@ -1,7 +1,10 @@
 //! Characters by their keysyms, for Mutter to type in the layout that is in force: in an input session of its own on the session's bus,
 //! made at the first of them.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::mpsc::{Sender, channel, error::TrySendError},
@@ -14,6 +17,10 @@ use zbus::{Connection, zvariant::OwnedObjectPath};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long Mutter may take for a character, with the session for it.
 const LIMIT: Duration = Duration::from_secs(8);
+/// One that could not be typed for so long is left out: by then something else may have the keyboard.
+const STALE: Duration = Duration::from_secs(2);
+/// After a character that Mutter did not take.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Characters that wait for it; what comes then is left out.
 const WAITING: usize = 256;
 
@@ -37,8 +44,8 @@ trait Session {
     fn notify_keyboard_keysym(&self, keysym: u32, down: bool) -> zbus::Result<()>;
 }
 
-/// A character, and where to say that it was typed.
-type Order = (char, mpsc::Sender<()>);
+/// A character, when it came, and where to say that it was typed.
+type Order = (char, Instant, mpsc::Sender<()>);
 
 /// The thread that types ends with this, and Mutter's session with the thread's connection.
 #[derive(Default)]
@@ -52,10 +59,10 @@ impl Keysyms {
     /// Type a character; the next thing is done after it.
     pub fn press(&mut self, character: char) {
         let (typed, answer) = mpsc::channel();
-        let sent = self
-            .orders
-            .get_or_insert_with(start)
-            .try_send((character, typed));
+        let sent =
+            self.orders
+                .get_or_insert_with(start)
+                .try_send((character, Instant::now(), typed));
         match sent {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return,
@@ -85,14 +92,26 @@ fn start() -> Sender<Order> {
                 .build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                let mut session = None;
-                while let Some((character, typed)) = ordered.recv().await {
-                    let done = timeout(LIMIT, press(&mut session, character)).await;
-                    if !matches!(done, Ok(Ok(()))) {
-                        tracing::warn!(?done, "Mutter did not type a character");
-                        session = None;
+                let (mut session, mut told) = (None, false);
+                while let Some((character, came, typed)) = ordered.recv().await {
+                    // whoever wanted it is gone
+                    if ordered.is_closed() {
+                        break;
                     }
+                    if came.elapsed() > STALE {
+                        continue;
+                    }
+                    let done = timeout(LIMIT, press(&mut session, character)).await;
                     let _ = typed.send(());
+                    if matches!(done, Ok(Ok(()))) {
+                        told = false;
+                        continue;
+                    }
+                    session = None;
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(?done, "Mutter does not type text");
+                    }
+                    tokio::time::sleep(PAUSE).await;
                 }
             });
         });

@@ -136,6 +136,11 @@ impl Layout {
         character.is_control() || others.all(|group| group.get(&character).copied() == first)
     }
 
+    /// Whether it has several groups, of which one is in force.
+    pub fn has_several(&self) -> bool {
+        self.strokes.len() > 1
+    }
+
     /// Whether one of its groups has a character.
     pub fn has(&self, character: char) -> bool {
         self.strokes

@@ -257,12 +257,19 @@ impl Backend for Libei {
         let elsewhere = || self.in_force.as_ref()?.group();
         let group = table.group.or_else(elsewhere);
         match &table.layout {
-            // what is the same key in each layout needs no knowing
-            Some(layout) if group.is_none() && self.target.mutter && !layout.agrees(character) => {
+            // All of it, also what is the same key in each layout: characters must not go two ways, or one overtakes the other.
+            Some(layout)
+                if group.is_none()
+                    && self.target.mutter
+                    && layout.has_several()
+                    && !character.is_control() =>
+            {
                 if !layout.has(character) {
                     return Text::Impossible;
                 }
                 drop(table);
+                // keys that were pressed before come before
+                let _ = self.connection.flush();
                 self.keysyms.press(character);
                 Text::Done
             }
