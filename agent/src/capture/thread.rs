@@ -154,6 +154,18 @@ fn capture(
         })
         .register();
 
+    // The session manager ends a stream whose node is gone, if it is not busy: seen not to, on a loaded machine.
+    let registry = core.get_registry_rc().map_err(unanswered)?;
+    let left = Rc::clone(&shared);
+    let _registry_listener = registry
+        .add_listener_local()
+        .global_remove(move |id| {
+            if id == node {
+                left.node_is_gone();
+            }
+        })
+        .register();
+
     let mut why = String::from("no answer");
     for attempt in 1..=TRIES {
         // What the last try left behind (letting go of a stream reports it as gone) is not this one's.
@@ -336,12 +348,13 @@ impl Shared {
             StreamState::Error(error) => {
                 self.stream_error.replace(Some(error.clone()));
             }
-            StreamState::Unconnected => {
-                self.stream_error
-                    .replace(Some("the node is gone".to_owned()));
-            }
+            StreamState::Unconnected => self.node_is_gone(),
             _ => {}
         }
+    }
+
+    fn node_is_gone(&self) {
+        (self.stream_error.borrow_mut()).get_or_insert_with(|| "the node is gone".to_owned());
     }
 
     /// Answer a format with the buffers that are wanted.

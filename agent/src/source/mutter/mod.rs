@@ -129,8 +129,9 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         .await
         .map_err(failed)?;
     let turn = Turn::wait(&bus).await;
-    // Before the start: a session that is closed meanwhile is closed once.
+    // Before the start: a session that is closed meanwhile is closed once. One that is killed with its shell says nothing.
     let mut closed = remote.receive_closed().await.map_err(failed)?;
+    let mut owners = (remote.inner().receive_owner_changed().await).map_err(failed)?;
     let opened = timeout(OPEN_LIMIT, start(&bus, &remote, &request)).await;
     let opened = opened.unwrap_or_else(|_| {
         Err(SourceError::Failed {
@@ -144,8 +145,11 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     let result = match opened {
         Ok(opened) => {
             let ended = async {
-                closed.next().await;
-                "Mutter closed the session (locked, logged out, or stopped by the user)".to_owned()
+                let why = tokio::select! {
+                    _ = closed.next() => "Mutter closed the session (locked, logged out, or stopped by the user)",
+                    _ = owners.next() => "Mutter has ended",
+                };
+                why.to_owned()
             };
             let eis = async || eis(&remote).await.map_err(|error| error.to_string());
             // The monitor comes with the capture's format, which is agreed once the session is handed over.
