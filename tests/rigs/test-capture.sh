@@ -11,4 +11,4 @@ while [ $# -gt 0 ]; do case $1 in -b) bin=$2; shift;; -h|--help) usage;; *) usag
 [ -x "$bin/source_probe" ] || die "$bin/source_probe is missing: cargo build -p punktfunk-agent --examples"
 copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"; install -m755 "$bin/source_probe" "$copy/"
 # In the container always: the PipeWire of Debian 12 does not show the node of a program like this one to others.
-timeout 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/pf" -- /rig/session-sound /rig/check-odd /opt/pf/source_probe
+timeout --foreground 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/pf" -- /rig/session-sound /rig/check-odd /opt/pf/source_probe

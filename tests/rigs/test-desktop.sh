@@ -13,7 +13,7 @@ copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT
 cp "$bin"/{source_probe,sound_probe,known_window} "$copy/"; chmod 755 "$copy"; mkdir -p "$out"; chmod 777 "$out"; bad=0
 in_session() {
   "$RIGS/rootfs.sh" desktop "$1" >/dev/null || [ "$1" = trixie ] || { echo "skip the session on sway: no root filesystem of $1 (it moves; see the log)"; return; }
-  timeout 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/pf" -b "$out:/opt/out" -- "${@:2}" || bad=1
+  timeout --foreground 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/pf" -b "$out:/opt/out" -- "${@:2}" || bad=1
 }
 for t; do case $t in
   mutter) in_session trixie env XKB_DEFAULT_LAYOUT=de /rig/session-mutter /rig/check-desktop mutter;;

@@ -8,7 +8,7 @@ top=$(cd "$RIGS/../.." && pwd) bin=${BINDIR:-$(cd "$RIGS/../.." && pwd)/target/d
 copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"; mkdir "$copy/double"
 for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient; do install -m755 "$bin/$b" "$copy/$b"; done
 install -m755 "$bin/punktfunk-gamescope-double" "$copy/double/gamescope"
-timeout 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- /rig/session-pipewire /rig/check-gamescope || bad=1
+timeout --foreground 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- /rig/session-pipewire /rig/check-gamescope || bad=1
 
 # The real one: bookworm ships 3.11.49, which has the options for the mode and nothing to run without a window.
 real=$CACHE/gamescope-bookworm

@@ -8,4 +8,4 @@ bin=$(realpath "${BINDIR:-$top/target/debug}")
 [ -x "$bin/examples/sandbox_probe" ] || die "$bin/examples/sandbox_probe is missing: cargo build -p punktfunk-service --examples"
 copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"
 for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient examples/sandbox_probe; do install -m755 "$bin/$b" "$copy/"; done
-timeout 840 "$RIGS/container.sh" -x -p desktop -r "$copy:/opt/bin" -r "$top:/opt/src" -- bash /opt/src/tests/rigs/guest/check-hardening
+timeout --foreground 840 "$RIGS/container.sh" -x -p desktop -r "$copy:/opt/bin" -r "$top:/opt/src" -- bash /opt/src/tests/rigs/guest/check-hardening

@@ -17,6 +17,6 @@ install -m755 "$bin/punktfunk-testclient" "$copy/"
 for page in "$top"/docs/man/*; do
   said=$(mandoc -T lint -W warning "$page") || { echo "FAIL manual pages are clean: $said"; bad=1; }
 done
-timeout 300 "$RIGS/container.sh" -p "${PROFILE:-desktop}" -s "${1:-trixie}" -r "$copy:/opt/deb" -r "$RIGS/guest:/opt/guest" -- bash /opt/guest/check-package || bad=1
+timeout --foreground 300 "$RIGS/container.sh" -p "${PROFILE:-desktop}" -s "${1:-trixie}" -r "$copy:/opt/deb" -r "$RIGS/guest:/opt/guest" -- bash /opt/guest/check-package || bad=1
 if wait $linting; then echo "ok   lintian finds nothing but what is listed with its reason"; else echo "FAIL lintian finds nothing but what is listed with its reason"; cat "$copy/lintian.log"; bad=1; fi
 exit $bad

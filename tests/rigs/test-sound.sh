@@ -14,6 +14,6 @@ copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"; install -m755 
 # WirePlumber does not start where logind's folders are missing.
 [ -d /run/systemd/seats ] && [ -d /run/systemd/sessions ] && [ -d /run/systemd/users ] && [ -d /run/systemd/machines ] && direct=1
 for tool in pipewire wireplumber pw-play wpctl python3 dbus-run-session; do
-  [ -n "${direct:-}" ] && command -v $tool >/dev/null || { timeout 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/pf" -- /rig/session-sound /rig/check-sound /opt/pf/sound_probe; exit; }
+  [ -n "${direct:-}" ] && command -v $tool >/dev/null || { timeout --foreground 840 "$RIGS/container.sh" -p desktop -u alice -r "$copy:/opt/pf" -- /rig/session-sound /rig/check-sound /opt/pf/sound_probe; exit; }
 done
 timeout 840 "$RIGS/guest/session-sound" "$RIGS/guest/check-sound" "$copy/sound_probe"

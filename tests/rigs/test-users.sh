@@ -9,4 +9,4 @@ bin=$(realpath "${BINDIR:-$top/target/debug}")
 copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$copy"
 for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient punktfunk-agent-double; do install -m755 "$bin/$b" "$copy/$b"; done
 PUNKTFUNK_RECORDINGS=$copy/recordings "$copy/punktfunk-agent-double" --session none --recording h264:640x360@60 --only-record || die "no recording"
-timeout 300 "$RIGS/container.sh" -p desktop -r "$copy:/opt/bin" -r "$top:/opt/src" -- bash /opt/src/tests/rigs/guest/check-users
+timeout --foreground 300 "$RIGS/container.sh" -p desktop -r "$copy:/opt/bin" -r "$top:/opt/src" -- bash /opt/src/tests/rigs/guest/check-users

@@ -11,6 +11,7 @@ mod buffer;
 mod consumer;
 mod cursor;
 mod format;
+mod link;
 mod memory;
 pub mod output;
 mod pace;

@@ -1,7 +1,6 @@
 //! The capture thread: connects, links (again, if need be), and copies each picture out.
 
 use std::{
-    cell::{Cell, RefCell},
     rc::Rc,
     sync::{
         Arc,
@@ -14,19 +13,15 @@ use std::{
 use pipewire::{
     channel::{Receiver, Sender},
     context::ContextRc,
-    core::CoreRc,
-    keys,
     loop_::Timeout,
     main_loop::MainLoopRc,
-    properties::properties,
-    spa::{param::ParamType, pod::Pod, utils::Direction},
-    stream::{Stream, StreamBox, StreamFlags, StreamListener, StreamState},
 };
 
 use super::{
     CaptureError, CaptureRequest, Remote,
-    consumer::{Answer, Consumer, Wanted},
-    format::{self, Limit, Negotiated},
+    consumer::{Consumer, Wanted},
+    format::{self, Limit},
+    link::{By, Shared, link},
 };
 use crate::source::{DmabufFormat, Importable, PictureSlot};
 
@@ -49,20 +44,6 @@ pub enum Note {
     Returned(u64),
     /// Whether pictures are wanted.
     Active(bool),
-}
-
-/// What the callbacks tell the loop.
-#[derive(Default)]
-struct Shared {
-    agreed: Cell<Option<Negotiated>>,
-    /// Another word on whether pictures are wanted.
-    active: Cell<Option<bool>>,
-    /// Numbers of GPU memory that came back.
-    returned: RefCell<Vec<u64>>,
-    /// The stream failed; it cannot be used again.
-    stream_error: RefCell<Option<String>>,
-    /// Nothing can be done any more.
-    fatal: RefCell<Option<CaptureError>>,
 }
 
 /// The body of the thread. Sends exactly one answer into `started`; what happens later goes into the slot.
@@ -110,6 +91,11 @@ fn capture(
         pointer_apart,
         rate_from_limit,
     } = request;
+    // A portal's connection may make no links.
+    let by_turns = match remote {
+        Remote::Daemon => [By::SessionManager, By::Us],
+        Remote::Portal(_) => [By::SessionManager; 2],
+    };
     let core = match remote {
         Remote::Daemon => context.connect_rc(None),
         Remote::Portal(fd) => context.connect_fd_rc(fd, None),
@@ -167,7 +153,7 @@ fn capture(
         .register();
 
     let mut why = String::from("no answer");
-    for attempt in 1..=TRIES {
+    for (attempt, by) in (1..=TRIES).zip(by_turns.into_iter().cycle()) {
         // What the last try left behind (letting go of a stream reports it as gone) is not this one's.
         shared.stream_error.take();
         shared.agreed.set(None);
@@ -180,7 +166,14 @@ fn capture(
             settled,
             cursor: pointer_apart,
         });
-        let link = link(&core, node, &offers(false, offered), consumer, &shared)?;
+        let link = link(
+            &core,
+            (node, by),
+            &offers(false, offered),
+            consumer,
+            &shared,
+        );
+        let mut link = link?;
         let since = Instant::now();
         let mut announced_size = None;
         while !stop.load(Ordering::Acquire) {
@@ -196,6 +189,7 @@ fn capture(
                     tracing::warn!(%error, active, "the stream's state cannot be changed");
                 }
             }
+            link.make()?;
             link.advance(&mut shared.returned.borrow_mut());
             if !offered.is_empty() && importable.formats().is_empty() {
                 tracing::info!(node, "asking the compositor for shared memory");
@@ -216,6 +210,11 @@ fn capture(
                 Some(agreed) if announced_size.is_none() => {
                     announced_size = Some((agreed.width, agreed.height));
                     announce((agreed.width, agreed.height));
+                    if by == By::Us {
+                        tracing::warn!(
+                            "the session manager (wireplumber) links nothing: linked without it"
+                        );
+                    }
                     if rate_from_limit {
                         link.offer(&offers(true, offered), &shared);
                     }
@@ -228,7 +227,7 @@ fn capture(
         if stop.load(Ordering::Acquire) {
             return Ok(());
         }
-        tracing::debug!(attempt, why, node, "no link to the node yet, again");
+        tracing::debug!(attempt, why, node, ?by, "no link to the node yet, again");
         std::thread::sleep(PAUSE);
     }
     Err(if why == "no answer" {
@@ -236,140 +235,4 @@ fn capture(
     } else {
         CaptureError::NotLinked { node, why }
     })
-}
-
-/// A stream and its callbacks; the listener goes before the stream.
-struct Link<'core> {
-    consumer: Rc<RefCell<Consumer>>,
-    _listener: StreamListener<()>,
-    stream: StreamBox<'core>,
-}
-
-impl Link<'_> {
-    /// Do what is due, after the numbers of GPU memory in `returned` have come back.
-    fn advance(&self, returned: &mut Vec<u64>) {
-        let mut consumer = self.consumer.borrow_mut();
-        for memory in returned.drain(..) {
-            consumer.pool().returned(&self.stream, memory);
-        }
-        if consumer.due_in().is_some_and(|due| due.is_zero()) {
-            consumer.advance(&self.stream);
-        }
-    }
-
-    /// Offer other formats than before.
-    fn offer(&self, offers: &[Vec<u8>], shared: &Shared) {
-        update(&self.stream, offers, shared);
-    }
-}
-
-impl Drop for Link<'_> {
-    fn drop(&mut self) {
-        let _ = self.stream.disconnect();
-    }
-}
-
-/// Tell PipeWire other parameters; never while the consumer is borrowed, it may call back.
-fn update(stream: &Stream, params: &[Vec<u8>], shared: &Shared) {
-    let mut pods: Vec<&Pod> = params.iter().filter_map(|p| Pod::from_bytes(p)).collect();
-    if let Err(error) = stream.update_params(&mut pods) {
-        shared.stream_error.replace(Some(error.to_string()));
-    }
-}
-
-fn link<'core>(
-    core: &'core CoreRc,
-    node: u32,
-    offers: &[Vec<u8>],
-    consumer: Consumer,
-    shared: &Rc<Shared>,
-) -> Result<Link<'core>, CaptureError> {
-    let refused = |error: pipewire::Error| CaptureError::NotLinked {
-        node,
-        why: error.to_string(),
-    };
-    let stream = StreamBox::new(
-        core,
-        "punktfunk-capture",
-        properties! {
-            *keys::MEDIA_TYPE => "Video",
-            *keys::MEDIA_CATEGORY => "Capture",
-            *keys::MEDIA_ROLE => "Screen",
-            // Without these the session manager would link whatever else it has, a camera for instance, once the
-            // compositor's node is gone.
-            *keys::NODE_DONT_RECONNECT => "true",
-            "node.dont-fallback" => "true",
-        },
-    )
-    .map_err(refused)?;
-    let consumer = Rc::new(RefCell::new(consumer));
-    let (changing, adding, removing, processing) = (
-        Rc::clone(&consumer),
-        Rc::clone(&consumer),
-        Rc::clone(&consumer),
-        Rc::clone(&consumer),
-    );
-    let (states, formats) = (Rc::clone(shared), Rc::clone(shared));
-    let listener = stream
-        .add_local_listener::<()>()
-        .state_changed(move |_, (), old, new| states.state_changed(&old, &new))
-        .param_changed(move |stream, (), id, param| {
-            if id == ParamType::Format.as_raw() {
-                let answer = changing.borrow_mut().format_changed(stream, param);
-                formats.format_changed(stream, answer);
-            }
-        })
-        .add_buffer(move |_, (), buffer| adding.borrow_mut().pool().added(buffer))
-        .remove_buffer(move |_, (), buffer| removing.borrow_mut().pool().removed(buffer))
-        .process(move |stream, ()| processing.borrow_mut().process(stream))
-        .register()
-        .map_err(refused)?;
-    let mut pods: Vec<&Pod> = offers.iter().filter_map(|o| Pod::from_bytes(o)).collect();
-    // Buffers are not mapped: what the producer does to its memory must not kill this process.
-    stream
-        .connect(
-            Direction::Input,
-            Some(node),
-            StreamFlags::AUTOCONNECT,
-            &mut pods,
-        )
-        .map_err(refused)?;
-    Ok(Link {
-        consumer,
-        _listener: listener,
-        stream,
-    })
-}
-
-impl Shared {
-    fn state_changed(&self, old: &StreamState, new: &StreamState) {
-        tracing::debug!(?old, ?new, "capture stream");
-        match new {
-            StreamState::Error(error) => {
-                self.stream_error.replace(Some(error.clone()));
-            }
-            StreamState::Unconnected => self.node_is_gone(),
-            _ => {}
-        }
-    }
-
-    fn node_is_gone(&self) {
-        (self.stream_error.borrow_mut()).get_or_insert_with(|| "the node is gone".to_owned());
-    }
-
-    /// Answer a format with the buffers that are wanted.
-    fn format_changed(&self, stream: &Stream, answer: Result<Option<Answer>, CaptureError>) {
-        match answer {
-            Ok(Some(Answer { params, agreed })) => {
-                update(stream, &params, self);
-                if agreed.is_some() {
-                    self.agreed.set(agreed);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.fatal.replace(Some(error));
-            }
-        }
-    }
 }

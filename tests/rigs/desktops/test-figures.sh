@@ -11,7 +11,7 @@ for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient examples/k
 install -m755 "$bin/punktfunk-gamescope-double" "$copy/double/gamescope"
 in_session() { # SUITE SESSION SOURCE
   "$RIGS/rootfs.sh" desktop "$1" >/dev/null || [ "$1" = trixie ] || { echo "skip figures of $3: no root filesystem of $1 (it moves; see the log)"; return; }
-  timeout 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- "/rig/session-$2" /rig/check-figures "$3" || bad=1
+  timeout --foreground 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- "/rig/session-$2" /rig/check-figures "$3" || bad=1
 }
 for t; do case $t in
   mutter) in_session trixie mutter mutter;;
