@@ -74,7 +74,7 @@ pub fn session_manager(facts: &Facts) -> Finding {
         false if !facts.pipewire_present => Finding::skip(check, "needs PipeWire"),
         false => Finding::warn(
             check,
-            "no session manager of PipeWire runs: nothing is linked, so neither the desktop nor its sound arrives",
+            "no session manager of PipeWire runs: nothing is linked, so no sound arrives, and the desktop late or not at all",
             "systemctl --user enable --now wireplumber; its log: journalctl --user -u wireplumber",
         ),
     }
