@@ -9,10 +9,22 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
+
+use super::beside::beside;
+
+/// When somebody is asked again who has the name and not the object behind it; the wait doubles up to the second.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(8));
+/// What he answers.
+const NOT_YET: [&str; 3] = [
+    "org.freedesktop.DBus.Error.UnknownObject",
+    "org.freedesktop.DBus.Error.UnknownInterface",
+    "org.freedesktop.DBus.Error.UnknownMethod",
+];
 
 /// Nobody says.
 const UNKNOWN: u32 = u32::MAX;
@@ -50,22 +62,14 @@ impl InForce {
         let group = Arc::new(AtomicU32::new(UNKNOWN));
         let (until, over) = oneshot::channel();
         let known = Arc::clone(&group);
-        let spawned = std::thread::Builder::new()
-            .name("pf-layout".into())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                let Ok(runtime) = runtime else { return };
-                runtime.block_on(async {
-                    let followed = async { watch(&bus.await?, &known).await };
-                    tokio::select! {
-                        ended = followed => tracing::debug!(?ended, "the layout in force is not followed"),
-                        _ = over => {}
-                    }
-                    known.store(UNKNOWN, Ordering::Relaxed);
-                });
-            });
+        let spawned = beside("pf-layout", move || async move {
+            let followed = async { watch(&bus.await?, &known).await };
+            tokio::select! {
+                ended = followed => tracing::debug!(?ended, "the layout in force is not followed"),
+                _ = over => {}
+            }
+            known.store(UNKNOWN, Ordering::Relaxed);
+        });
         if let Err(error) = spawned {
             tracing::debug!(%error, "the layout in force is not followed");
         }
@@ -86,21 +90,34 @@ async fn watch(bus: &zbus::Connection, known: &AtomicU32) -> zbus::Result<()> {
     let mut changes = pin!(layouts.receive_layout_changed().await?);
     let mut owners = pin!(layouts.inner().receive_owner_changed().await?);
     loop {
-        let now = layouts.layout_in_force().await.unwrap_or(UNKNOWN);
-        known.store(now, Ordering::Relaxed);
+        let mut again = AGAIN.0;
+        let mut early = ask(&layouts, known).await;
         loop {
             tokio::select! {
                 change = changes.next() => {
                     let Some(change) = change else { return Ok(()) };
                     if let Ok(told) = change.args() {
                         known.store(told.index, Ordering::Relaxed);
+                        early = false;
                     }
                 }
                 owner = owners.next() => {
                     let Some(_) = owner else { return Ok(()) };
                     break;
                 }
+                () = sleep(again), if early => {
+                    again = (again * 2).min(AGAIN.1);
+                    early = ask(&layouts, known).await;
+                }
             }
         }
     }
+}
+
+/// Whether it was asked too early: the name was there, and what it stands for not yet.
+async fn ask(layouts: &LayoutsProxy<'_>, known: &AtomicU32) -> bool {
+    let asked = layouts.layout_in_force().await;
+    let early = matches!(&asked, Err(zbus::Error::MethodError(name, ..)) if NOT_YET.contains(&name.as_str()));
+    known.store(asked.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    early
 }

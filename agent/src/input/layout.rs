@@ -148,6 +148,13 @@ impl Layout {
             .any(|group| group.contains_key(&character))
     }
 
+    /// Whether each of its groups has a character.
+    pub fn has_everywhere(&self, character: char) -> bool {
+        self.strokes
+            .iter()
+            .all(|group| group.contains_key(&character))
+    }
+
     pub fn effect(&self, code: u16) -> Effect {
         self.effects.get(&code).copied().unwrap_or_default()
     }
@@ -293,6 +300,7 @@ mod tests {
         assert_eq!(both.stroke('q', 9), plain(16), "a group that is not there");
         assert!(both.agrees('1') && both.agrees('\n') && !both.agrees('q') && !both.agrees('й'));
         assert!(both.has('й') && both.has('q') && !both.has('日'));
+        assert!(both.has_everywhere('1') && !both.has_everywhere('й'));
         // what none of them has they agree upon
         assert!(both.agrees('日'));
     }

@@ -5,13 +5,15 @@
 //! compositor: libei where it has a socket for it, else KWin's fake input or the wlroots protocols. Never through uinput: that would
 //! type into whichever session is in front. [`way`] opens it again when it was not there or breaks.
 
+mod beside;
 mod fake;
 pub mod in_force;
 pub mod keymap;
-mod keysyms;
+pub mod keysyms;
 mod layout;
 mod libei;
 mod modifiers;
+pub mod mutter;
 mod reconnect;
 mod seat;
 pub mod touch;

@@ -1,6 +1,7 @@
 //! The layout in force, as KWin tells it.
 
 use crate::fixture::{Bus, LIMIT};
+use futures_util::StreamExt;
 use punktfunk_agent::input::in_force::InForce;
 use std::{
     sync::{
@@ -68,4 +69,33 @@ async fn the_layout_in_force_is_followed_for_as_long_as_somebody_tells_it() {
     // one layout is left: KWin says nothing about it any more
     kwin.release_name(NAME).await.unwrap();
     becomes(&followed, None).await;
+}
+
+#[tokio::test]
+async fn who_has_the_name_before_the_object_is_asked_again() {
+    let bus = Bus::start();
+    let address = bus.address.clone();
+    let kwin = bus.connect().await;
+    let server = kwin.object_server();
+    let mut calls = zbus::MessageStream::from(&kwin);
+    kwin.request_name(NAME).await.unwrap();
+    let followed = InForce::on_bus(async move {
+        zbus::connection::Builder::address(address.as_str())?
+            .build()
+            .await
+    });
+    // The second question comes after the answer to the first, which was that there is nothing.
+    let asked_twice = async {
+        let mut asked = 0;
+        while asked < 2 {
+            let call = calls.next().await.unwrap().unwrap();
+            let member = call.header().member().map(ToString::to_string);
+            asked += u32::from(member.as_deref() == Some("getLayout"));
+        }
+    };
+    timeout(LIMIT, asked_twice).await.unwrap();
+    assert_eq!(followed.group(), None);
+    let layouts = Layouts(Arc::new(AtomicU32::new(1)));
+    server.at("/Layouts", layouts).await.unwrap();
+    becomes(&followed, Some(1)).await;
 }

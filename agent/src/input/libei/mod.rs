@@ -44,6 +44,8 @@ pub struct Libei {
     /// The layout in force, as far as it is told elsewhere.
     in_force: Option<InForce>,
     keysyms: Keysyms,
+    /// It has been said that some characters depend on the layout in force.
+    told_of_layouts: bool,
 }
 
 /// The devices that take input at the moment.
@@ -113,6 +115,7 @@ impl Libei {
             // a compositor inside the session's has a keyboard of its own
             in_force: (!target.foreign).then(InForce::follow),
             keysyms: Keysyms::default(),
+            told_of_layouts: false,
             target,
             socket,
         };
@@ -266,6 +269,13 @@ impl Backend for Libei {
             {
                 if !layout.has(character) {
                     return Text::Impossible;
+                }
+                if !layout.has_everywhere(character)
+                    && !std::mem::replace(&mut self.told_of_layouts, true)
+                {
+                    tracing::info!(
+                        "some characters of this text are in some of the session's layouts only: Mutter leaves them out while another is in force"
+                    );
                 }
                 drop(table);
                 // keys that were pressed before come before

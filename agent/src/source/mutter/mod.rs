@@ -18,7 +18,13 @@ use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, CLOSE_LIMIT, Handover, Opened, Pictures},
 };
-use crate::{capture::Remote, input::Target};
+use crate::{
+    capture::Remote,
+    input::{
+        Target,
+        mutter::{RemoteDesktopProxy, RemoteDesktopSessionProxy},
+    },
+};
 use turn::Turn;
 
 /// Its name in configuration and on the command line.
@@ -31,32 +37,6 @@ const CURSOR_HIDDEN: u32 = 0;
 const CURSOR_EMBEDDED: u32 = 1;
 
 type Options<'a> = HashMap<&'a str, Value<'a>>;
-
-#[zbus::proxy(
-    interface = "org.gnome.Mutter.RemoteDesktop",
-    default_service = "org.gnome.Mutter.RemoteDesktop",
-    default_path = "/org/gnome/Mutter/RemoteDesktop",
-    gen_blocking = false
-)]
-trait RemoteDesktop {
-    fn create_session(&self) -> zbus::Result<OwnedObjectPath>;
-}
-
-#[zbus::proxy(
-    interface = "org.gnome.Mutter.RemoteDesktop.Session",
-    default_service = "org.gnome.Mutter.RemoteDesktop",
-    gen_blocking = false
-)]
-trait RemoteDesktopSession {
-    fn start(&self) -> zbus::Result<()>;
-    fn stop(&self) -> zbus::Result<()>;
-    #[zbus(name = "ConnectToEIS")]
-    fn connect_to_eis(&self, options: Options<'_>) -> zbus::Result<zbus::zvariant::OwnedFd>;
-    #[zbus(signal)]
-    fn closed(&self) -> zbus::Result<()>;
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn session_id(&self) -> zbus::Result<String>;
-}
 
 #[zbus::proxy(
     interface = "org.gnome.Mutter.ScreenCast",

@@ -16,6 +16,10 @@ const HELP_LIMIT: Duration = Duration::from_secs(5);
 /// What KWin grants to programs that are named in a desktop file.
 const KWIN_INTERFACE: &str = "zkde_screencast_unstable_v1";
 const AGENT: &str = "punktfunk-agent";
+/// gamescope, as the kernel names its processes.
+const GAMESCOPES: [&str; 2] = ["gamescope", "gamescope-wl"];
+/// What holds one of the agent's own: a word of its command line.
+const KEEPER: &[u8] = b"gamescope-keeper";
 /// The programs that link PipeWire's nodes, as the kernel names their processes.
 const SESSION_MANAGERS: [&str; 2] = ["wireplumber", "pipewire-media-"];
 
@@ -36,6 +40,8 @@ pub struct Desktop {
     /// An application or the configuration asks for gamescope, and where it says so.
     pub wants_gamescope: Option<PathBuf>,
     pub gamescope: Option<PathBuf>,
+    /// One runs that no agent has started: a stream shows that one.
+    pub gamescope_runs: bool,
     /// What that one prints as its help, where it is asked for; `None`: nothing.
     pub gamescope_help: Option<String>,
 }
@@ -64,6 +70,7 @@ impl Desktop {
             globals: wayland::globals(variable).await,
             wants_gamescope,
             gamescope,
+            gamescope_runs: processes(&GAMESCOPES).any(|process| !is_kept(process)),
         }
     }
 }
@@ -121,12 +128,42 @@ pub async fn locked(bus: &Bus, session: &str) -> Option<bool> {
 
 /// Whether a process of the caller has one of these names.
 fn runs(names: &[&str]) -> bool {
+    processes(names).next().is_some()
+}
+
+/// The caller's processes that have one of these names.
+fn processes(names: &[&str]) -> impl Iterator<Item = u32> {
     let own = geteuid().as_raw();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter(|process| process.metadata().is_ok_and(|of| of.uid() == own))
-        .filter_map(|process| fs::read_to_string(process.path().join("comm")).ok())
-        .any(|comm| names.contains(&comm.trim_end()))
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter(move |process| process.metadata().is_ok_and(|of| of.uid() == own))
+        .filter_map(|process| {
+            let comm = fs::read_to_string(process.path().join("comm")).ok()?;
+            let id = process.file_name().to_str()?.parse().ok()?;
+            names.contains(&comm.trim_end()).then_some(id)
+        })
+}
+
+/// Whether the agent has started it, or what it runs in.
+fn is_kept(process: u32) -> bool {
+    let mut process = process;
+    // as far up as processes go, and no further if they change meanwhile
+    for _ in 0..64 {
+        let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        if line.split(|byte| *byte == 0).nth(1) == Some(KEEPER) {
+            return true;
+        }
+        match parent(process) {
+            Some(parent) if parent > 1 => process = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Where desktop files are looked for.
@@ -229,7 +266,8 @@ fn gamescope_wanted(files: &[PathBuf]) -> Option<PathBuf> {
 const GAMES: &str = "/usr/games";
 
 fn in_path(program: &str, path: Option<&Path>) -> Option<PathBuf> {
-    std::env::split_paths(path?)
+    let folders = path.into_iter().flat_map(std::env::split_paths);
+    folders
         .chain([PathBuf::from(GAMES)])
         .map(|folder| folder.join(program))
         .find(|file| {
@@ -291,5 +329,11 @@ mod tests {
         let own = fs::read_to_string("/proc/self/comm").unwrap();
         assert!(runs(&[own.trim_end()]));
         assert!(!runs(&["no-such-process"]));
+        assert!(processes(&[own.trim_end()]).any(|id| id == std::process::id()));
+        assert!(!is_kept(std::process::id()));
+        assert_eq!(
+            parent(std::process::id()),
+            Some(nix::unistd::getppid().as_raw() as u32)
+        );
     }
 }

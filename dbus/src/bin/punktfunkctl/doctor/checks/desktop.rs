@@ -185,6 +185,9 @@ pub fn outputs(facts: &Facts) -> Finding {
     let named = if source == "auto" { compositor } else { source };
     let refused = match (named, way(facts)) {
         ("mutter" | "gnome" | "sway" | "wlroots" | "portal", _) => format!("the source {named}"),
+        ("gamescope", _) if facts.desktop.gamescope_runs => {
+            "a gamescope that runs already".to_owned()
+        }
         ("auto", Way::None) => return Finding::skip(check, "not in a desktop session"),
         ("auto", Way::Direct(name)) => name.to_owned(),
         ("auto", Way::Other) => "this desktop".to_owned(),

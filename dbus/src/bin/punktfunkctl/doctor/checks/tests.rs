@@ -73,6 +73,7 @@ fn healthy() -> Facts {
             wants_gamescope: None,
             gamescope: None,
             gamescope_help: None,
+            gamescope_runs: false,
         },
         settings: [
             ("desktop.outputs", "extend"),
@@ -246,6 +247,16 @@ fn a_policy_for_outputs_is_held_against_the_source_that_has_to_keep_it() {
     ] {
         assert_eq!(judged(source, compositor), verdict, "{source} {compositor}");
     }
+    // one of the agent's own has no other outputs, one that runs already may be on a screen
+    let mut facts = healthy();
+    facts.desktop.gamescope_runs = true;
+    let settings = [
+        ("desktop.outputs", "primary"),
+        ("video.source", "gamescope"),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    facts.settings.extend(settings);
+    assert_eq!(desktop::outputs(&facts).verdict, Verdict::Fail);
 }
 
 #[test]
