@@ -17,6 +17,9 @@ use crate::source::detection;
 const MAGIC: &[u8; 6] = b"i3-ipc";
 const COMMAND: u32 = 0;
 const OUTPUTS: u32 = 3;
+const INPUTS: u32 = 100;
+/// Keyboards that programs make have this in their names; those of the machine have not.
+const VIRTUAL: &str = "virtual_keyboard";
 /// The longest answer that is read: the description of many outputs is a few dozen KiB.
 const MAX_ANSWER: u32 = 4 << 20;
 /// sway answers at once, unless it hangs.
@@ -140,6 +143,29 @@ impl Ipc {
         Ok(list.iter().filter_map(output).collect())
     }
 
+    /// Which of several layouts is in force: of the machine's keyboards, else of those that programs have made. None without several.
+    ///
+    /// # Errors
+    /// As [`Self::outputs`].
+    pub fn layout_in_force(&mut self) -> Result<Option<u32>, IpcError> {
+        let answer = self.ask(INPUTS, "")?;
+        let list = answer
+            .as_array()
+            .ok_or_else(|| IpcError::Answer("no list of inputs".to_owned()))?;
+        let of = |made: bool| {
+            let some = list.iter().filter(|input| is_virtual(input) == made);
+            // those that stand still (a power button is a keyboard, too) stay with the first
+            some.filter_map(active_layout).max()
+        };
+        Ok(of(false).or_else(|| of(true)))
+    }
+
+    /// How long each answer may take from now on.
+    pub fn set_patience(&self, limit: Duration) -> Result<(), IpcError> {
+        self.stream.set_read_timeout(Some(limit))?;
+        Ok(self.stream.set_write_timeout(Some(limit))?)
+    }
+
     fn ask(&mut self, kind: u32, body: &str) -> Result<Value, IpcError> {
         let length = u32::try_from(body.len()).map_err(io::Error::other)?;
         let mut message = MAGIC.to_vec();
@@ -159,6 +185,18 @@ impl Ipc {
         self.stream.read_exact(&mut answer)?;
         serde_json::from_slice(&answer).map_err(|error| IpcError::Answer(error.to_string()))
     }
+}
+
+fn is_virtual(input: &Value) -> bool {
+    let name = input.get("identifier").and_then(Value::as_str);
+    name.is_some_and(|name| name.contains(VIRTUAL))
+}
+
+/// None for what is no keyboard, or one with a single layout.
+fn active_layout(input: &Value) -> Option<u32> {
+    let names = input.get("xkb_layout_names")?.as_array()?;
+    let index = input.get("xkb_active_layout_index")?.as_u64()?;
+    u32::try_from(index).ok().filter(|_| names.len() > 1)
 }
 
 fn output(value: &Value) -> Option<Output> {
@@ -240,6 +278,30 @@ mod tests {
             }]
         );
         assert_eq!(sway.join().unwrap(), [(OUTPUTS, String::new())]);
+    }
+
+    #[test]
+    fn the_layout_in_force_is_that_of_the_machines_keyboards_if_it_has_one() {
+        let of_a_program = r#"{"identifier":"0:0:wlr_virtual_keyboard_v1","type":"keyboard","xkb_layout_names":["us","de"],
+            "xkb_active_layout_index":1}"#;
+        let keyboard = r#"{"identifier":"1:1:AT_keyboard","type":"keyboard","xkb_layout_names":["us","de"],"xkb_active_layout_index":0}"#;
+        let switched = r#"{"identifier":"2:2:Another","type":"keyboard","xkb_layout_names":["us","ru","de"],"xkb_active_layout_index":2}"#;
+        let rest = r#"{"identifier":"3:3:Mouse","type":"pointer"},
+            {"identifier":"4:4:Pad","type":"keyboard","xkb_layout_names":["us"],"xkb_active_layout_index":3}"#;
+        let lists = [
+            format!("[{rest}]"),
+            format!("[{rest},{of_a_program}]"),
+            format!("[{of_a_program},{keyboard},{rest}]"),
+            format!("[{of_a_program},{keyboard},{switched}]"),
+        ];
+        let answers: Vec<&str> = lists.iter().map(String::as_str).collect();
+        let (mut ipc, sway) = sway("layouts", &answers);
+        let told: Vec<_> = answers
+            .iter()
+            .map(|_| ipc.layout_in_force().unwrap())
+            .collect();
+        assert_eq!(told, [None, Some(1), Some(0), Some(2)]);
+        assert_eq!(sway.join().unwrap()[0], (INPUTS, String::new()));
     }
 
     #[test]

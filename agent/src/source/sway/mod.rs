@@ -4,6 +4,7 @@
 //! this one is gone for whatever reason, so that a killed agent leaves no output behind.
 
 mod ipc;
+mod layout;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{capture::output::OutputRequest, input::Target};
 use ipc::{Ipc, IpcError, Output};
+pub use layout::LayoutInForce;
 
 /// Its name in configuration and on the command line.
 pub const NAME: &str = "sway";

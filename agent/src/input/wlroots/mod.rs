@@ -1,21 +1,16 @@
 //! Input through the wlroots protocols (sway and its kin, whose portal offers no emulated input): a virtual keyboard
 //! and a virtual pointer on the session's own Wayland socket. Both exist from the start of the stream.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Write},
-    os::fd::AsFd,
-    time::Instant,
-};
+mod keyboards;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::{io::ErrorKind, time::Instant};
+
 use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle,
     backend::WaylandError,
     delegate_noop,
     globals::{GlobalListContents, registry_queue_init},
     protocol::{
-        wl_keyboard::KeymapFormat,
         wl_output::{self, Transform, WlOutput},
         wl_pointer::{Axis, AxisSource, ButtonState},
         wl_registry::{self, WlRegistry},
@@ -31,30 +26,9 @@ use wayland_protocols_wlr::virtual_pointer::v1::client::{
     zwlr_virtual_pointer_v1::ZwlrVirtualPointerV1,
 };
 
-use super::{
-    Action, Backend, InputError, Target, Text,
-    layout::{Effect, Layout, keymap_of},
-    modifiers::Modifiers,
-    seat,
-};
+use super::{Action, Backend, InputError, Target, Text, layout::Layout, seat};
 use crate::wayland;
-
-/// A plain PC keyboard with the US layout, where there is no libxkbcommon data to make one of; the compositor resolves the
-/// includes from its own xkeyboard-config.
-const US_KEYMAP: &str = r#"xkb_keymap {
-  xkb_keycodes { include "evdev+aliases(qwerty)" };
-  xkb_types { include "complete" };
-  xkb_compat { include "complete" };
-  xkb_symbols { include "pc+us+inet(evdev)" };
-};
-"#;
-
-/// The keys that type what the session's layout has not: letters by their places, which programs that look at places
-/// (browsers) take for nothing special.
-const TEXT_KEYS: [u16; 26] = [
-    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 44, 45, 46, 47, 48,
-    49, 50,
-];
+use keyboards::{Keyboard, TextKeyboard};
 
 /// The grid that absolute positions are told in.
 const EXTENT: u32 = 65_535;
@@ -66,42 +40,15 @@ pub struct Wlroots {
     connection: Connection,
     queue: EventQueue<Outputs>,
     outputs: Outputs,
-    keyboard: ZwpVirtualKeyboardV1,
+    keyboard: Keyboard,
     pointer: ZwlrVirtualPointerV1,
     /// The output that absolute positions are told of.
     shown: Option<WlOutput>,
-    layout: Option<Layout>,
-    modifiers: Modifiers,
     /// A second keyboard, for what the layout has not.
     text: TextKeyboard,
     /// What of a wheel's turn is no whole notch yet, in 120ths: right and down.
     rest: [i32; 2],
     began: Instant,
-}
-
-struct TextKeyboard {
-    keyboard: ZwpVirtualKeyboardV1,
-    /// What its keys type, in the order of [`TEXT_KEYS`].
-    characters: Vec<char>,
-}
-
-impl TextKeyboard {
-    /// The key of a character, on a keymap that has it.
-    fn key(&mut self, character: char) -> std::io::Result<u16> {
-        let known = self.characters.iter().position(|known| *known == character);
-        let place = match known {
-            Some(place) => place,
-            None => {
-                if self.characters.len() == TEXT_KEYS.len() {
-                    self.characters.clear();
-                }
-                self.characters.push(character);
-                hand_over(&self.keyboard, &keymap_of(&self.characters, &TEXT_KEYS))?;
-                self.characters.len() - 1
-            }
-        };
-        Ok(TEXT_KEYS.get(place).copied().unwrap_or(TEXT_KEYS[0]))
-    }
 }
 
 /// The outputs of the session and where they lie.
@@ -175,13 +122,9 @@ impl Wlroots {
             None => pointers.create_virtual_pointer(Some(&seat), &handle, ()),
         };
         let keyboard = keyboards.create_virtual_keyboard(&seat, &handle, ());
-        let keymap = layout.as_ref().map_or(US_KEYMAP, Layout::text);
-        hand_over(&keyboard, keymap).map_err(failed)?;
-        let text = TextKeyboard {
-            keyboard: keyboards.create_virtual_keyboard(&seat, &handle, ()),
-            characters: Vec::new(),
-        };
-        hand_over(&text.keyboard, &keymap_of(&[], &[])).map_err(failed)?;
+        let keyboard = Keyboard::new(keyboard, layout).map_err(failed)?;
+        let text = keyboards.create_virtual_keyboard(&seat, &handle, ());
+        let text = TextKeyboard::new(text).map_err(failed)?;
         // Also finds out whether the compositor allows these devices at all.
         queue.roundtrip(&mut outputs).map_err(failed)?;
         Ok(Self {
@@ -191,8 +134,6 @@ impl Wlroots {
             keyboard,
             pointer,
             shown,
-            layout,
-            modifiers: Modifiers::default(),
             text,
             rest: [0; 2],
             began: Instant::now(),
@@ -238,19 +179,7 @@ impl Backend for Wlroots {
         let now = self.now();
         match action {
             Action::Key { code, down } => {
-                self.keyboard.key(now, code.into(), down.into());
-                let effect = match &self.layout {
-                    Some(layout) => layout.effect(code),
-                    None => us_effect(code),
-                };
-                if self.modifiers.follow(code, down, effect) {
-                    self.keyboard.modifiers(
-                        self.modifiers.depressed(),
-                        0,
-                        self.modifiers.locked,
-                        0,
-                    );
-                }
+                self.keyboard.key(code, down, now);
                 return;
             }
             Action::Button { code, down } => {
@@ -283,21 +212,16 @@ impl Backend for Wlroots {
 
     fn text(&mut self, character: char) -> Text {
         // Nobody tells a virtual keyboard which of its layouts is in force: then the second one types, which has but one.
-        let sure = self
-            .layout
-            .as_ref()
-            .is_none_or(|layout| layout.agrees(character));
-        let keys = Text::keys(self.layout.as_ref(), character, 0);
+        let layout = self.keyboard.layout();
+        let sure = layout.is_none_or(|layout| layout.agrees(character));
+        let keys = Text::keys(layout, character, 0);
         if (sure && !matches!(keys, Text::Impossible)) || character.is_control() {
             return keys;
         }
-        let Ok(code) = self.text.key(character) else {
-            return Text::Impossible;
-        };
-        let (now, code) = (self.now(), u32::from(code));
-        self.text.keyboard.key(now, code, 1);
-        self.text.keyboard.key(now, code, 0);
-        Text::Done
+        match self.text.press(character, self.now()) {
+            Ok(()) => Text::Done,
+            Err(_) => Text::Impossible,
+        }
     }
 
     fn flush(&mut self) -> Result<(), InputError> {
@@ -325,7 +249,7 @@ impl Drop for Wlroots {
     fn drop(&mut self) {
         self.pointer.destroy();
         self.keyboard.destroy();
-        self.text.keyboard.destroy();
+        self.text.destroy();
         let _ = self.connection.flush();
     }
 }
@@ -372,30 +296,6 @@ fn on_device(transform: Transform, x: f64, y: f64) -> (f64, f64) {
         Transform::Flipped270 => (1.0 - y, 1.0 - x),
         _ => (x, y),
     }
-}
-
-/// Give a virtual keyboard its keymap.
-fn hand_over(keyboard: &ZwpVirtualKeyboardV1, keymap: &str) -> std::io::Result<()> {
-    let mut file = File::from(memfd_create(c"keymap", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(keymap.as_bytes())?;
-    file.write_all(&[0])?;
-    let size = u32::try_from(keymap.len() + 1).unwrap_or(u32::MAX);
-    keyboard.keymap(KeymapFormat::XkbV1.into(), file.as_fd(), size);
-    Ok(())
-}
-
-/// What the modifier keys of [`US_KEYMAP`] do: the eight real modifiers have their classic places.
-fn us_effect(code: u16) -> Effect {
-    let (held, locked) = match code {
-        42 | 54 => (1, 0),
-        58 => (0, 2),
-        29 | 97 => (4, 0),
-        56 | 100 => (8, 0),
-        69 => (0, 16),
-        125 | 126 => (64, 0),
-        _ => (0, 0),
-    };
-    Effect { held, locked }
 }
 
 impl Dispatch<WlOutput, ()> for Outputs {
