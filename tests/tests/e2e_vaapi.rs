@@ -33,19 +33,20 @@ fn assert_clean(rig: &Rig, host: Host) {
 }
 
 #[test]
-fn both_codecs_go_the_whole_way_and_a_lost_device_ends_no_stream() {
+fn all_codecs_go_the_whole_way_and_a_lost_device_ends_no_stream() {
     let rig = Rig::new(Libraries::Both);
     let knobs = [("VAAPI_DOUBLE_LOSE", "20"), ("VAAPI_DOUBLE_LOSSES", "1")];
     let host = card::host(rig.environment(), &knobs);
     let client = host.client();
     assert_eq!(
         client.server_info(true).expect("serverinfo").codecs,
-        0x101,
-        "H.264 and HEVC"
+        0x10101,
+        "H.264, HEVC and AV1 of 8 bits"
     );
     let codecs = [
         (VideoCodec::H264, Codec::H264),
         (VideoCodec::Hevc, Codec::Hevc),
+        (VideoCodec::Av1, Codec::Av1),
     ];
     card::goes_the_whole_way(&host, &client, &codecs, |codec| {
         options(&host, &client, codec)
@@ -65,8 +66,8 @@ fn both_codecs_go_the_whole_way_and_a_lost_device_ends_no_stream() {
     );
     assert_eq!(
         rig.count("contexts_opened"),
-        3,
-        "the one that was lost, the one after it, and the one of HEVC"
+        4,
+        "the one that was lost, the one after it, and those of HEVC and AV1"
     );
     assert_clean(&rig, host);
 }
@@ -109,4 +110,9 @@ fn a_client_that_lost_frames_of_h264_goes_on_without_an_idr() {
 fn a_client_that_lost_frames_of_hevc_goes_on_without_an_idr() {
     // a picture of the driver's is a packet, with its parity
     goes_on_by_invalidation(VideoCodec::Hevc, Codec::Hevc, (6, 100));
+}
+
+#[test]
+fn a_client_that_lost_frames_of_av1_goes_on_without_a_key_frame() {
+    goes_on_by_invalidation(VideoCodec::Av1, Codec::Av1, (6, 100));
 }

@@ -10,7 +10,7 @@ use punktfunk_agent::encode::{Choice, EncodeError, EncoderSettings};
 fn two_hundred_streams_leave_nothing_behind() {
     let body = || {
         for number in 0..200 {
-            let codec = if number % 2 == 0 { "h264" } else { "h265" };
+            let codec = ["h264", "h265", "av1"][number % 3];
             Pictures::open(codec, &settings(128, 128)).some(2);
         }
     };

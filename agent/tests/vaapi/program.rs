@@ -80,7 +80,7 @@ fn one_program_starts_with_whatever_driver_there_is_and_says_what_is_missing() {
     }
     let _ = std::fs::remove_file(out);
     let (fine, text) = agent(Libraries::Both, none, &["encoders"]);
-    let wanted = "vaapi: h264 + reference invalidation, h265 + reference invalidation (Simulated VAAPI driver 1.0, ";
+    let wanted = "vaapi: h264 + reference invalidation, h265 + reference invalidation, av1 + reference invalidation (Simulated VAAPI driver 1.0, ";
     assert!(fine && text.contains(wanted), "{text}");
 }
 
@@ -101,7 +101,7 @@ fn a_node_of_another_group_is_named_with_the_group_to_join() {
 
 #[test]
 fn the_spike_writes_streams_that_foreign_decoders_play() {
-    for (codec, format) in [("h264", "h264"), ("h265", "hevc")] {
+    for (codec, format) in [("h264", "h264"), ("h265", "hevc"), ("av1", "obu")] {
         let rig = Rig::new(Libraries::Both);
         let out = rig.books().join(format!("spike.{codec}"));
         let output = Command::new(AGENT)

@@ -197,7 +197,7 @@ fn colours_are_described_in_the_stream() {
                 colour: Colour::from_csc_mode(mode).unwrap(),
                 ..small()
             };
-            for (codec, format) in [("h264", "h264"), ("h265", "hevc")] {
+            for (codec, format) in [("h264", "h264"), ("h265", "hevc"), ("av1", "obu")] {
                 let (unit, _) = Pictures::open(codec, &settings).next().unwrap();
                 let file = std::env::temp_dir()
                     .join(format!("punktfunk-vaapi-colour-{}", std::process::id()));

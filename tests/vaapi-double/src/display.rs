@@ -133,6 +133,9 @@ fn profiles() -> Vec<c_int> {
     if knobs::has_codec("h265") && !knobs::set("NO_PACKED") {
         all.push(abi::PROFILE_HEVC_MAIN);
     }
+    if knobs::has_codec("av1") {
+        all.push(abi::PROFILE_AV1_MAIN);
+    }
     all
 }
 
@@ -143,10 +146,13 @@ fn entries(profile: c_int) -> Vec<c_int> {
     }
     let mut all = vec![1];
     if profile != 0 && !knobs::set("NO_ENCODER") {
-        all.push(match knobs::set("LOW_POWER") {
-            true => abi::ENTRY_ENC_SLICE_LP,
-            false => abi::ENTRY_ENC_SLICE,
-        });
+        // Intel's has AV1 there alone
+        all.push(
+            match knobs::set("LOW_POWER") || profile == abi::PROFILE_AV1_MAIN {
+                true => abi::ENTRY_ENC_SLICE_LP,
+                false => abi::ENTRY_ENC_SLICE,
+            },
+        );
     }
     all
 }
@@ -218,6 +224,7 @@ pub unsafe extern "C" fn vaQueryConfigEntrypoints(
 
 fn attribute(profile: c_int, kind: c_int) -> u32 {
     let hevc = profile == abi::PROFILE_HEVC_MAIN;
+    let av1 = profile == abi::PROFILE_AV1_MAIN;
     match kind {
         abi::ATTRIB_RT_FORMAT => abi::RT_FORMAT_YUV420,
         abi::ATTRIB_RATE_CONTROL if knobs::set("NO_RATE") => 0x10,
@@ -230,6 +237,9 @@ fn attribute(profile: c_int, kind: c_int) -> u32 {
         }
         abi::ATTRIB_HEVC_BLOCK_SIZES if hevc => HEVC_BLOCKS,
         abi::ATTRIB_HEVC_FEATURES if hevc => HEVC_FEATURES,
+        abi::ATTRIB_AV1_FEATURES if av1 && knobs::set("LARGE_BLOCKS") => abi::AV1_REQUIRED,
+        abi::ATTRIB_AV1_FEATURES if av1 => 0,
+        abi::ATTRIB_AV1_SIZES if av1 => crate::av1::SIZES,
         _ => abi::NOT_SUPPORTED,
     }
 }

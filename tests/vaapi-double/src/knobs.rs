@@ -3,13 +3,15 @@
 //! | variable | effect |
 //! | --- | --- |
 //! | `VAAPI_DOUBLE_NO_DRIVER=1` | there is no driver for the card |
-//! | `VAAPI_DOUBLE_CODECS=h264` | codecs of the card; without it both |
+//! | `VAAPI_DOUBLE_CODECS=h264` | codecs of the card; without it all |
 //! | `VAAPI_DOUBLE_NO_ENCODER=1` | the driver decodes only |
 //! | `VAAPI_DOUBLE_PROFILE=baseline` | the one profile of H.264: `high`, `main` or `baseline` |
 //! | `VAAPI_DOUBLE_LOW_POWER=1` | the other entry point of encoders alone |
 //! | `VAAPI_DOUBLE_NO_RATE=1` | no rate control but a constant quantiser |
-//! | `VAAPI_DOUBLE_NO_PACKED=1` | the driver writes all headers itself (H.264 alone then) |
+//! | `VAAPI_DOUBLE_NO_PACKED=1` | the driver writes all headers itself (no HEVC then, and AV1 is of no use) |
 //! | `VAAPI_DOUBLE_BOTH=1` | HEVC without P pictures: B pictures with the same references twice |
+//! | `VAAPI_DOUBLE_LARGE_BLOCKS=1` | AV1 in blocks of 128 alone |
+//! | `VAAPI_DOUBLE_REWRITE=own` | units of AV1 as Mesa writes them, of what it read in the headers; `latest`: each refers to the one before it |
 //! | `VAAPI_DOUBLE_NO_DERIVE=1` | surfaces do not show their memory |
 //! | `VAAPI_DOUBLE_NO_PROCESSING=1` | the card converts nothing |
 //! | `VAAPI_DOUBLE_NO_IMPORT=1` | it converts surfaces of its own alone |
@@ -40,6 +42,11 @@ pub fn set(name: &str) -> bool {
 pub fn has_codec(name: &str) -> bool {
     let all = text("VAAPI_DOUBLE_CODECS");
     all.is_none_or(|all| all.split(',').any(|codec| codec.trim() == name))
+}
+
+/// How the driver writes headers of AV1 anew, if it does.
+pub fn rewrites() -> Option<String> {
+    text("VAAPI_DOUBLE_REWRITE")
 }
 
 pub fn profile() -> Option<String> {

@@ -15,6 +15,7 @@
 
 #[path = "../../../agent/src/encode/vaapi/abi/mod.rs"]
 pub mod abi;
+mod av1;
 mod books;
 mod display;
 mod h264;

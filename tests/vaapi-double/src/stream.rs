@@ -2,7 +2,7 @@
 
 use crate::{
     abi::{self, Id, PackedHeader},
-    books, h264, hevc,
+    av1, books, h264, hevc,
     objects::structure,
     state::{Surface, misuse},
     status::{INVALID_BUFFER, INVALID_PARAMETER},
@@ -105,6 +105,7 @@ pub struct Stream {
     pub fps: u32,
     pub h264: h264::Coder,
     pub hevc: hevc::Coder,
+    pub av1: av1::Coder,
 }
 
 impl Stream {
@@ -131,6 +132,7 @@ impl Stream {
         let described = self.sort(buffers)?;
         for (flag, kind) in [
             (abi::PACKED_SEQUENCE, abi::HEADER_SEQUENCE),
+            (abi::PACKED_PICTURE, abi::HEADER_PICTURE),
             (abi::PACKED_SLICE, abi::HEADER_SLICE),
         ] {
             if described.packed(kind).is_some() && packed & flag == 0 {
@@ -144,6 +146,7 @@ impl Stream {
             surfaces,
         };
         let made = match self.profile {
+            abi::PROFILE_AV1_MAIN => av1::encode(self, source, &described, &look)?,
             abi::PROFILE_HEVC_MAIN => hevc::encode(self, source, &described, &look)?,
             _ => h264::encode(self, source, &described, &look, packed)?,
         };

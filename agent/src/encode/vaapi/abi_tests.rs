@@ -18,6 +18,7 @@ fn said_by_the_header(expressions: &[String]) -> Vec<u64> {
     let (source, program) = (directory.join("layout.c"), directory.join("layout"));
     let mut text = String::from(
         "#include <stddef.h>\n#include <stdio.h>\n#include <va/va.h>\n#include <va/va_enc_h264.h>\n#include <va/va_enc_hevc.h>\n\
+         #include <va/va_enc_av1.h>\n\
          #include <va/va_vpp.h>\n#include <va/va_drmcommon.h>\n\
          int main(void) {\n",
     );
@@ -87,6 +88,7 @@ macro_rules! same {
     };
 }
 
+mod av1;
 mod processing;
 
 #[test]

@@ -45,8 +45,13 @@ impl Writer {
         }
     }
 
+    /// Whole bytes, or what is left of the last one zero.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Bits so far.
-    fn length(&self) -> u32 {
+    pub fn length(&self) -> u32 {
         let whole = self.bytes.len() as u32 * 8;
         if self.used == 0 {
             whole

@@ -2,6 +2,7 @@
 
 use super::{
     abi::{self, ConfigAttrib},
+    av1,
     display::{Display, nodes},
     error::VaapiError,
     library::room,
@@ -30,6 +31,8 @@ pub struct Capabilities {
     pub(super) both_directions: bool,
     pub(super) hevc_features: Option<u32>,
     pub(super) hevc_blocks: Option<u32>,
+    /// How it counts sizes, which transforms it has and how many tiles.
+    pub(super) av1_sizes: u32,
     width: u32,
     height: u32,
 }
@@ -38,6 +41,14 @@ pub struct Capabilities {
 fn answer(attribs: &[ConfigAttrib], kind: c_int) -> Option<u32> {
     let found = attribs.iter().find(|attrib| attrib.kind == kind)?;
     (found.value != abi::NOT_SUPPORTED).then_some(found.value)
+}
+
+/// The header that names the reference.
+fn naming(codec: Codec) -> u32 {
+    match codec {
+        Codec::Av1 => abi::PACKED_PICTURE,
+        Codec::H264 | Codec::Hevc => abi::PACKED_SLICE,
+    }
 }
 
 impl Capabilities {
@@ -57,6 +68,8 @@ impl Capabilities {
             abi::ATTRIB_PREDICTION_DIRECTION,
             abi::ATTRIB_HEVC_FEATURES,
             abi::ATTRIB_HEVC_BLOCK_SIZES,
+            abi::ATTRIB_AV1_FEATURES,
+            abi::ATTRIB_AV1_SIZES,
         ]
         .map(|kind| ConfigAttrib {
             kind,
@@ -81,20 +94,35 @@ impl Capabilities {
                 driver: display.driver.clone(),
             })?;
         let packed = answer(&asked, abi::ATTRIB_PACKED_HEADERS).unwrap_or(0);
+        let av1_sizes = answer(&asked, abi::ATTRIB_AV1_SIZES);
+        if codec == Codec::Av1
+            && let Some(what) = av1::unsuitable(
+                packed,
+                answer(&asked, abi::ATTRIB_AV1_FEATURES).unwrap_or(0),
+                av1_sizes,
+            )
+        {
+            return Err(VaapiError::Unsuitable {
+                codec: codec.name(),
+                what,
+                driver: display.driver.clone(),
+            });
+        }
         let directions = answer(&asked, abi::ATTRIB_PREDICTION_DIRECTION).unwrap_or(0);
         // zero is what some drivers say when they have no answer
         let known = |kind| answer(&asked, kind).filter(|value| *value != 0);
         Ok(Some(Self {
             codec,
             // where the driver writes the headers of slices, nobody knows whether they name the reference that was chosen
-            invalidation: packed & abi::PACKED_SLICE != 0,
+            invalidation: packed & naming(codec) != 0,
             profile,
             entry,
             rate,
-            packed: packed & (abi::PACKED_SEQUENCE | abi::PACKED_SLICE),
+            packed: packed & (abi::PACKED_SEQUENCE | naming(codec)),
             both_directions: directions & abi::PREDICTION_BI_NOT_EMPTY != 0,
             hevc_features: known(abi::ATTRIB_HEVC_FEATURES),
             hevc_blocks: known(abi::ATTRIB_HEVC_BLOCK_SIZES),
+            av1_sizes: av1_sizes.unwrap_or(0),
             width: known(abi::ATTRIB_MAX_WIDTH).unwrap_or(MAX_SIDE),
             height: known(abi::ATTRIB_MAX_HEIGHT).unwrap_or(MAX_SIDE),
         }))
@@ -145,6 +173,8 @@ impl Capabilities {
             && level::lowest(width, height, fps, settings.bitrate_kbps).is_none()
         {
             Some("H.264 through VAAPI ends at level 5.2; take HEVC".to_owned())
+        } else if self.codec == Codec::Av1 && !av1::tiles_fit(width, height, self.av1_sizes) {
+            Some("it takes more tiles than this card makes of AV1".to_owned())
         } else {
             None
         }
@@ -178,7 +208,7 @@ fn profiles(codec: Codec) -> &'static [c_int] {
             abi::PROFILE_H264_CONSTRAINED_BASELINE,
         ],
         Codec::Hevc => &[abi::PROFILE_HEVC_MAIN],
-        Codec::Av1 => &[],
+        Codec::Av1 => &[abi::PROFILE_AV1_MAIN],
     }
 }
 

@@ -40,6 +40,12 @@ pub enum VaapiError {
     NoRateControl { codec: &'static str, driver: String },
     #[error("{driver} does not encode {codec}")]
     Codec { codec: &'static str, driver: String },
+    #[error("{driver} encodes {codec}, but {what}; a newer driver may do better")]
+    Unsuitable {
+        codec: &'static str,
+        what: &'static str,
+        driver: String,
+    },
     #[error("{what} failed: {} ({status}), {driver}", status_name(*.status))]
     Call {
         what: &'static str,

@@ -12,6 +12,7 @@
 pub mod abi;
 #[cfg(test)]
 mod abi_tests;
+mod av1;
 mod bits;
 mod buffers;
 mod capabilities;
@@ -156,7 +157,8 @@ impl Vaapi {
                 Ok(()) => {
                     self.lost.encoded();
                     self.loaded = matches!(self.last, Last::Memory);
-                    self.keyframe_wanted = false;
+                    // a driver that refers to what it likes has not answered the loss
+                    self.keyframe_wanted = next.passes_over() && !session.names_ours();
                     self.references.encoded(tag.picture, &next);
                     self.ready = (!self.output.is_empty()).then_some((tag, next.key()));
                     return Ok(());
@@ -242,7 +244,8 @@ impl Encoder for Vaapi {
     }
 
     fn can_invalidate_refs(&self) -> bool {
-        self.plan.card.invalidation && self.plan.references > 1
+        let named = self.session.as_ref().is_none_or(Session::names_ours);
+        self.plan.card.invalidation && self.plan.references > 1 && named
     }
 
     fn invalidate_refs(&mut self, first: u32, _last: u32) -> bool {

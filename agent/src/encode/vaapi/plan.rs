@@ -49,9 +49,13 @@ impl Plan {
 
     /// The size of surfaces: whole blocks.
     pub fn coded(&self) -> (u32, u32) {
+        let block = match self.codec() {
+            Codec::Av1 => 64,
+            Codec::H264 | Codec::Hevc => 16,
+        };
         (
-            self.width.next_multiple_of(16),
-            self.height.next_multiple_of(16),
+            self.width.next_multiple_of(block),
+            self.height.next_multiple_of(block),
         )
     }
 

@@ -32,6 +32,11 @@ impl Next {
     pub fn key(&self) -> bool {
         self.reference.is_none()
     }
+
+    /// Refers to an older one than the latest: the answer to a loss.
+    pub fn passes_over(&self) -> bool {
+        self.reference.is_some() && self.reference.as_ref() != self.kept.first()
+    }
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 use super::{
     abi::{self, CodedSegment, ConfigAttrib, Id, Rectangle},
+    av1,
     buffers::Batch,
     display::Display,
     error::VaapiError,
@@ -33,6 +34,8 @@ pub struct Session {
     rate_changed: bool,
     /// Key frames so far.
     keys: u32,
+    /// So far, the driver's pictures name the references that they were told to.
+    names_ours: bool,
     config: Id,
     context: Id,
     input: Vec<Id>,
@@ -52,12 +55,14 @@ impl Session {
     pub fn open(node: &Path, plan: Plan) -> Result<Self, VaapiError> {
         let level = match plan.codec() {
             Codec::H264 => h264::level_idc(&plan),
-            _ => hevc::level_idc(&plan),
+            Codec::Hevc => hevc::level_idc(&plan),
+            Codec::Av1 => av1::level_idx(&plan),
         };
         let mut session = Self {
             level,
             rate_changed: true,
             keys: 0,
+            names_ours: true,
             config: abi::INVALID_ID,
             context: abi::INVALID_ID,
             input: Vec::new(),
@@ -202,11 +207,31 @@ impl Session {
         let status = unsafe { (self.display.library.sync_surface)(raw, input) };
         self.display.check("waiting for a picture", status)?;
         self.fetch(unit)?;
+        if self.plan.codec() == Codec::Av1 {
+            self.look_at(next, unit);
+        }
         self.rate_changed = false;
         if next.key() {
             self.keys = self.keys.wrapping_add(1);
         }
         Ok(())
+    }
+
+    /// Drivers (Mesa's) take headers of AV1 and write others: which reference those name is looked up.
+    fn look_at(&mut self, next: &Next, unit: &mut Vec<u8>) {
+        av1::delimit(unit);
+        if self.names_ours && !av1::names_ours(&self.plan, next, unit) {
+            self.names_ours = false;
+            let driver = &self.display.driver;
+            tracing::warn!(
+                "{driver} writes other headers than it is given: lost pictures are answered with key frames"
+            );
+        }
+    }
+
+    /// Whether lost pictures can be avoided: the references are those that were chosen, as far as is known.
+    pub fn names_ours(&self) -> bool {
+        self.names_ours
     }
 
     /// Hand over what describes a picture. A change of the rate that the driver refuses is given up, the stream goes on.
@@ -220,10 +245,13 @@ impl Session {
                         &h264::sequence(&self.plan, self.level),
                     )?;
                 }
-                _ => sequence.add(
+                Codec::Hevc => sequence.add(
                     abi::BUFFER_SEQUENCE,
                     &hevc::sequence(&self.plan, self.level),
                 )?,
+                Codec::Av1 => {
+                    sequence.add(abi::BUFFER_SEQUENCE, &av1::sequence(&self.plan, self.level))?;
+                }
             }
             hand_over(batches, sequence, "describing the stream")?;
         }
@@ -242,7 +270,8 @@ impl Session {
         let mut picture = self.batch();
         match self.plan.codec() {
             Codec::H264 => self.describe_h264(next, &mut picture)?,
-            _ => self.describe_hevc(next, &mut picture)?,
+            Codec::Hevc => self.describe_hevc(next, &mut picture)?,
+            Codec::Av1 => self.describe_av1(next, &mut picture)?,
         }
         hand_over(batches, picture, "describing a picture")
     }
@@ -281,6 +310,21 @@ impl Session {
             batch.add_packed(abi::HEADER_SLICE, &hevc::slice_header(plan, next))?;
         }
         batch.add(abi::BUFFER_SLICE, &hevc::slice(plan, next, surfaces))
+    }
+
+    fn describe_av1(&self, next: &Next, batch: &mut Batch<'_>) -> Result<(), VaapiError> {
+        let plan = &self.plan;
+        let sequence = next.key().then(|| av1::sequence_header(plan, self.level));
+        let header = av1::frame_header(plan, next);
+        // in bytes
+        let before = sequence.as_ref().map_or(0, |sequence| sequence.bytes.len());
+        let picture = av1::picture(plan, next, &self.surfaces, self.coded, &header, before);
+        batch.add(abi::BUFFER_PICTURE, &*picture)?;
+        if let Some(sequence) = &sequence {
+            batch.add_packed(abi::HEADER_SEQUENCE, sequence)?;
+        }
+        batch.add_packed(abi::HEADER_PICTURE, &header.packed)?;
+        batch.add(abi::BUFFER_SLICE, &av1::tile_group(plan))
     }
 
     fn fetch(&self, unit: &mut Vec<u8>) -> Result<(), VaapiError> {

@@ -16,6 +16,7 @@ pub const MISC_RATE_CONTROL: u32 = 1;
 pub const MISC_HRD: u32 = 5;
 
 pub const HEADER_SEQUENCE: u32 = 1;
+pub const HEADER_PICTURE: u32 = 2;
 pub const HEADER_SLICE: u32 = 3;
 
 /// Parts of a coded buffer's status that spoil the picture.

@@ -4,11 +4,13 @@
 //! build does not know. A test compares sizes and places with the real header. Names follow that header, in Rust's spelling;
 //! fields that nothing here uses are kept for their place.
 
+mod av1;
 mod encode;
 mod h264;
 mod hevc;
 mod processing;
 
+pub use av1::*;
 pub use encode::*;
 pub use h264::*;
 pub use hevc::*;
@@ -26,6 +28,7 @@ pub const PROFILE_H264_MAIN: c_int = 6;
 pub const PROFILE_H264_HIGH: c_int = 7;
 pub const PROFILE_H264_CONSTRAINED_BASELINE: c_int = 13;
 pub const PROFILE_HEVC_MAIN: c_int = 17;
+pub const PROFILE_AV1_MAIN: c_int = 32;
 
 pub const ENTRY_ENC_SLICE: c_int = 6;
 pub const ENTRY_ENC_SLICE_LP: c_int = 8;
@@ -38,12 +41,15 @@ pub const ATTRIB_MAX_HEIGHT: c_int = 19;
 pub const ATTRIB_PREDICTION_DIRECTION: c_int = 39;
 pub const ATTRIB_HEVC_FEATURES: c_int = 50;
 pub const ATTRIB_HEVC_BLOCK_SIZES: c_int = 51;
+pub const ATTRIB_AV1_FEATURES: c_int = 52;
+pub const ATTRIB_AV1_SIZES: c_int = 54;
 pub const NOT_SUPPORTED: u32 = 0x8000_0000;
 
 pub const RT_FORMAT_YUV420: u32 = 1;
 pub const RC_CBR: u32 = 2;
 pub const RC_VBR: u32 = 4;
 pub const PACKED_SEQUENCE: u32 = 1;
+pub const PACKED_PICTURE: u32 = 2;
 pub const PACKED_SLICE: u32 = 4;
 pub const PREDICTION_BI_NOT_EMPTY: u32 = 4;
 

@@ -5,7 +5,10 @@
 
 use super::{Coder, Setup, Source};
 use crate::references::Kind;
-use punktfunk_coder::bits::Writer;
+use punktfunk_coder::{
+    bits::Writer,
+    range::{Symbols, obu},
+};
 
 const SEQUENCE_HEADER: u32 = 1;
 const TEMPORAL_DELIMITER: u32 = 2;
@@ -154,104 +157,4 @@ impl Coder for Av1 {
     }
 
     fn set_rate(&mut self, _: u32) {}
-}
-
-/// An OBU with its size.
-fn obu(kind: u32, payload: &[u8]) -> Vec<u8> {
-    let mut unit = vec![(kind << 3 | 2) as u8];
-    let mut size = payload.len();
-    loop {
-        let low = (size & 0x7f) as u8;
-        size >>= 7;
-        if size == 0 {
-            unit.push(low);
-            break;
-        }
-        unit.push(low | 0x80);
-    }
-    unit.extend_from_slice(payload);
-    unit
-}
-
-/// The range coder of AV1, its carries put off to the end.
-struct Symbols {
-    low: u64,
-    range: u32,
-    /// Bits in `low` beyond the next whole byte.
-    count: i32,
-    digits: Vec<u16>,
-}
-
-impl Default for Symbols {
-    fn default() -> Self {
-        Self {
-            low: 0,
-            range: 0x8000,
-            count: -9,
-            digits: Vec::new(),
-        }
-    }
-}
-
-impl Symbols {
-    fn symbol(&mut self, symbol: usize, distribution: &[u32]) {
-        let last = distribution.len() as u32 - 1;
-        let place = |index: usize| {
-            let above = 32768 - distribution[index];
-            (((self.range >> 8) * (above >> 6)) >> 1) + 4 * (last - index as u32)
-        };
-        let lower = place(symbol);
-        if symbol > 0 {
-            let upper = place(symbol - 1);
-            self.low += u64::from(self.range - upper);
-            self.range = upper - lower;
-        } else {
-            self.range -= lower;
-        }
-        self.normalise();
-    }
-
-    fn normalise(&mut self) {
-        let shift = self.range.leading_zeros() as i32 - 16;
-        let mut have = self.count + shift;
-        if have >= 0 {
-            let mut bits = self.count + 16;
-            let mut mask = (1u64 << bits) - 1;
-            if have >= 8 {
-                self.digits.push((self.low >> bits) as u16);
-                self.low &= mask;
-                bits -= 8;
-                mask >>= 8;
-            }
-            self.digits.push((self.low >> bits) as u16);
-            have = bits + shift - 24;
-            self.low &= mask;
-        }
-        self.low <<= shift;
-        self.range <<= shift;
-        self.count = have;
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let mask = 0x3fff;
-        let mut end = (self.low + mask) & !mask | (mask + 1);
-        let mut count = self.count;
-        let mut left = 10 + count;
-        let mut rest = (1u64 << (count + 16)) - 1;
-        while left > 0 {
-            self.digits.push((end >> (count + 16)) as u16);
-            end &= rest;
-            left -= 8;
-            count -= 8;
-            rest >>= 8;
-        }
-        let mut carry = 0;
-        let mut bytes = vec![0; self.digits.len()];
-        for (byte, digit) in bytes.iter_mut().zip(&self.digits).rev() {
-            carry += u32::from(*digit);
-            *byte = carry as u8;
-            carry >>= 8;
-        }
-        bytes
-    }
 }
