@@ -71,6 +71,12 @@ impl SessionLife {
         let mut unlocks = of_logind(connection, &SESSION, "Unlock", Some(&path)).await?;
         let mut asked = pin!(None::<tokio::time::Sleep>);
         self.read(&properties, false).await?;
+        // a word on sleep may have been missed while nobody listened
+        let asleep = manager.get_property("PreparingForSleep").await;
+        let asleep = asleep.unwrap_or(false);
+        if asleep != self.facts.borrow().asleep {
+            self.sleep(connection, asleep).await;
+        }
         tracing::debug!(session, facts = ?*self.facts.borrow(), "the session is followed");
         loop {
             let lock_expires = async {

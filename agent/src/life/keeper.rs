@@ -162,6 +162,8 @@ fn look_after(life: &Life, source: &dyn Source) -> Option<String> {
 fn pause(life: &Life, wait: Duration) -> bool {
     let until = Instant::now() + wait;
     loop {
+        // one that died with its compositor covers nothing any more
+        life.locker(lockers::running());
         let left = until.saturating_duration_since(Instant::now());
         let closed = !life.facts().shows(true);
         if left.is_zero() && !closed {

@@ -57,6 +57,8 @@ pub struct Life {
 struct State {
     lock_screen: bool,
     supply: Supply,
+    /// Since when the session has been in front, awake and not locked.
+    open_ns: u64,
     /// A new source's pictures, for the encode thread to take.
     arrival: Option<Arrival>,
     told: Told,
@@ -94,6 +96,7 @@ impl Life {
             state: Mutex::new(State {
                 lock_screen,
                 supply: Supply::Flowing,
+                open_ns: 0,
                 arrival: None,
                 told: Told {
                     state: SourceState::Starting,
@@ -182,7 +185,11 @@ impl Life {
     fn view(&self, now_ns: u64, seen: view::Seen) -> View {
         let facts = self.facts();
         let mut state = self.state();
-        let view = view::view(facts, state.lock_screen, &state.supply, seen, now_ns);
+        if !facts.shows(false) {
+            state.open_ns = now_ns;
+        }
+        let times = (now_ns, state.open_ns);
+        let view = view::view(facts, state.lock_screen, &state.supply, seen, times);
         let view = view.with_input(state.no_input.as_deref());
         let told = &state.told;
         if told.state != view.state

@@ -100,8 +100,14 @@ impl View {
     }
 }
 
-/// See the module's text.
-pub fn view(facts: Facts, lock_screen: bool, supply: &Supply, seen: Seen, now_ns: u64) -> View {
+/// See the module's text. `open_ns`: since when the session has been in front, awake and not locked.
+pub fn view(
+    facts: Facts,
+    lock_screen: bool,
+    supply: &Supply,
+    seen: Seen,
+    (now_ns, open_ns): (u64, u64),
+) -> View {
     let covered = |state, reason, message| View {
         state,
         reason: Cow::Borrowed(reason),
@@ -167,7 +173,8 @@ pub fn view(facts: Facts, lock_screen: bool, supply: &Supply, seen: Seen, now_ns
         } else {
             state
         },
-        over: gone_ns > GIVE_UP_NS && !facts.locked,
+        // what could not be captured while it was closed has its time from now on
+        over: gone_ns.min(now_ns.saturating_sub(open_ns)) > GIVE_UP_NS && !facts.locked,
         reason,
         shown,
     }
@@ -198,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_short_loss_shows_the_last_picture_and_a_longer_one_says_so() {
-        let at = |seconds| view(OPEN, false, &missing(SECOND), SEEN, seconds * SECOND);
+        let at = |seconds| view(OPEN, false, &missing(SECOND), SEEN, (seconds * SECOND, 0));
         let short = at(2);
         assert_eq!(
             (short.state, short.shown),
@@ -210,6 +217,16 @@ mod tests {
         assert_eq!(long.shown, Shown::Placeholder(Message::Waiting));
         assert!(!long.over && !long.takes_input());
         assert!(at(700).over);
+    }
+
+    #[test]
+    fn a_session_that_was_closed_for_long_has_its_ten_minutes_from_when_it_is_open_again() {
+        let at = |seconds| {
+            let times = (seconds * SECOND, 800 * SECOND);
+            view(OPEN, false, &missing(SECOND), SEEN, times)
+        };
+        assert!(!at(801).over && !at(1399).over);
+        assert!(at(1401).over);
     }
 
     #[test]
@@ -244,7 +261,7 @@ mod tests {
         for (facts, state, message) in cases {
             for supply in [Supply::Flowing, missing(0)] {
                 // not even after ten minutes is that a reason to end the stream
-                let view = view(facts, false, &supply, SEEN, 700 * SECOND);
+                let view = view(facts, false, &supply, SEEN, (700 * SECOND, 0));
                 assert_eq!(
                     (view.state, view.shown),
                     (state, Shown::Placeholder(message))
@@ -260,18 +277,18 @@ mod tests {
             locked: true,
             ..OPEN
         };
-        let seen = view(locked, true, &Supply::Flowing, SEEN, SECOND);
+        let seen = view(locked, true, &Supply::Flowing, SEEN, (SECOND, 0));
         assert_eq!((seen.state, seen.shown), (SourceState::Locked, Shown::Live));
         assert!(seen.takes_input());
         // its desktop refuses to be captured while it is locked
-        let refused = view(locked, true, &missing(0), SEEN, 700 * SECOND);
+        let refused = view(locked, true, &missing(0), SEEN, (700 * SECOND, 0));
         assert_eq!(refused.shown, Shown::Placeholder(Message::Locked));
         assert!(!refused.over);
         let away = Facts {
             in_front: false,
             ..locked
         };
-        let away = view(away, true, &Supply::Flowing, SEEN, SECOND);
+        let away = view(away, true, &Supply::Flowing, SEEN, (SECOND, 0));
         assert_eq!(away.state, SourceState::Paused);
         assert!(!away.takes_input());
     }
@@ -283,7 +300,7 @@ mod tests {
             any: false,
             ever: false,
         };
-        let at = |seen, seconds| view(OPEN, false, &Supply::Flowing, seen, seconds * SECOND);
+        let at = |seen, seconds| view(OPEN, false, &Supply::Flowing, seen, (seconds * SECOND, 0));
         assert_eq!(at(none, 2).state, SourceState::Starting);
         let late = at(none, 5);
         assert_eq!(

@@ -32,6 +32,8 @@ pub const NAME: &str = "mutter";
 
 /// How long Mutter may take for everything: no person is asked.
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// Of that, for the start of the monitor: it is told what did not answer.
+const START_LIMIT: Duration = Duration::from_secs(12);
 
 const CURSOR_HIDDEN: u32 = 0;
 const CURSOR_EMBEDDED: u32 = 1;
@@ -112,17 +114,17 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     // Before the start: a session that is closed meanwhile is closed once. One that is killed with its shell says nothing.
     let mut closed = remote.receive_closed().await.map_err(failed)?;
     let mut owners = (remote.inner().receive_owner_changed().await).map_err(failed)?;
-    let opened = timeout(OPEN_LIMIT, start(&bus, &remote, &request)).await;
+    let opened = timeout(START_LIMIT, start(&bus, &remote, &request)).await;
     let opened = opened.unwrap_or_else(|_| {
         Err(SourceError::Failed {
             name: NAME,
             why: format!(
                 "Mutter did not start the virtual monitor within {} s; does PipeWire answer?",
-                OPEN_LIMIT.as_secs()
+                START_LIMIT.as_secs()
             ),
         })
     });
-    let result = match opened {
+    let (result, turn) = match opened {
         Ok(opened) => {
             let ended = async {
                 let why = tokio::select! {
@@ -139,15 +141,17 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
                 () = &mut kept => {}
                 () = turn.settled() => kept.await,
             }
-            Ok(())
+            (Ok(()), Turn::wait(&bus).await)
         }
-        Err(error) => Err(error),
+        // it is still this one's turn
+        Err(error) => (Err(error), turn),
     };
-    let turn = Turn::wait(&bus).await;
     if timeout(CLOSE_LIMIT, remote.stop()).await.is_err() {
         tracing::warn!("Mutter did not close the session in time; it goes with the connection");
     }
-    turn.settled().await;
+    if result.is_ok() {
+        turn.settled().await;
+    }
     result
 }
 

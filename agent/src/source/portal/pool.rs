@@ -84,7 +84,11 @@ impl Pool {
         };
         if let Some(mut cast) = known.filter(Cast::lives) {
             tracing::info!("the portal's cast of before is used again");
-            cast.source.slot().state().newest = None;
+            let slot = cast.source.slot();
+            let mut state = slot.state();
+            // those were another stream's
+            (state.newest, state.captured, state.replaced) = (None, 0, 0);
+            drop(state);
             cast.source.set_active(true);
             return Ok(self.lend(cast));
         }
