@@ -90,6 +90,14 @@ impl Handover {
         }
     }
 
+    /// What `opening` answers; None where the source is given up meanwhile, so that nobody waits for it any more.
+    pub async fn unless_given_up<T>(&mut self, opening: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            _ = &mut self.close => None,
+            answer = opening => Some(answer),
+        }
+    }
+
     /// Hand the opened session over, and wait until the source is dropped or `ended` says that the other side closed it. Meanwhile
     /// `eis` gives further sockets for emulated input.
     pub async fn keep_until(
@@ -259,7 +267,7 @@ where
     let (opened, reconnect) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            // A dialogue may still be open: do not wait for it, the thread ends with its answer.
+            // A dialogue may still be open: its session is closed, and nobody waits for that.
             let mut keeper = keeper;
             drop(keeper.thread.take());
             return Err(error);
@@ -361,5 +369,30 @@ impl Drop for Desktop {
             handle.close();
         }
         drop(self.capture.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::tests::SMALL;
+
+    /// A dialogue that is answered after nobody waits for it any more would show a screen to nobody, beside the next one.
+    #[test]
+    fn a_session_that_opens_too_late_is_told_that_nobody_waits_for_it() {
+        let (told, given_up) = mpsc::channel();
+        let opened = open(
+            "never",
+            &SMALL,
+            Duration::from_millis(50),
+            |mut handover| async move {
+                let opening = std::future::pending::<()>();
+                let _ = told.send(handover.unless_given_up(opening).await);
+                Ok(())
+            },
+        );
+        let error = opened.err().expect("nothing was opened").to_string();
+        assert!(error.contains("was not opened within"), "{error}");
+        assert_eq!(given_up.recv_timeout(Duration::from_secs(30)), Ok(None));
     }
 }

@@ -241,10 +241,10 @@ pub fn open(name: &str, request: &SourceRequest) -> Result<Box<dyn Source>, Sour
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    const SMALL: SourceRequest = SourceRequest {
+    pub const SMALL: SourceRequest = SourceRequest {
         width: 640,
         height: 360,
         fps: 60,

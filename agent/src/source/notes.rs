@@ -30,6 +30,8 @@ use super::warden;
 
 /// A task is a few names.
 const MAX_TASK: u64 = 16 << 10;
+/// What the names of notes that are being written begin with.
+const DRAFT: &str = ".";
 /// When a new agent looks again after what could not be put in order yet: the compositor may come later than the agent.
 const AGAIN: [Duration; 4] = [
     Duration::from_secs(3),
@@ -61,18 +63,21 @@ impl Note {
             _ => {}
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}", std::process::id()));
+        let name = format!("{}-{number}", std::process::id());
+        let (path, draft) = (folder.join(&name), folder.join(format!("{DRAFT}{name}")));
         // left by a process that had this number before
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(&draft);
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path)?;
+            .open(&draft)?;
         let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, error)| io::Error::from(error))?;
         let words: Vec<&[u8]> = task.iter().map(|word| word.as_bytes()).collect();
         lock.write_all(&words.join(&0))?;
+        // Nobody may find it before it is written and somebody's.
+        fs::rename(&draft, &path)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -122,6 +127,9 @@ fn put_in_order_in(folder: &Path, act: &dyn Fn(&[OsString]) -> anyhow::Result<()
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut left = false;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().as_bytes().starts_with(DRAFT.as_bytes()) {
+            continue;
+        }
         let Some((note, task)) = Note::take(&entry.path()) else {
             continue;
         };

@@ -142,6 +142,12 @@ impl Leash {
         };
         if timeout(END_LIMIT, over).await.is_err() {
             tracing::warn!("gamescope takes its time to end");
+            // Somebody has to ask for its status, or it stays in the list of processes for as long as this one lives.
+            let mut keeper = self.0;
+            let reaper = std::thread::Builder::new().name("pf-reaper".into());
+            if let Err(error) = reaper.spawn(move || keeper.wait()) {
+                tracing::debug!(%error, "nobody waits for the keeper of gamescope");
+            }
         }
     }
 }

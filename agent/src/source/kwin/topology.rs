@@ -290,6 +290,8 @@ pub fn put_back(task: &[OsString]) -> anyhow::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
+            // Where none runs there is nothing to wait for.
+            drop(Heads::connect().await?);
             let mut done = Ok(());
             for _ in 0..PUT_BACK_TRIES {
                 // KWin takes the dead agent's output away and arranges the rest itself; what it did is looked at.

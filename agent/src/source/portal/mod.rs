@@ -103,7 +103,7 @@ async fn session(
 async fn with_input(
     request: &SourceRequest,
     consent: Consent,
-    handover: Handover,
+    mut handover: Handover,
     cast: &Screencast,
     remote: &RemoteDesktop,
     devices: BitFlags<DeviceType>,
@@ -117,7 +117,7 @@ async fn with_input(
         let why = |error: ashpd::Error| format!("the portal gives no emulated input ({error})");
         connected.await.map_err(why)
     };
-    let opened = async {
+    let opening = async {
         remote
             .select_devices(
                 &session,
@@ -152,22 +152,22 @@ async fn with_input(
             .await
             .map_err(failed)?;
         opened(started.streams(), fd, eis.ok(), pointer_apart)
-    }
-    .await;
+    };
+    let opened = answered(handover.unless_given_up(opening).await);
     keep(opened, handover, &session, eis).await
 }
 
 async fn picture_only(
     request: &SourceRequest,
     consent: Consent,
-    handover: Handover,
+    mut handover: Handover,
     cast: &Screencast,
 ) -> Result<(), SourceError> {
     let session = cast
         .create_session(CreateSessionOptions::default())
         .await
         .map_err(failed)?;
-    let opened = async {
+    let opening = async {
         let (sources, pointer_apart) = sources(cast, request).await?;
         let sources = sources
             .set_persist_mode(PersistMode::ExplicitlyRevoked)
@@ -187,10 +187,20 @@ async fn picture_only(
             .await
             .map_err(failed)?;
         opened(started.streams(), fd, None, pointer_apart)
-    }
-    .await;
+    };
+    let opened = answered(handover.unless_given_up(opening).await);
     let eis = async || Err("the portal offers no RemoteDesktop".to_owned());
     keep(opened, handover, &session, eis).await
+}
+
+/// None: nobody waits for the answer any more. The dialogue goes with its session, and the next try asks with one of its own.
+fn answered(opened: Option<Result<Opened, SourceError>>) -> Result<Opened, SourceError> {
+    opened.unwrap_or_else(|| {
+        Err(SourceError::Failed {
+            name: NAME,
+            why: "the portal's dialogue was not answered in time".to_owned(),
+        })
+    })
 }
 
 /// One monitor, with the pointer in the picture if it is wanted and the portal can; true: it only tells of the pointer, which

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::source::detection;
 
-const MAGIC: &[u8; 6] = b"i3-ipc";
+pub const MAGIC: &[u8; 6] = b"i3-ipc";
 const COMMAND: u32 = 0;
 const OUTPUTS: u32 = 3;
 const INPUTS: u32 = 100;
@@ -222,39 +222,12 @@ fn output(value: &Value) -> Option<Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{os::unix::net::UnixListener, thread};
+    use crate::source::sway::double;
+    use std::thread::JoinHandle;
 
-    /// A sway that answers each question with the next of `answers`, and says what it was asked.
-    fn sway(name: &str, answers: &[&str]) -> (Ipc, thread::JoinHandle<Vec<(u32, String)>>) {
-        let folder = env::temp_dir().join(format!("pf-sway-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("sway-ipc.0.1.sock");
-        let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).unwrap();
-        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
-        let sway = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = Vec::new();
-            for answer in answers {
-                let mut header = [0; 14];
-                stream.read_exact(&mut header).unwrap();
-                assert_eq!(&header[..6], MAGIC);
-                let length = u32::from_ne_bytes(header[6..10].try_into().unwrap());
-                let mut body = vec![0; length as usize];
-                stream.read_exact(&mut body).unwrap();
-                asked.push((
-                    u32::from_ne_bytes(header[10..].try_into().unwrap()),
-                    String::from_utf8(body).unwrap(),
-                ));
-                let mut reply = MAGIC.to_vec();
-                reply.extend_from_slice(&(answer.len() as u32).to_ne_bytes());
-                reply.extend_from_slice(&header[10..]);
-                reply.extend_from_slice(answer.as_bytes());
-                stream.write_all(&reply).unwrap();
-            }
-            asked
-        });
-        assert_eq!(sockets(&folder), std::slice::from_ref(&path));
+    fn sway(name: &str, answers: &[&str]) -> (Ipc, JoinHandle<Vec<(u32, String)>>) {
+        let (path, sway) = double::sway(name, answers);
+        assert_eq!(sockets(path.parent().unwrap()), std::slice::from_ref(&path));
         (Ipc::connect(&path).unwrap(), sway)
     }
 

@@ -3,14 +3,17 @@
 //! sway keeps an output that was created until it is told to take it away. A second process of the agent does that when
 //! this one is gone for whatever reason, so that a killed agent leaves no output behind.
 
+#[cfg(test)]
+mod double;
 mod ipc;
+mod late;
 mod layout;
 
 use std::{
     ffi::{OsStr, OsString},
     io,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::PoisonError,
     time::Duration,
 };
 
@@ -34,9 +37,6 @@ const OPEN_LIMIT: Duration = Duration::from_secs(10);
 /// How often, and how many times, sway is asked whether the mode is in force.
 const SETTLE_STEP: Duration = Duration::from_millis(20);
 const SETTLE_STEPS: u32 = 100;
-
-/// Which of two new outputs is whose can only be told when they are made one after the other.
-static CREATING: Mutex<()> = Mutex::new(());
 
 /// Open a headless output for `request`.
 ///
@@ -97,15 +97,14 @@ struct Screen {
 
 impl Screen {
     fn create(mut ipc: Ipc, request: &SourceRequest) -> Result<Self, IpcError> {
-        let creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ours = late::OURS.lock().unwrap_or_else(PoisonError::into_inner);
         let before = ipc.outputs()?;
-        ipc.run("create_output")?;
-        let output = ipc
-            .outputs()?
-            .into_iter()
-            .find(|output| !before.iter().any(|old| old.name == output.name))
-            .ok_or_else(|| IpcError::Answer("it made no new output".to_owned()))?;
-        drop(creating);
+        let output = make(&mut ipc, &before).inspect_err(|_| {
+            let before = before.iter().map(|output| output.name.clone());
+            late::look_for(ipc.path().to_owned(), before.collect());
+        })?;
+        ours.push(output.name.clone());
+        drop(ours);
         let focused = before.into_iter().find(|output| output.focused);
         let left: [&OsStr; 2] = [ipc.path().as_ref(), output.name.as_ref()];
         let warden = Warden::start(NAME, left)
@@ -163,7 +162,17 @@ impl Drop for Screen {
             // The warden tries once more, with a connection of its own.
             Err(error) => tracing::warn!(%error, "the output could not be removed"),
         }
+        late::forget(&self.output.name);
     }
+}
+
+/// Have sway make an output, which is the one that was not there `before`.
+fn make(ipc: &mut Ipc, before: &[Output]) -> Result<Output, IpcError> {
+    ipc.run("create_output")?;
+    ipc.outputs()?
+        .into_iter()
+        .find(|output| !before.iter().any(|old| old.name == output.name))
+        .ok_or_else(|| IpcError::Answer("it made no new output".to_owned()))
 }
 
 fn remove(ipc: &mut Ipc, output: &str) -> Result<(), IpcError> {
