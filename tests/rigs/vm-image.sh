@@ -17,7 +17,7 @@ if [ ! -e "$vm/ready" ]; then
   tree=$vm/tree; cp -a "$root/." "$tree/"; mkdir -p "$tree/usr/lib/modules/$kv/kernel"
   # Kernel packages of testing bring no lists with their modules; depmod makes what is needed.
   cp -a "$m/$kv"/modules.* "$tree/usr/lib/modules/$kv/" 2>/dev/null || :
-  (cd "$m/$kv/kernel"; cp -a --parents arch crypto lib fs/ext4 fs/jbd2 fs/mbcache* fs/autofs drivers/input drivers/hid drivers/leds drivers/power drivers/virtio drivers/block drivers/char drivers/net/virtio_net* drivers/net/net_failover* net/core drivers/dma-buf drivers/gpu/drm/virtio drivers/gpu/drm/*.ko* drivers/video/*.ko* "$tree/usr/lib/modules/$kv/kernel/" 2>/dev/null) || :
+  (cd "$m/$kv/kernel"; cp -a --parents arch crypto lib fs/ext4 fs/jbd2 fs/mbcache* fs/autofs drivers/input drivers/hid drivers/leds drivers/power drivers/virtio drivers/block drivers/char drivers/net/virtio_net* drivers/net/net_failover* net/core drivers/dma-buf drivers/gpu/drm/virtio drivers/gpu/drm/clients drivers/gpu/drm/*.ko* drivers/video/*.ko* "$tree/usr/lib/modules/$kv/kernel/" 2>/dev/null) || :
   depmod -b "$tree" "$kv"
   cat >"$tree/usr/local/sbin/rig-run" <<'EOT'
 #!/bin/bash
