@@ -18,6 +18,9 @@ use super::{kwin, notes::Note, sway};
 /// What the agent writes when it has done that itself.
 const DISMISSED: u8 = b'.';
 
+/// This program; in tests, something that neither waits nor does anything.
+const PROGRAM: &str = if cfg!(test) { "true" } else { "/proc/self/exe" };
+
 /// How often, and how many times, the note of a dead agent is asked for: another one may be at it, for as long as KWin takes.
 const NOTE_STEP: Duration = Duration::from_millis(50);
 const NOTE_TRIES: u32 = 600;
@@ -49,7 +52,7 @@ impl Warden {
                 tracing::warn!(%error, "the outputs stay as they are if the agent's unit is killed");
             })
             .ok();
-        let mut process = Command::new("/proc/self/exe")
+        let mut process = Command::new(PROGRAM)
             .arg(COMMAND)
             .arg(note.as_ref().map_or(OsStr::new(""), Note::path))
             .args(task)

@@ -4,14 +4,17 @@
 //! shows the protocol only to programs whose installed `.desktop` file asks for it; where it is not shown, this source is
 //! not available and says what is missing. Input goes through KWin's libei socket (Plasma 6.1 and later), else through
 //! its fake-input protocol.
-
 //!
 //! KWin makes such outputs with 60 Hz. For more, the output is made a little taller than wanted and then given a mode of
 //! its own (Plasma 6.6 and later): what it offers to PipeWire is only made anew when the size changes.
 
+#[cfg(test)]
+mod double;
 mod heads;
 mod protocol;
 mod screencast;
+#[cfg(test)]
+mod tests;
 mod topology;
 
 use std::{cell::RefCell, future, os::fd::OwnedFd, time::Duration};
@@ -182,7 +185,12 @@ async fn make(
                     }
                     Err(error) => {
                         tracing::warn!(%error, fps = request.fps, "{SLOW}");
+                        let name = output.name().to_owned();
                         output.close();
+                        // The next one may get its name, and is not to be taken for it.
+                        if let Err(error) = topology.heads.disappeared(&name).await {
+                            tracing::debug!(%error, name, "the output of another size stays");
+                        }
                     }
                 }
             }

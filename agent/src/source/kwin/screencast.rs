@@ -32,8 +32,8 @@ const MAKES_OUTPUTS: u32 = 2;
 const DESCRIBES: u32 = 4;
 
 /// How long KWin may take to make the output, and then to describe it.
-const MADE_LIMIT: Duration = Duration::from_secs(8);
-const DESCRIBED_LIMIT: Duration = Duration::from_secs(2);
+const MADE_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 8 });
+const DESCRIBED_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 2 });
 
 /// What KWin puts before the name that was asked for.
 const PREFIX: &str = "Virtual-";

@@ -189,6 +189,10 @@ impl Topology {
             };
             self.heads.serve(pause).await?;
             let _turn = turn().await;
+            // Another stream may have dealt with it. A KWin that hangs is not gone.
+            if let Err(gone @ HeadsError::Ended(_)) = self.heads.catch_up().await {
+                return Err(gone);
+            }
             let lit = self.heads.layout().0;
             let (wanted, policy) = {
                 let mut group = Group::get();

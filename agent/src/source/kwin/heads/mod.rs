@@ -11,7 +11,7 @@ pub use layout::{Arrangement, Layout, strictest};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wayland_client::{QueueHandle, globals::registry_queue_init};
+use wayland_client::{QueueHandle, globals::registry_queue_init, protocol::wl_display::WlDisplay};
 
 use super::protocol::{
     kde_output_configuration_v2::KdeOutputConfigurationV2,
@@ -25,8 +25,8 @@ const CUSTOM_MODES: u32 = 18;
 /// The one that takes an order of the outputs; KWin 5.27 has it.
 const ORDERS: u32 = 3;
 
-/// How long KWin may take for one change, and to describe an output that it just made.
-const CHANGE_LIMIT: Duration = Duration::from_secs(4);
+/// [`Heads::limit`]. No test is to depend on the speed of its machine.
+const CHANGE_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 4 });
 
 #[derive(Debug, thiserror::Error)]
 pub enum HeadsError {
@@ -54,6 +54,9 @@ pub struct Heads {
     state: State,
     handle: QueueHandle<State>,
     manager: KdeOutputManagementV2,
+    display: WlDisplay,
+    /// How long KWin may take for one change, and to describe an output that it just made.
+    pub limit: Duration,
 }
 
 impl Heads {
@@ -76,6 +79,7 @@ impl Heads {
         for _ in 0..2 {
             queue.roundtrip(&mut state).map_err(WaylandEnd::from)?;
         }
+        let display = connection.display();
         let wayland =
             Wayland::new(connection, queue).map_err(|error| HeadsError::Ended(error.into()))?;
         Ok(Self {
@@ -83,7 +87,28 @@ impl Heads {
             state,
             handle,
             manager,
+            display,
+            limit: CHANGE_LIMIT,
         })
+    }
+
+    /// Learn everything that KWin has told so far: nobody reads this connection between two changes.
+    ///
+    /// # Errors
+    /// KWin does not answer.
+    pub async fn catch_up(&mut self) -> Result<(), HeadsError> {
+        // The first answers with the outputs that are new, the second with what they are.
+        for _ in 0..2 {
+            self.state.questions += 1;
+            let question = self.state.questions;
+            let _callback = self.display.sync(&self.handle, question);
+            self.until(|state| (state.answered >= question).then_some(()))
+                .await?;
+            if self.state.heads.iter().all(|head| head.complete) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Which outputs are lit now, first to last.
@@ -112,6 +137,7 @@ impl Heads {
     /// # Errors
     /// It never does.
     pub async fn appeared(&mut self, name: &str) -> Result<(), HeadsError> {
+        self.catch_up().await?;
         self.until(|state| state.named(name).map(drop))
             .await
             .map_err(|error| match error {
@@ -185,25 +211,31 @@ impl Heads {
                 && size.0 + 8 > width
                 && refresh.abs_diff(fps.saturating_mul(1000)) < 1000
         };
+        let gone = || HeadsError::NoOutput(name.to_owned());
         let made = self
             .until(|state| {
-                let modes = &state.named(name)?.modes;
-                let mode = modes
-                    .iter()
-                    .find(|mode| fits(mode.size, mode.refresh_mhz))?;
-                Some((mode.proxy.clone(), mode.size))
+                let Some(head) = state.named(name) else {
+                    return Some(None);
+                };
+                let mut modes = head.modes.iter();
+                let mode = modes.find(|mode| fits(mode.size, mode.refresh_mhz))?;
+                Some(Some((mode.proxy.clone(), mode.size)))
             })
             .await;
-        let (mode, size) = made.map_err(|error| match error {
-            HeadsError::Late(_) => HeadsError::NoMode(width, height, fps),
-            other => other,
-        })?;
+        let (mode, size) = made
+            .map_err(|error| match error {
+                HeadsError::Late(_) => HeadsError::NoMode(width, height, fps),
+                other => other,
+            })?
+            .ok_or_else(gone)?;
         let change = self.change();
         change.mode(&device, &mode);
         self.apply(&change).await?;
-        self.until(|state| (state.named(name)?.mode()?.size == size).then_some(()))
-            .await?;
-        Ok(size)
+        self.until(|state| match state.named(name) {
+            None => Some(Err(gone())),
+            Some(head) => (head.mode()?.size == size).then_some(Ok(size)),
+        })
+        .await?
     }
 
     /// Wait until KWin has taken the output of this name away, and has arranged the rest as it likes.
@@ -239,6 +271,7 @@ impl Heads {
         dark: &[String],
         order: bool,
     ) -> Result<(), HeadsError> {
+        self.catch_up().await?;
         let change = self.change();
         let mut differs = false;
         for (names, on) in [(lit, true), (dark, false)] {
@@ -279,13 +312,11 @@ impl Heads {
         if now.starts_with(&names) {
             return Ok(());
         }
-        // KWin refuses an order that leaves any output out, lit or not.
-        let all = self.state.heads.iter().filter(|head| head.complete);
-        let rest: Vec<String> = all
-            .map(|head| head.name.clone())
-            .filter(|name| !names.contains(name))
-            .collect();
-        names.extend(rest);
+        // KWin refuses an order that leaves any output out, lit or not, and (6.3) one with a dark output before a lit one.
+        let mut rest: Vec<&Head> = self.state.heads.iter().filter(|h| h.complete).collect();
+        rest.retain(|head| !names.contains(&head.name));
+        rest.sort_by_key(|head| !head.enabled);
+        names.extend(rest.iter().map(|head| head.name.clone()));
         let change = self.change();
         if wayland_client::Proxy::version(&change) >= ORDERS {
             for (place, name) in (1..).zip(&names) {
@@ -327,9 +358,9 @@ impl Heads {
         &mut self,
         done: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<T, HeadsError> {
-        timeout(CHANGE_LIMIT, self.wayland.until(&mut self.state, done))
+        timeout(self.limit, self.wayland.until(&mut self.state, done))
             .await
-            .map_err(|_| HeadsError::Late(CHANGE_LIMIT))?
+            .map_err(|_| HeadsError::Late(self.limit))?
             .map_err(HeadsError::Ended)
     }
 }

@@ -3,7 +3,10 @@
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, delegate_noop, event_created_child,
     globals::{GlobalList, GlobalListContents},
-    protocol::wl_registry::{self, WlRegistry},
+    protocol::{
+        wl_callback::{self, WlCallback},
+        wl_registry::{self, WlRegistry},
+    },
 };
 use wayland_protocols_plasma::output_order::v1::client::kde_output_order_v1::{
     self, KdeOutputOrderV1,
@@ -81,6 +84,9 @@ pub struct State {
     /// What came of it.
     pub answer: Option<Result<(), String>>,
     reason: String,
+    /// How often KWin was asked whether it has told everything, and up to which question it has.
+    pub questions: u64,
+    pub answered: u64,
 }
 
 impl State {
@@ -165,6 +171,19 @@ impl Dispatch<WlRegistry, GlobalListContents> for State {
             }
             _ => {}
         }
+    }
+}
+
+impl Dispatch<WlCallback, u64> for State {
+    fn event(
+        state: &mut Self,
+        _: &WlCallback,
+        _: wl_callback::Event,
+        question: &u64,
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        state.answered = state.answered.max(*question);
     }
 }
 
