@@ -46,7 +46,9 @@ impl CodeCache {
 fn find(codes: &mut HashMap<(usize, usize), Code>, data: usize, parity: usize) -> Result<&Code> {
     use std::collections::hash_map::Entry;
     if codes.len() >= MAX_CODES && !codes.contains_key(&(data, parity)) {
-        codes.clear();
+        // Any one makes room; the rest of what a long stream has gathered stays.
+        let one = codes.keys().next().copied();
+        one.and_then(|one| codes.remove(&one));
     }
     Ok(match codes.entry((data, parity)) {
         Entry::Occupied(found) => found.into_mut(),

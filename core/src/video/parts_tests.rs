@@ -94,11 +94,24 @@ fn padded(parts: &[&[u8]], blocks: usize) -> Vec<u8> {
 fn parts_whose_parity_would_not_fit_get_more_blocks() {
     let p = packetizer(20, None);
     let blocks = |packets: usize, parts| p.blocks_for(&unit(&[], packets * PAYLOAD - 8), parts);
-    assert_eq!(blocks(100, 2), 2);
-    // another slice like that one may be a quarter larger, and 212 packets have room for theirs
-    assert_eq!(blocks(190, 2), 3);
-    assert_eq!(blocks(200, 4), 4);
+    assert_eq!((blocks(23, 2), blocks(23, 3)), (2, 3));
+    assert_eq!((blocks(24, 2), blocks(200, 4)), (4, 4));
     assert!(p.holds(PAYLOAD * 212) && !p.holds(PAYLOAD * 213));
+    // of two slices another one like that may be a quarter larger, and with all that parity 85 packets have room for theirs
+    let p = packetizer(200, None);
+    let most = p.blocks_for(&unit(&[], 23 * PAYLOAD - 8), 4);
+    assert_eq!(most, 4);
+}
+
+#[test]
+fn a_busy_part_behind_a_dull_one_has_its_parity() {
+    let mut p = packetizer(20, None);
+    let (dull, busy) = (vec![1; 60 * PAYLOAD - 8], vec![2; 260 * PAYLOAD]);
+    let blocks = p.blocks_for(&unit(&[], dull.len()), 2);
+    let sent = sent(&mut p, &[&dull, &busy], blocks).unwrap();
+    let counts: Vec<usize> = sent.iter().map(Vec::len).collect();
+    assert_eq!(counts[0], 60 + 12);
+    assert!(counts[1] >= 260 + 52, "{counts:?}");
 }
 
 proptest! {

@@ -148,6 +148,11 @@ impl Recovery {
         }
     }
 
+    /// A frame was left out before it had a number, so that no client will miss it: what follows may refer to it all the same.
+    pub(super) fn left_out(&mut self, now_ns: u64) -> Answer {
+        self.only_a_key_frame_helps(now_ns)
+    }
+
     /// Frame `index` was cut into packets and could not be sent: the client will miss it, and whatever it restarted.
     pub(super) fn unsent(&mut self, index: u32, now_ns: u64) -> Answer {
         self.restarted.take_if(|restarted| restarted.index == index);

@@ -16,6 +16,10 @@ use std::io::{self, IoSliceMut};
 /// outweigh it.
 const FEWEST: usize = 4;
 
+/// A first part of so many packets has all the blocks behind it that there are: what follows may be many times as large, and what it
+/// is to be cut into is settled now. Of a smaller one the rest would have to be nine times as large to lose its parity.
+const MANY: usize = 24;
+
 /// A frame that has begun to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begun {
@@ -50,8 +54,8 @@ impl Packetizer {
         len.div_ceil(self.payload) <= plan::largest_protected(self.wishes)
     }
 
-    /// Into how many blocks a frame of so many parts is cut that begins with `first`: more than parts where the others, should they be
-    /// a quarter larger, would not have room for their parity in as many.
+    /// Into how many blocks a frame of so many parts is cut that begins with `first`: more than parts where the first one is large, or the
+    /// others, should they be a quarter larger, would not have room for their parity in as many.
     pub fn blocks_for(&self, first: &AccessUnit<'_>, parts: u8) -> u8 {
         let first = first
             .len()
@@ -60,7 +64,10 @@ impl Packetizer {
         let others = first.saturating_mul(usize::from(parts.saturating_sub(1)));
         let others = others.saturating_add(others / 4);
         let largest = plan::largest_protected(self.wishes).max(1);
-        let blocks = others.div_ceil(largest).saturating_add(1);
+        let blocks = match first {
+            MANY.. => MAX_BLOCKS,
+            _ => others.div_ceil(largest).saturating_add(1),
+        };
         u8::try_from(blocks.min(MAX_BLOCKS)).map_or(parts, |blocks| blocks.max(parts))
     }
 

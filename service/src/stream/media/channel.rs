@@ -93,9 +93,10 @@ impl Inlet {
         std::mem::take(&mut self.first)
     }
 
-    /// That one never left in full.
+    /// That one never left in full: the next one that can be used is a key frame again.
     pub(super) fn still_first(&mut self) {
         self.first = true;
+        self.needs_key_frame = true;
     }
 
     /// Drop the agent for what it did.

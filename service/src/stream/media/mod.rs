@@ -156,6 +156,7 @@ impl Media {
             pacer: Pacer::new(self.fps, self.pace_rate_mbit, MAX_BURST),
             drop: DropEvery::new(self.video_drop),
             perf: Perf::new(self.perf, now_ns()),
+            whole: false,
         };
         let inlet = Inlet::new(
             self.feed,

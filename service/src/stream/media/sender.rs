@@ -40,6 +40,8 @@ pub(super) struct FrameSender {
     pub pacer: Pacer,
     pub drop: DropEvery,
     pub perf: Perf,
+    /// A frame in parts turned out larger than the blocks that it was promised: such are this encoder's, and the next ones leave whole.
+    pub whole: bool,
 }
 
 impl FrameSender {
@@ -48,7 +50,7 @@ impl FrameSender {
         let next = inlet.next_frame(|incoming| {
             let len = usize::try_from(incoming.frame.len).unwrap_or(usize::MAX);
             // AV1 has no zeros between its units.
-            self.codec != Codec::Av1 && self.packetizer.worth_parts(len)
+            !self.whole && self.codec != Codec::Av1 && self.packetizer.worth_parts(len)
         })?;
         match next {
             Some(incoming) => self.send(incoming, inlet),
@@ -110,8 +112,7 @@ impl FrameSender {
             Err(Error::Transport(error)) => return Err(front::unreadable(error)),
             Err(error) => {
                 too_large(&inlet.link, &error);
-                // The next frames refer to the one that is missing now.
-                inlet.link.request_key_frame();
+                inlet.left_out()?;
                 return if in_parts { end(inlet) } else { Ok(()) };
             }
         };
@@ -132,7 +133,7 @@ impl FrameSender {
         let mut leaving = Leaving::new(if in_parts { incoming.parts } else { 1 });
         leaving.send(&datagrams, &self.pacer, &mut self.drop, inlet)?;
         let whole = match begun {
-            None => Some((frame, taken_ns)),
+            None => (!leaving.failed).then_some((frame, taken_ns)),
             Some(begun) => self.send_rest(begun, frame.len, &mut leaving, inlet)?,
         };
 
@@ -165,7 +166,7 @@ impl FrameSender {
     }
 
     /// What follows a first part that ended at byte `done`, as it comes. The whole frame and when it was there, or `None` where it
-    /// never was: then it is made good as a loss.
+    /// never was, or too little of it left: then it is made good as a loss.
     fn send_rest(
         &mut self,
         mut begun: Begun,
@@ -209,7 +210,7 @@ impl FrameSender {
             let slot = known.frame.slot;
             if leaving.failed {
                 inlet.grown(slot)?;
-                return Ok(Some((known.frame, handed_over_ns)));
+                return Ok(None);
             }
             let size = |len: u32| usize::try_from(len).unwrap_or(usize::MAX);
             let mut at = size(done);
@@ -238,11 +239,12 @@ impl FrameSender {
                 Err(error) => {
                     too_large(&link, &error);
                     leaving.failed = true;
+                    self.whole = true;
                     inlet.unsent(begun.frame_index())?;
                 }
             }
             if let Some(frame) = ended {
-                return Ok(Some((frame, handed_over_ns)));
+                return Ok((!leaving.failed).then_some((frame, handed_over_ns)));
             }
         }
     }

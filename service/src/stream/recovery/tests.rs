@@ -93,6 +93,15 @@ fn a_key_frame_that_is_reported_lost_is_replaced_though_nothing_followed_it() {
 }
 
 #[test]
+fn what_was_left_out_behind_a_key_frame_gets_another_one() {
+    let mut host = Host::at(100, true);
+    // for all that a client can know, the key frame may be on its way
+    assert_eq!(host.recovery.key_frame_wanted(MS), Answer::Coalesced);
+    assert_eq!(host.recovery.left_out(MS), IDR);
+    assert_eq!(host.recovery.left_out(2 * MS), Answer::Coalesced);
+}
+
+#[test]
 fn a_key_frame_that_the_agent_owes_is_asked_for_again_when_it_is_wanted_again() {
     let mut host = Host::at(110, false);
     assert_eq!(host.recovery.key_frame_wanted(0), IDR);

@@ -210,6 +210,8 @@ fn a_frame_that_the_wire_cannot_carry_is_dropped_and_a_key_frame_asked_for() {
     assert_eq!(agent.hear(), ToAgent::Idr);
     agent.key_frame(&vec![1; agent.largest_key_frame()]);
     assert_eq!(agent.hear_order(), ToAgent::Idr);
+    // It refers to what nobody has.
+    agent.frame(b"the next one", 0);
     agent.key_frame(b"smaller");
     let frame = client.receive_frame();
     assert_eq!((frame.index, frame.kind), (1, 2));

@@ -186,6 +186,25 @@ fn a_frame_whose_end_never_comes_is_made_good_as_a_loss() {
 }
 
 #[test]
+fn a_first_frame_whose_end_never_comes_is_followed_by_a_key_frame_and_no_other() {
+    let rig = Rig::new();
+    let (mut agent, client) = rig.start_connected(1);
+    let growing = agent.begin(&key_slice(1, 9000), FRAME_KEY, 2);
+    while client.receive().frame_index() != 1 {}
+    agent.abandon(growing);
+    agent.frame_done();
+    assert_eq!(agent.hear_order(), ToAgent::Idr);
+    agent.frame(b"refers to it", 0);
+    agent.frame_done();
+    agent.key_frame(b"key");
+    let next = std::iter::repeat_with(|| client.receive()).find(|packet| packet.frame_index() == 2);
+    agent.frame_done();
+    assert!(next.is_some() && rig.figure(1, "keyframes") == 2);
+    assert_eq!(rig.figure(1, "dropped_before_ping"), 1);
+    assert!(rig.figure(1, "frames_sent") <= 1, "the first one never was");
+}
+
+#[test]
 fn an_agent_that_dies_or_lies_in_the_middle_of_a_frame_takes_its_stream_with_it() {
     for lies in [false, true] {
         let rig = Rig::new();

@@ -18,7 +18,6 @@ impl Inlet {
         if !self.ready() || self.feed.is_none() {
             return Ok(());
         }
-        let statistics = link.statistics();
         for (first, last) in lost {
             let Some(feed) = &mut self.feed else {
                 return Ok(());
@@ -30,13 +29,32 @@ impl Inlet {
             let Some(feed) = &mut self.feed else {
                 return Ok(());
             };
-            match feed.recovery.key_frame_wanted(now_ns()) {
-                Answer::Order(order) => self.order(order)?,
-                Answer::Coalesced => add(&statistics.idr_coalesced, 1),
-                Answer::Later => add(&statistics.idr_delayed, 1),
-            }
+            let answer = feed.recovery.key_frame_wanted(now_ns());
+            self.answer_key_frame(answer)?;
         }
         Ok(())
+    }
+
+    fn answer_key_frame(&mut self, answer: Answer) -> Result<(), Over> {
+        let statistics = self.link.statistics();
+        match answer {
+            Answer::Order(order) => return self.order(order),
+            Answer::Coalesced => add(&statistics.idr_coalesced, 1),
+            Answer::Later => add(&statistics.idr_delayed, 1),
+        }
+        Ok(())
+    }
+
+    /// A frame of the agent's did not become one on the wire.
+    pub(in crate::stream::media) fn left_out(&mut self) -> Result<(), Over> {
+        if self.first {
+            self.needs_key_frame = true;
+        }
+        let Some(feed) = &mut self.feed else {
+            return Ok(());
+        };
+        let answer = feed.recovery.left_out(now_ns());
+        self.answer_key_frame(answer)
     }
 
     fn answer_lost(&mut self, answer: Answer) -> Result<(), Over> {

@@ -82,6 +82,13 @@ pub fn session_manager(facts: &Facts) -> Finding {
 
 pub fn capture(facts: &Facts) -> Finding {
     let check = "capture";
+    let source = facts.settings.get("video.source").map(String::as_str);
+    let compositor = facts.settings.get("video.compositor").map(String::as_str);
+    // a compositor that is named stands for the source that captures it
+    let named = source.filter(|name| *name != "auto").or(compositor);
+    if named == Some("portal") && way(facts) != Way::None {
+        return asked_for(check, facts.desktop.screen_cast);
+    }
     match (
         way(facts),
         &facts.desktop.kwin_grant,
@@ -103,6 +110,22 @@ pub fn capture(facts: &Facts) -> Finding {
             "install the package again (org.punktfunk.Agent.desktop, its Exec= must be the agent's real path), then log out and in",
         ),
         (Way::Other, _, portal) => other(check, facts, portal),
+    }
+}
+
+/// The configuration says that it is to be the portal, whatever the compositor could do.
+fn asked_for(check: &'static str, portal: Option<u32>) -> Finding {
+    match portal {
+        Some(version) => Finding::ok(
+            check,
+            format!("by the portal, as is configured, ScreenCast version {version}"),
+        ),
+        None => Finding::fail(
+            check,
+            "the configuration asks for the portal, and there is none with ScreenCast",
+            "install xdg-desktop-portal and your desktop's back end of it (-gnome, -kde, -wlr, ...), then log out and in; \
+             or let the agent choose: punktfunkctl config reset video.source, and video.compositor",
+        ),
     }
 }
 

@@ -211,6 +211,21 @@ fn what_is_granted_or_installed_is_no_complaint_any_more() {
 }
 
 #[test]
+fn a_portal_that_the_configuration_asks_for_is_missed_on_any_desktop() {
+    for key in ["video.source", "video.compositor"] {
+        let mut facts = healthy();
+        snapshot(&mut facts).agents[0].compositor = "sway".into();
+        assert_eq!(desktop::capture(&facts).verdict, Verdict::Ok);
+        facts.settings.insert(key.into(), "portal".into());
+        let text = format!("{:?}", desktop::capture(&facts));
+        assert!(text.contains("config reset"), "{text}");
+        assert_eq!(desktop::capture(&facts).verdict, Verdict::Fail);
+        facts.desktop.screen_cast = Some(5);
+        assert_eq!(desktop::capture(&facts).verdict, Verdict::Ok);
+    }
+}
+
+#[test]
 fn a_gamescope_that_needs_a_window_is_named_with_its_version() {
     let mut facts = healthy();
     facts.desktop.wants_gamescope = Some("/a".into());
