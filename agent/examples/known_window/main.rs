@@ -2,7 +2,8 @@
 //!
 //! `known_window show OUTPUT`: wait for an output whose name begins with OUTPUT (`new`: for one that is not there yet), cover it, and print each event of keys,
 //! pointer, wheel and fingers ([`devices`]) with its place in the window, one a line, until the output goes.
-//! `known_window check PICTURE.png TOLERANCE`: print the worst deviation of any channel; exit status 1 over TOLERANCE.
+//! `known_window check PICTURE.png TOLERANCE [WIDTHxHEIGHT]`: print the worst deviation of any channel; exit status 1 over TOLERANCE. With a size the pattern
+//! has to be as large as that, in the middle of a picture that is black around it.
 //! `known_window order`: print the names of KWin's outputs, first to last.
 
 mod devices;
@@ -18,18 +19,26 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [command, output] if command == "show" => window::show(output),
-        [command, picture, tolerance] if command == "check" => check(picture, tolerance.parse()?),
+        [command, picture, tolerance, inner @ ..] if command == "check" && inner.len() < 2 => {
+            let inner = inner.first().map(|size| parse(size)).transpose()?;
+            check(picture, tolerance.parse()?, inner)
+        }
         [command] if command == "order" => {
             println!("{}", order::outputs()?.join(" "));
             Ok(())
         }
         _ => bail!(
-            "usage: known_window show OUTPUT | known_window check PICTURE.png TOLERANCE | known_window order"
+            "usage: known_window show OUTPUT | known_window check PICTURE.png TOLERANCE [WIDTHxHEIGHT] | known_window order"
         ),
     }
 }
 
-fn check(path: &str, tolerance: u8) -> anyhow::Result<()> {
+fn parse(size: &str) -> anyhow::Result<(u32, u32)> {
+    let (width, height) = size.split_once('x').context("a size is WIDTHxHEIGHT")?;
+    Ok((width.parse()?, height.parse()?))
+}
+
+fn check(path: &str, tolerance: u8, inner: Option<(u32, u32)>) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("cannot read {path}"))?;
     let mut reader = png::Decoder::new(BufReader::new(file)).read_info()?;
     let mut pixels = vec![0; reader.output_buffer_size().context("too large a picture")?];
@@ -38,7 +47,17 @@ fn check(path: &str, tolerance: u8) -> anyhow::Result<()> {
         info.color_type == png::ColorType::Rgb && info.bit_depth == png::BitDepth::Eight,
         "{path} is not RGB with 8 bits"
     );
-    let worst = pattern::worst_deviation(&pixels, info.width, info.height);
+    let (width, height) = inner.unwrap_or((info.width, info.height));
+    ensure!(
+        width <= info.width && height <= info.height,
+        "{path} is smaller than {width}x{height}"
+    );
+    let (shown, around) = pattern::cut_out(&pixels, (info.width, info.height), (width, height));
+    ensure!(
+        around <= tolerance,
+        "around {width}x{height} the picture is not black, but {around}"
+    );
+    let worst = pattern::worst_deviation(&shown, width, height);
     println!(
         "{}x{} worst deviation {} of 255 at patch {} (is {:?}, should be {:?})",
         info.width, info.height, worst.amount, worst.patch, worst.found, worst.expected

@@ -55,6 +55,29 @@ pub fn paint_strip(pixels: &mut [u8], width: u32, height: u32, number: u32) {
     }
 }
 
+/// How far colours run over an edge that a scaler and an encoder have been at.
+const EDGE: u32 = 8;
+
+/// The middle of an RGB picture, and the brightest channel of what lies around it.
+pub fn cut_out(rgb: &[u8], size: (u32, u32), inner: (u32, u32)) -> (Vec<u8>, u8) {
+    let (left, top) = ((size.0 - inner.0) / 2, (size.1 - inner.1) / 2);
+    let (mut shown, mut around) = (Vec::with_capacity(rgb.len()), 0);
+    for (y, line) in (0..size.1).zip(rgb.chunks_exact(size.0 as usize * 3)) {
+        for (x, pixel) in (0..size.0).zip(line.chunks_exact(3)) {
+            if (left..left + inner.0).contains(&x) && (top..top + inner.1).contains(&y) {
+                shown.extend_from_slice(pixel);
+            } else if x + EDGE < left
+                || x >= left + inner.0 + EDGE
+                || y + EDGE < top
+                || y >= top + inner.1 + EDGE
+            {
+                around = pixel.iter().copied().fold(around, u8::max);
+            }
+        }
+    }
+    (shown, around)
+}
+
 /// Where a picture differs most from the pattern.
 pub struct Deviation {
     pub amount: u8,

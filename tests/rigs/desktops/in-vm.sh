@@ -11,7 +11,7 @@ in_vm() {
     strip -o "$out/bin/$(basename "$b")" "$bin/$b" || exit 1
   done
   cp -r Cargo.toml scripts systemd dbus polkit service docs README.md "$out/src/"; mkdir -p "$out/src/tests/rigs"; cp -r tests/rigs/guest "$out/src/tests/rigs/"
-  cp tests/rigs/guest/{as,session-lib.sh,session-kwin,heard.py} "$out/rig/"; chmod -R a+rX "$out"
+  cp tests/rigs/guest/{as,session-lib.sh,session-kwin,heard.py,doctor-lib.sh} "$out/rig/"; chmod -R a+rX "$out"
   tests/rigs/vm.sh -s "$2" -p kwin -g -m 3072 -t "${RIG_LIMIT:-2000}" -b "$out/bin:/opt/bin" -b "$out/src:/opt/src" -b "$out/rig:/rig" -- \
     bash "/opt/src/tests/rigs/guest/$1" "${@:3}" 2> >(tee "$out/log" >&2); rc=$?
   [ $rc != 77 ] || { echo "skip $1 in a virtual machine: $(sed -n 's/.*no VM: //p' "$out/log" | tail -1)"; exit 0; }
