@@ -1,9 +1,9 @@
 //! A KWin for tests: its outputs, how they are described and changed, and the virtual ones that it makes. It paints nothing.
 //!
 //! It serves a thread of its own, over real Wayland connections. What it refuses, and in which order it says things, is what
-//! KWin 6.3 to 6.7 do: a list of modes is announced anew as a whole; a change is void once an output came or went since it was
-//! begun; an order has to name every output, and to number those that are lit without a gap; an arrangement is remembered for
-//! each set of outputs and taken up again with the set.
+//! the sources of KWin 6.3 to 6.7 do, by the strictest of them: a list of modes is announced anew as a whole; a change is void
+//! once an output came or went since it was begun; an order has to name every output, and to number those that are lit without
+//! a gap (newer ones take others as well); an arrangement is remembered for each set of outputs and taken up again with the set.
 
 mod outputs;
 mod protocol;
