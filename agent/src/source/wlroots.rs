@@ -18,6 +18,7 @@ use super::{
     Source, SourceError, SourceRequest,
     desktop::{self, Handover, Opened, Pictures},
     detection::desktop_name,
+    sway,
 };
 use crate::{
     apps::{Places, portal_monitor, wlroots_monitor},
@@ -68,7 +69,8 @@ pub fn open_with_input(request: &SourceRequest) -> Result<Box<dyn Source>, Sourc
     if chosen_elsewhere {
         return Err(unavailable("the portal's monitor is chosen in apps.toml"));
     }
-    if desktop_name().eq_ignore_ascii_case("sway") {
+    // one that does not answer yet will
+    if desktop_name().eq_ignore_ascii_case("sway") && !sway::keeps_outputs() {
         return Err(unavailable("the session's compositor is sway"));
     }
     of_kind(request, true)

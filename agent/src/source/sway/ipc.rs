@@ -17,6 +17,7 @@ use crate::source::detection;
 pub const MAGIC: &[u8; 6] = b"i3-ipc";
 const COMMAND: u32 = 0;
 const OUTPUTS: u32 = 3;
+const VERSION: u32 = 7;
 const INPUTS: u32 = 100;
 /// Keyboards that programs make have this in their names; those of the machine have not.
 const VIRTUAL: &str = "virtual_keyboard";
@@ -143,6 +144,18 @@ impl Ipc {
         Ok(list.iter().filter_map(output).collect())
     }
 
+    /// Its version, major and minor.
+    ///
+    /// # Errors
+    /// As [`Self::outputs`].
+    pub fn version(&mut self) -> Result<(u64, u64), IpcError> {
+        let answer = self.ask(VERSION, "")?;
+        let number = |field: &str| answer.get(field).and_then(Value::as_u64);
+        number("major")
+            .zip(number("minor"))
+            .ok_or_else(|| IpcError::Answer("no version".to_owned()))
+    }
+
     /// Which of several layouts is in force: of the machine's keyboards, else of those that programs have made. None without several.
     ///
     /// # Errors
@@ -251,6 +264,15 @@ mod tests {
             }]
         );
         assert_eq!(sway.join().unwrap(), [(OUTPUTS, String::new())]);
+    }
+
+    #[test]
+    fn the_version_is_read() {
+        let answers = [r#"{"human_readable":"1.12","major":1,"minor":12}"#, "{}"];
+        let (mut ipc, sway) = sway("version", &answers);
+        assert_eq!(ipc.version().unwrap(), (1, 12));
+        assert!(matches!(ipc.version(), Err(IpcError::Answer(_))));
+        assert_eq!(sway.join().unwrap()[0], (VERSION, String::new()));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub const NAME: &str = "sway";
 
 /// How long sway may take for everything: no person is asked.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
+/// The first version that takes an output away again; those before cannot even switch one off.
+const TAKES_AWAY: (u64, u64) = (1, 8);
 /// How often, and how many times, sway is asked whether the mode is in force.
 const SETTLE_STEP: Duration = Duration::from_millis(20);
 const SETTLE_STEPS: u32 = 100;
@@ -50,12 +52,27 @@ pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     })
 }
 
+/// Whether a sway answers that takes no outputs away, so that none are made for streams.
+pub fn keeps_outputs() -> bool {
+    ipc::find().is_some_and(|mut ipc| ipc.version().is_ok_and(|version| version < TAKES_AWAY))
+}
+
 async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
-    let ipc = ipc::find().ok_or_else(|| SourceError::Unavailable {
+    let mut ipc = ipc::find().ok_or_else(|| SourceError::Unavailable {
         name: NAME,
         why: "no sway answers in this session (SWAYSOCK, or sway-ipc.*.sock in the runtime directory)"
             .to_owned(),
     })?;
+    let (major, minor) = ipc.version().map_err(failed)?;
+    if (major, minor) < TAKES_AWAY {
+        return Err(SourceError::Unavailable {
+            name: NAME,
+            why: format!(
+                "sway {major}.{minor} makes outputs and takes none away (that came with 1.8), so every stream would leave one; \
+                 the source \"wlroots\" streams a monitor as it is"
+            ),
+        });
+    }
     request.outputs.only_extends(NAME)?;
     // Blocks for a few milliseconds; nothing else runs on this thread.
     let screen = Screen::create(ipc, &request).map_err(failed)?;
