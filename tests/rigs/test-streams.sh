@@ -10,7 +10,7 @@ copy=$(mktemp -d "$CACHE/bin.XXXXXX"); trap 'rm -rf "$copy"' EXIT; chmod 755 "$c
 for b in punktfunkd punktfunk-agent punktfunkctl punktfunk-testclient; do install -m755 "$bin/$b" "$copy/$b"; done
 [ -x "$bin/examples/known_window" ] || die "$bin/examples/known_window is missing: cargo build -p punktfunk-agent --examples"
 install -m755 "$bin/examples/known_window" "$copy/"
-in_session() { timeout --foreground 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- env XKB_DEFAULT_LAYOUT="$4" "$2" /rig/check-stream "$3" || bad=1; }
+in_session() { timeout --foreground 840 "$RIGS/container.sh" -p desktop -s "$1" -u alice -w rig -r "$copy:/opt/bin" -r "$top/scripts:/opt/scripts" -- env XKB_DEFAULT_LAYOUT="$4" "$2" /rig/check-stream "$3" || bad=1; }
 for t; do case $t in
   mutter) in_session trixie /rig/session-mutter mutter rig,de;;
   sway) in_session forky /rig/session-sway sway us,de;;
