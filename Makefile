@@ -46,7 +46,7 @@ bench: packages
 
 bench-streams: packages
 	@scripts/packages.sh check
-	cargo build --release --locked -p punktfunk-service --bins
+	cargo build --release --locked -p punktfunk-service -p punktfunk-agent --bins
 	cargo bench --locked -p punktfunk-tests --bench streams
 
 install:

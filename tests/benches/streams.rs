@@ -2,7 +2,8 @@
 //!
 //! Streams of 1920x1080 at 60 and 20 Mbit/s come from a double of the agent that replays a recording, so that no encoder takes part; the
 //! clients receive in this process and decode nothing. CPU and memory are those of the service alone. `PUNKTFUNK_BENCH_STREAMS`: how
-//! many (default "1 2 4 8 16"); `PUNKTFUNK_BENCH_SECONDS`: for how long each (default 20).
+//! many (default "1 2 4 8 16"); `PUNKTFUNK_BENCH_SECONDS`: for how long each (default 20). `PUNKTFUNK_BENCH_EVENNESS`: for how many seconds one
+//! stream's evenness is watched (default 60), of the double and of the real agent that encodes its test pattern in software.
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;
@@ -98,18 +99,41 @@ fn many(host: &mut Host, viewers: &mut Viewers, count: usize, seconds: u64) {
     host.await_streams(0);
     let of = |figure: &dyn Fn(&Report) -> f64| median(reports.iter().map(figure).collect());
     let made = |report: &Report| report.video.made_to_received_ms.unwrap_or_default();
+    let first = |report: &Report| report.video.made_to_first_packet_ms.unwrap_or_default();
     let unseen: u64 = reports
         .iter()
         .map(|report| report.video.marks.skipped + report.video.frames_lost)
         .sum();
     println!(
-        "{count:>7} {:>8.1} {busy:>9.2} {:>11.2} {memory:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {unseen:>7}",
+        "{count:>7} {:>8.1} {busy:>9.2} {:>11.2} {memory:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>7} {unseen:>7}",
         of(&|report| report.video.megabits_per_second),
         busy / count as f64,
+        of(&|report| first(report).p50),
         of(&|report| made(report).p50),
         of(&|report| made(report).p99),
         of(&|report| report.video.arrival_jitter_ms.p99),
         of(&|report| report.video.frames_per_second),
+        (reports.iter().map(|report| report.video.missed_deadlines)).sum::<u64>(),
+    );
+}
+
+/// How evenly the frames of one stream come for so long.
+fn evenness(what: &str, client: &punktfunk_tests::Client, options: &Options, seconds: u64) {
+    let running = client.stream(options, false).expect("stream");
+    assert!(running.wait_frames(1, SOON), "no frame");
+    std::thread::sleep(Duration::from_secs(seconds));
+    let report = running.finish(Ending::Disconnect).expect("report");
+    client.cancel().expect("cancel");
+    let (video, jitter) = (&report.video, report.video.arrival_jitter_ms);
+    println!(
+        "evenness over {:.0} s of {what}: {} deadlines missed, jitter p50 {:.2} p99 {:.2} max {:.2} ms, {} frames, {} lost",
+        video.seconds,
+        video.missed_deadlines,
+        jitter.p50,
+        jitter.p99,
+        jitter.max,
+        video.frames_received,
+        video.frames_lost
     );
 }
 
@@ -143,7 +167,7 @@ fn main() {
         fill: true,
         ..PlayerSettings::default()
     };
-    let _agent = replaying(&host, "a", &[played], settings);
+    let agent = replaying(&host, "a", &[played], settings);
     host.await_agents(1);
     let mut viewers = Viewers::default();
     let (launch, resume) = beginnings(&host, &mut viewers, 7);
@@ -155,16 +179,18 @@ fn main() {
         resident_mb(host.service().id())
     );
     println!(
-        "{:>7} {:>8} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
+        "{:>7} {:>8} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
         "streams",
         "Mbit/s",
         "CPU %",
         "% a stream",
         "RSS MB",
+        "first ms",
         "p50 ms",
         "p99 ms",
         "jitter",
         "fps",
+        "missed",
         "unseen"
     );
     for count in counts.split_ascii_whitespace() {
@@ -175,6 +201,12 @@ fn main() {
             seconds,
         );
     }
+    let long = setting("PUNKTFUNK_BENCH_EVENNESS", "60")
+        .parse()
+        .expect("seconds");
+    let (client, options) = &viewers.first(1, &host)[0];
+    evenness("1920x1080 at 60 from the double", client, options, long);
+    host.await_streams(0);
     let starts = (0..7)
         .map(|_| host.restart_service().as_secs_f64() * 1000.0)
         .collect();
@@ -183,7 +215,18 @@ fn main() {
         median(starts)
     );
     println!(
-        "p50, p99: from the making of a frame to its last needed packet at the client, by the frame's own mark; jitter: p99 of the \
-         deviation of arrivals from time stamps, ms; unseen: frames skipped or lost, of all streams. Medians over the streams."
+        "first: from the making of a frame to its first packet at the client, p50, by the frame's own mark; p50, p99: to its last needed \
+         packet; jitter: p99 of the deviation of arrivals from time stamps, ms; missed: intervals without a new frame, unseen: frames \
+         skipped or lost, both of all streams. Medians over the streams."
     );
+    // One host at a time.
+    drop((agent, host));
+    let host = Setup::default().start();
+    let client = host.client();
+    let options = Options {
+        decode: false,
+        same_machine: true,
+        ..host.options(&client)
+    };
+    evenness("1280x720 at 60, software", &client, &options, long);
 }

@@ -96,6 +96,8 @@ pub struct Options {
     pub same_machine: bool,
     /// Decode pictures (of H.264; other codecs are only looked at) and sound.
     pub decode: bool,
+    /// What the pictures carry for a counter is the time of their painting, in 10 µs of this machine's CLOCK_MONOTONIC.
+    pub picture_clock: bool,
     /// Where to write the elementary stream.
     pub write_stream: Option<PathBuf>,
     /// Keep the last decoded picture for this PNG file.
@@ -132,6 +134,7 @@ impl Default for Options {
             reference_invalidation: false,
             same_machine: false,
             decode: true,
+            picture_clock: false,
             write_stream: None,
             write_png: None,
         }

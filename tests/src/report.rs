@@ -88,8 +88,15 @@ pub struct Video {
     pub capture_to_received_ms: Option<Spread>,
     /// The same by the marks of the source, without trust in any stamp of the host's.
     pub made_to_received_ms: Option<Spread>,
+    /// The same to the frame's first packet.
+    pub made_to_first_packet_ms: Option<Spread>,
+    /// From the painting of a picture to its last needed packet, and to the decoded picture, by the clock in the picture itself.
+    pub painted_to_received_ms: Option<Spread>,
+    pub painted_to_decoded_ms: Option<Spread>,
     /// Deviation of arrival intervals from time stamp intervals.
     pub arrival_jitter_ms: Spread,
+    /// Times at which a client that shows a picture an interval has nothing new: no frame began to arrive for 1.5 intervals, 2.5, and so on.
+    pub missed_deadlines: u64,
     /// First packet on our socket to decoded picture.
     pub receive_to_decoded_ms: Spread,
     pub counters: Counters,
@@ -217,7 +224,14 @@ impl Report {
                     .then(|| Spread::of(&s.stamp_to_complete_us, 0.001)),
                 made_to_received_ms: (options.same_machine && s.marks.read > 0)
                     .then(|| Spread::of(&s.made_to_complete_us, 0.001)),
+                made_to_first_packet_ms: (options.same_machine && s.marks.read > 0)
+                    .then(|| Spread::of(&s.made_to_first_us, 0.001)),
+                painted_to_received_ms: (options.picture_clock)
+                    .then(|| Spread::of(&s.painted_to_complete_us, 0.001)),
+                painted_to_decoded_ms: (options.picture_clock)
+                    .then(|| Spread::of(&s.painted_to_decoded_us, 0.001)),
                 arrival_jitter_ms: Spread::of(&s.jitter_us, 0.001),
+                missed_deadlines: missed_deadlines(&s.arrival_gaps_us, options.fps),
                 receive_to_decoded_ms: Spread::of(&s.receive_to_decoded_us, 0.001),
                 counters: s.counters.clone(),
                 marks: s.marks.clone(),
@@ -277,6 +291,13 @@ impl Report {
     }
 }
 
+/// How many pictures a client that shows one each interval had to show again, or to leave out to catch up with.
+fn missed_deadlines(gaps_us: &[u32], fps: u32) -> u64 {
+    let interval_us = 1e6 / f64::from(fps.max(1));
+    let beyond = |gap: &u32| (f64::from(*gap) / interval_us - 0.5).floor();
+    gaps_us.iter().map(|gap| beyond(gap).max(0.0) as u64).sum()
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (v, a) = (&self.video, &self.audio);
@@ -326,7 +347,20 @@ impl fmt::Display for Report {
         if let Some(made) = &v.made_to_received_ms {
             writeln!(f, "by marks    {}", spread(made))?;
         }
-        writeln!(f, "arrival     {}", spread(&v.arrival_jitter_ms))?;
+        for (name, painted) in [
+            ("painted     ", &v.painted_to_received_ms),
+            ("  decoded   ", &v.painted_to_decoded_ms),
+        ] {
+            if let Some(painted) = painted {
+                writeln!(f, "{name}{}", spread(painted))?;
+            }
+        }
+        writeln!(
+            f,
+            "arrival     {}, {} deadlines missed",
+            spread(&v.arrival_jitter_ms),
+            v.missed_deadlines
+        )?;
         writeln!(f, "decoding    {}", spread(&v.receive_to_decoded_ms))?;
         let c = &v.counters;
         writeln!(
@@ -376,5 +410,17 @@ impl fmt::Display for Report {
             writeln!(f, "FAILED      {expectation}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_missed_for_each_interval_beyond_one_and_a_half() {
+        assert_eq!(missed_deadlines(&[16_667, 9_000, 24_900, 0], 60), 0);
+        assert_eq!(missed_deadlines(&[25_100, 41_700, 33_333], 60), 1 + 2 + 1);
+        assert_eq!(missed_deadlines(&[], 60), 0);
     }
 }

@@ -1,10 +1,12 @@
 //! The software encoders side by side at 1080p60 and 20 Mbit/s, conversion included, in one run: ten seconds of the busy test
-//! pattern, and of a page of text a ninth of which is that pattern.
+//! pattern, of a page of text a ninth of which is that pattern, and of a desktop with text that scrolls, a window that is dragged and a video.
 //!
 //! `cargo bench -p punktfunk-agent --bench encoders [-- NAME...]`; with `--features ffmpeg` x264, x265 and libaom beside the built-in
 //! one. Prints the tables of docs/encoders.md; times are of the whole process in processor time and of the clock.
 
 mod decode;
+#[path = "../../tests/software/desktop.rs"]
+mod desktop;
 #[path = "../../tests/software/page.rs"]
 mod page;
 
@@ -102,13 +104,14 @@ fn main() {
 
 type Scene = (&'static str, fn() -> Box<dyn Painter>);
 
-const SCENES: [Scene; 2] = [
+const SCENES: [Scene; 3] = [
     ("The busy pattern", || {
         page::pattern("synthetic", (WIDTH, HEIGHT), FPS)
     }),
     ("A page of text, a ninth of it busy", || {
         Box::new(page::Page::new((WIDTH, HEIGHT), FPS))
     }),
+    ("A desktop at work", || Box::new(desktop::Desktop::new(FPS))),
 ];
 
 fn measure(row: &Row, mut painter: Box<dyn Painter>) -> String {

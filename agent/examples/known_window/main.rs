@@ -2,6 +2,7 @@
 //!
 //! `known_window show OUTPUT`: wait for an output whose name begins with OUTPUT (`new`: for one that is not there yet), cover it, and print each event of keys,
 //! pointer, wheel and fingers ([`devices`]) with its place in the window, one a line, until the output goes.
+//! `known_window clock OUTPUT`: the same, with the time of each painting in the picture's top left corner, as the test client's `--picture-clock` reads it.
 //! `known_window check PICTURE.png TOLERANCE [WIDTHxHEIGHT]`: print the worst deviation of any channel; exit status 1 over TOLERANCE. With a size the pattern
 //! has to be as large as that, in the middle of a picture that is black around it.
 //! `known_window order`: print the names of KWin's outputs, first to last.
@@ -18,7 +19,9 @@ use anyhow::{Context, bail, ensure};
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
-        [command, output] if command == "show" => window::show(output),
+        [command, output] if command == "show" || command == "clock" => {
+            window::show(output, command == "clock")
+        }
         [command, picture, tolerance, inner @ ..] if command == "check" && inner.len() < 2 => {
             let inner = inner.first().map(|size| parse(size)).transpose()?;
             check(picture, tolerance.parse()?, inner)
@@ -28,7 +31,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         _ => bail!(
-            "usage: known_window show OUTPUT | known_window check PICTURE.png TOLERANCE [WIDTHxHEIGHT] | known_window order"
+            "usage: known_window show OUTPUT | known_window clock OUTPUT | known_window check PICTURE.png TOLERANCE [WIDTHxHEIGHT] | known_window order"
         ),
     }
 }

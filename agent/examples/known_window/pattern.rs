@@ -55,6 +55,25 @@ pub fn paint_strip(pixels: &mut [u8], width: u32, height: u32, number: u32) {
     }
 }
 
+/// Lines of the clock's cells.
+pub const CLOCK_HEIGHT: u32 = 16;
+
+/// Paint the first lines of the picture: forty cells of 16 pixels each (less where the picture ends), a white one for each bit that is set:
+/// 32 of the time, most significant first, then the exclusive or of its four bytes.
+pub fn paint_clock(pixels: &mut [u8], width: u32, time: u32) {
+    // Nothing is what a black picture shows.
+    let time = time.max(1);
+    let check = time.to_be_bytes().iter().fold(0, |sum, byte| sum ^ byte);
+    let bits = u64::from(time) << 8 | u64::from(check);
+    for line in pixels.chunks_exact_mut(width as usize * 4) {
+        for (x, pixel) in line.chunks_exact_mut(4).enumerate() {
+            let cell = 39_u32.checked_sub(x as u32 / 16);
+            let lit = cell.is_some_and(|bit| bits >> bit & 1 == 1);
+            pixel.copy_from_slice(&[if lit { 255 } else { 0 }; 4]);
+        }
+    }
+}
+
 /// How far colours run over an edge that a scaler and an encoder have been at.
 const EDGE: u32 = 8;
 

@@ -3,10 +3,14 @@
 use std::{
     fs::File,
     os::{fd::AsFd, unix::fs::FileExt},
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::{
+    sys::memfd::{MFdFlags, memfd_create},
+    time::{ClockId, clock_gettime},
+};
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, delegate_noop,
     globals::{GlobalListContents, registry_queue_init},
@@ -61,12 +65,14 @@ pub struct State {
     number: u32,
     waiting: bool,
     pub devices: Devices,
+    /// Each picture has the time of its painting in it.
+    clock: bool,
     over: bool,
 }
 
 /// Cover the first output whose name begins with `prefix`, as soon as there is one, until it goes; with the prefix `new`
 /// the first that was not there before.
-pub fn show(prefix: &str) -> anyhow::Result<()> {
+pub fn show(prefix: &str, clock: bool) -> anyhow::Result<()> {
     let connection = Connection::connect_to_env()?;
     let (globals, mut queue) = registry_queue_init::<State>(&connection)?;
     let handle = queue.handle();
@@ -76,6 +82,7 @@ pub fn show(prefix: &str) -> anyhow::Result<()> {
     let mut state = State {
         shm: Some(globals.bind(&handle, 1..=1, ())?),
         devices: Devices::of(globals.bind(&handle, 1..=1, ()).ok()),
+        clock,
         ..State::default()
     };
     for global in globals.contents().clone_list() {
@@ -192,6 +199,13 @@ impl State {
         pattern::paint_strip(&mut strip, width, height, self.number);
         let at = line * from as usize;
         memory.write_all_at(&strip[at..], buffer.offset + at as u64)?;
+        if self.clock {
+            let mut cells = vec![0; line * pattern::CLOCK_HEIGHT as usize];
+            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+            pattern::paint_clock(&mut cells, width, (now.as_micros() / 10) as u32);
+            memory.write_all_at(&cells, buffer.offset)?;
+            surface.damage_buffer(0, 0, width as i32, pattern::CLOCK_HEIGHT as i32);
+        }
         self.number += 1;
         if self.number.is_multiple_of(20) {
             println!("painted {}", self.number);

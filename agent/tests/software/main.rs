@@ -2,6 +2,7 @@
 //! program tells it.
 
 mod colour;
+mod desktop;
 mod page;
 mod rate;
 mod speed;

@@ -37,27 +37,33 @@ pub fn pattern(name: &str, (width, height): (u32, u32), fps: u32) -> Box<dyn Pai
     source.painter().expect("a painter")
 }
 
-impl Page {
-    pub fn new(size: (u32, u32), fps: u32) -> Self {
-        let (width, height) = (size.0 as usize, size.1 as usize);
-        let mut paper = PAPER.repeat(width * height);
-        for line in 0..height / CELL.1 {
-            for letter in 0..width / CELL.0 {
-                let shape = scrambled((line * 4099 + letter) as u32);
-                // spaces between words, and a left margin
-                if shape.is_multiple_of(6) || letter < 2 {
-                    continue;
-                }
-                for dot in 0..DOTS.0 * DOTS.1 {
-                    // strokes of two pixels
-                    let (x, y) = (dot % DOTS.0, dot / DOTS.0);
-                    if scrambled(shape ^ (x / 2 * 31 + y / 2) as u32) % 5 < 2 {
-                        let at = (line * CELL.1 + 4 + y) * width + letter * CELL.0 + 1 + x;
-                        paper[at * 4..at * 4 + 4].copy_from_slice(&INK);
-                    }
+/// A sheet of dense text, as BGRx.
+pub fn sheet(width: usize, height: usize) -> Vec<u8> {
+    let mut paper = PAPER.repeat(width * height);
+    for line in 0..height / CELL.1 {
+        for letter in 0..width / CELL.0 {
+            let shape = scrambled((line * 4099 + letter) as u32);
+            // spaces between words, and a left margin
+            if shape.is_multiple_of(6) || letter < 2 {
+                continue;
+            }
+            for dot in 0..DOTS.0 * DOTS.1 {
+                // strokes of two pixels
+                let (x, y) = (dot % DOTS.0, dot / DOTS.0);
+                if scrambled(shape ^ (x / 2 * 31 + y / 2) as u32) % 5 < 2 {
+                    let at = (line * CELL.1 + 4 + y) * width + letter * CELL.0 + 1 + x;
+                    paper[at * 4..at * 4 + 4].copy_from_slice(&INK);
                 }
             }
         }
+    }
+    paper
+}
+
+impl Page {
+    pub fn new(size: (u32, u32), fps: u32) -> Self {
+        let (width, height) = (size.0 as usize, size.1 as usize);
+        let paper = sheet(width, height);
         Self {
             pattern: pattern("synthetic", size, fps),
             busy: Picture::default(),

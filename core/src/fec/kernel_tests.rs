@@ -138,6 +138,45 @@ fn every_kernel_gives_the_published_vectors() {
     }
 }
 
+#[test]
+fn every_shape_that_there_is_makes_the_parity_of_the_formula() {
+    let all = || 0..=255u8;
+    let inverse: Vec<u8> = all()
+        .map(|x| if x == 0 { 0 } else { galois_8::div(1, x) })
+        .collect();
+    let product: Vec<u8> = all()
+        .flat_map(|x| all().map(move |y| galois_8::mul(x, y)))
+        .collect();
+    let layout = Layout {
+        stride: 1,
+        offset: 0,
+        len: 1,
+    };
+    for data in 1..MAX_SHARDS {
+        let bytes = noise(data, data as u64);
+        for parity in 1..=MAX_SHARDS - data {
+            let expected: Vec<u8> = (0..parity)
+                .map(|j| {
+                    let terms = bytes.iter().enumerate().map(|(i, byte)| {
+                        let factor = inverse[(parity + i) ^ j];
+                        product[usize::from(factor) << 8 | usize::from(*byte)]
+                    });
+                    terms.fold(0, |sum, term| sum ^ term)
+                })
+                .collect();
+            let code = Code::cauchy(data, parity).unwrap();
+            for kernel in Kernel::available() {
+                let mut block = bytes.clone();
+                block.resize(data + parity, 0);
+                let code = code.clone().with_kernel(*kernel);
+                code.encode(&mut block, layout).unwrap();
+                let name = kernel.name();
+                assert_eq!(block[data..], expected, "{name}: {data} and {parity}");
+            }
+        }
+    }
+}
+
 /// Loses `lost` of all shards, chosen by `seed`, and expects the data back from every kernel.
 fn lose(data: usize, parity: usize, len: usize, lost: usize, seed: u64) {
     let layout = Layout {

@@ -182,6 +182,7 @@ impl Client {
         let decoder = video::Decoder::start(
             shared.clone(),
             options.decode && options.codec == VideoCodec::H264,
+            options.picture_clock,
             options.write_stream.clone(),
             options
                 .write_png

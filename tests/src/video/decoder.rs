@@ -1,7 +1,8 @@
 //! Access units to pictures, on a thread of its own so that decoding never costs packets.
 
 use super::{
-    change::ChangeDetector, colour::Matrix, counter, frame::Frame, statistics::Statistics,
+    change::ChangeDetector, colour::Matrix, counter, frame::Frame, receiver::monotonic_ns,
+    statistics::Statistics,
 };
 use anyhow::{Context, Result};
 use openh264::formats::YUVSource;
@@ -89,10 +90,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// `keep_picture`: convert the last picture for a PNG, with this matrix. `decode` false: only write the stream.
+    /// `keep_picture`: convert the last picture for a PNG, with this matrix. `decode` false: only write the stream. `clock`: what the
+    /// pictures carry for a counter is the time of their painting.
     pub fn start(
         shared: Shared,
         decode: bool,
+        clock: bool,
         write: Option<PathBuf>,
         keep_picture: Option<Matrix>,
     ) -> Result<Self> {
@@ -107,7 +110,7 @@ impl Decoder {
         let (frames, queue) = channel();
         let thread = std::thread::Builder::new()
             .name("decode".into())
-            .spawn(move || run(queue, shared, decode, file, keep_picture))?;
+            .spawn(move || run(queue, shared, decode, clock, file, keep_picture))?;
         Ok(Self {
             frames: Some(frames),
             thread: Some(thread),
@@ -137,6 +140,7 @@ fn run(
     queue: Receiver<Frame>,
     shared: Shared,
     decode: bool,
+    clock: bool,
     mut file: Option<BufWriter<File>>,
     keep_picture: Option<Matrix>,
 ) -> Result<Option<Decoded>> {
@@ -163,6 +167,9 @@ fn run(
                     statistics.frames_decoded += 1;
                     statistics.distinct_pictures += u64::from(changed);
                     statistics.picture = Some((width, height));
+                    if let Some(painted) = counter.filter(|_| clock) {
+                        painted_at(painted, &frame, statistics);
+                    }
                     statistics.counters.note(counter);
                     statistics.receive_to_decoded_us.push(spent);
                 });
@@ -189,4 +196,20 @@ fn run(
         file.flush()?;
     }
     Ok(last)
+}
+
+/// The first frame that shows the picture that was painted at this time, in 10 µs of CLOCK_MONOTONIC, was decoded just now.
+fn painted_at(painted: u32, frame: &Frame, statistics: &mut Statistics) {
+    if statistics.counters.last == Some(painted) {
+        return;
+    }
+    // The low 32 bits, as the picture has them: they wrap twice a day.
+    let age_us = ((monotonic_ns() / 10_000) as u32)
+        .wrapping_sub(painted)
+        .saturating_mul(10);
+    let decoding_us = frame.whole.elapsed().as_micros() as u32;
+    statistics.painted_to_decoded_us.push(age_us);
+    statistics
+        .painted_to_complete_us
+        .push(age_us.saturating_sub(decoding_us));
 }

@@ -23,6 +23,8 @@ pub struct Frame {
     pub in_first_packet: usize,
     /// Arrival of the frame's first packet.
     pub arrived: Instant,
+    /// When its last needed packet had come.
+    pub whole: Instant,
     /// Data and parity packets that the host sent for it.
     pub packets: u32,
     pub blocks: u8,
@@ -40,6 +42,7 @@ impl Frame {
             access_unit: access_unit.to_vec(),
             in_first_packet,
             arrived: Instant::now(),
+            whole: Instant::now(),
             packets: 0,
             blocks: 0,
         }
@@ -122,6 +125,7 @@ impl Frame {
             access_unit: bytes,
             in_first_packet: payload - 8,
             arrived,
+            whole: Instant::now(),
             packets: 0,
             blocks: 0,
         })

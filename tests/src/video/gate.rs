@@ -162,6 +162,7 @@ mod tests {
             access_unit,
             in_first_packet: 1000,
             arrived,
+            whole: arrived,
             packets: 1,
             blocks: 1,
         }

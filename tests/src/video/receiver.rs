@@ -243,28 +243,34 @@ impl Worker {
                         self.commands.send(1, envelope::START_A, &[0, 0]);
                     }
                     self.report(verdict.report);
-                    let jitter = self
-                        .last_frame
-                        .replace((frame.arrived, frame.timestamp))
+                    let before = self.last_frame.replace((frame.arrived, frame.timestamp));
+                    let (gap, jitter) = before
                         .map(|(arrived, timestamp)| {
                             let sent_us =
                                 i64::from(frame.timestamp.wrapping_sub(timestamp) as i32) * 100 / 9;
                             let came_us = frame.arrived.duration_since(arrived).as_micros() as i64;
-                            u32::try_from((came_us - sent_us).abs()).unwrap_or(u32::MAX)
-                        });
+                            let micros = |time: i64| u32::try_from(time).unwrap_or(u32::MAX);
+                            (micros(came_us), micros((came_us - sent_us).abs()))
+                        })
+                        .unzip();
                     let mark = mark::read(self.codec, &frame.access_unit);
                     let described = match verdict.key {
                         true => range::describe(self.codec, &frame.access_unit),
                         false => None,
                     };
-                    let age = age_us(frame.timestamp);
+                    let (age, now_ns) = (age_us(frame.timestamp), monotonic_ns());
+                    let since_first_ns = frame.arrived.elapsed().as_nanos() as u64;
                     self.shared.update(|statistics| {
                         statistics.frames_complete += 1;
                         statistics.stamp_to_complete_us.push(age);
                         statistics.marks.note(mark);
-                        let made = mark.map(|mark| monotonic_ns().saturating_sub(mark.made_ns));
-                        let made_us = made.map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX));
-                        statistics.made_to_complete_us.extend(made_us);
+                        if let Some(mark) = mark {
+                            let ns = now_ns.saturating_sub(mark.made_ns);
+                            let micros = |ns: u64| u32::try_from(ns / 1000).unwrap_or(u32::MAX);
+                            statistics.made_to_complete_us.push(micros(ns));
+                            let first_ns = ns.saturating_sub(since_first_ns);
+                            statistics.made_to_first_us.push(micros(first_ns));
+                        }
                         statistics.key_frames += u64::from(verdict.key);
                         statistics.described = described.or(statistics.described);
                         statistics.frames_discarded += u64::from(!verdict.decode);
@@ -277,6 +283,7 @@ impl Worker {
                         statistics.most_blocks_in_frame =
                             statistics.most_blocks_in_frame.max(frame.blocks);
                         statistics.jitter_us.extend(jitter);
+                        statistics.arrival_gaps_us.extend(gap);
                         if frame.latency > 0 {
                             statistics.host_latency.push(frame.latency);
                         }
@@ -297,7 +304,7 @@ fn age_us(timestamp: u32) -> u32 {
     u32::try_from(u64::from(ticks.wrapping_sub(timestamp)) * 100 / 9).unwrap_or(u32::MAX)
 }
 
-fn monotonic_ns() -> u64 {
+pub(super) fn monotonic_ns() -> u64 {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
     now.map_or(0, |now| {
         now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64

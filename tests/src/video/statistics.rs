@@ -55,6 +55,14 @@ pub struct Statistics {
     pub stamp_to_complete_us: Vec<u32>,
     /// From the making of a frame, as its own mark tells it, to the arrival of its last needed packet, in µs; as above.
     pub made_to_complete_us: Vec<u32>,
+    /// The same to the arrival of its first packet.
+    pub made_to_first_us: Vec<u32>,
+    /// From the painting of a picture, as the clock in the picture tells it, to the arrival of the last needed packet of the first
+    /// frame that shows it, and to that frame's decoded picture.
+    pub painted_to_complete_us: Vec<u32>,
+    pub painted_to_decoded_us: Vec<u32>,
+    /// Between the first packets of consecutive frames, in µs.
+    pub arrival_gaps_us: Vec<u32>,
     /// From the first packet of a frame on the socket to the decoded picture, in µs.
     pub receive_to_decoded_us: Vec<u32>,
     pub counters: Counters,

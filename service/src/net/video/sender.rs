@@ -126,6 +126,7 @@ impl VideoSender {
 
     /// Be done with at least the first datagram of `bytes`: how many, and whether they were sent. `None`: the buffer is full.
     fn hand_over(&mut self, bytes: &[u8], stride: usize) -> Option<(usize, bool)> {
+        let mut refused = false;
         loop {
             let (count, result) = match self.way {
                 Way::Segments => self.segments(bytes, stride),
@@ -139,7 +140,8 @@ impl VideoSender {
             match Failure::of(error, self.way) {
                 Failure::Full => return None,
                 Failure::Again => {}
-                // A client that has left is for the control stream to notice.
+                // Hearing it took the news away. More of it at once is about a client that has left, which the control stream notices.
+                Failure::Refused if !refused => refused = true,
                 Failure::Refused => return Some((1, false)),
                 Failure::Plainer => {
                     self.way = match self.way {
@@ -262,6 +264,34 @@ mod tests {
         for _ in 0..10 {
             let handed = sender.send(&[0; 1000], 100, &mut DropEvery::new(0));
             assert!(handed.datagrams == 10 && !handed.full, "{handed:?}");
+        }
+    }
+
+    #[test]
+    fn news_of_a_port_that_was_closed_a_while_ago_costs_no_datagram() {
+        for way in [Way::Segments, Way::Batches, Way::Single] {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let address = client.local_addr().unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.connect(address).unwrap();
+            drop(client);
+            let mut sender = VideoSender::by(socket, way);
+            sender.send(&[0; 100], 100, &mut DropEvery::new(0));
+            // the answer of a closed port: on the loopback it is there when the send returns
+            let client = UdpSocket::bind(address).unwrap();
+            client
+                .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+                .unwrap();
+            let handed = sender.send(&[1; 300], 100, &mut DropEvery::new(0));
+            let expected = Handed {
+                datagrams: 3,
+                ..Handed::default()
+            };
+            assert_eq!(handed, expected, "{way:?}");
+            for _ in 0..3 {
+                let len = client.recv(&mut [0; 2000]).unwrap();
+                assert_eq!(len, 100, "{way:?}");
+            }
         }
     }
 

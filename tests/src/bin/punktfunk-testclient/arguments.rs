@@ -147,6 +147,10 @@ pub struct Stream {
     /// Host and client run on this machine: report capture to arrival by the time stamps.
     #[arg(long)]
     same_machine: bool,
+    /// What the pictures carry for a counter is the time of their painting on this machine: report painting to arrival and to the decoded
+    /// picture by it.
+    #[arg(long, conflicts_with_all = ["expect_counters", "no_decode"])]
+    picture_clock: bool,
     /// Never send a video ping: the host has to give up after 10 s.
     #[arg(long)]
     pub no_ping: bool,
@@ -183,6 +187,7 @@ impl Stream {
             no_ping: self.no_ping,
             reference_invalidation: self.rfi,
             same_machine: self.same_machine,
+            picture_clock: self.picture_clock,
             impairment: Impairment {
                 loss_percent: self.loss,
                 burst_packets: self.burst,
