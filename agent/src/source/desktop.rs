@@ -4,6 +4,8 @@
 //! keeper owns the session's bus connection and an async runtime of its own, so a source can be opened and dropped
 //! from any plain thread. The order of the end matters: let go of what is pressed, end the capture, close the session.
 
+mod handover;
+
 use std::{
     os::fd::OwnedFd,
     sync::{Arc, mpsc},
@@ -13,13 +15,16 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use handover::HandedOver;
+pub use handover::Handover;
+
 use super::{AudioOrigin, Injector, PictureSlot, Source, SourceError, SourceRequest};
 use crate::{
     capture::{
         Capture, CaptureError, CaptureRequest, Remote,
         output::{OutputCapture, OutputRequest},
     },
-    input::{self, InputHandle, Reconnect, Target},
+    input::{self, InputHandle, Target},
     life::pulse::{Pulse, WaylandPulse},
 };
 
@@ -69,53 +74,6 @@ pub struct Opened {
     pub eis: Option<OwnedFd>,
     /// Which part of the compositor's space the stream shows, as far as it says.
     pub target: Target,
-}
-
-/// A session, and how another socket for its input is asked for, where there are any; else why there is no session.
-type Answer = Result<(Opened, Option<Reconnect>), SourceError>;
-
-/// What a keeper's session calls once it is open, with how to learn that it should close.
-pub struct Handover {
-    opened: mpsc::Sender<Answer>,
-    /// Where the end of the session is reported to.
-    pub slot: Arc<PictureSlot>,
-    close: oneshot::Receiver<()>,
-}
-
-impl Handover {
-    /// Hand the opened session over, and wait until the source is dropped.
-    pub async fn keep(self, opened: Opened) {
-        if self.opened.send(Ok((opened, None))).is_ok() {
-            let _ = self.close.await;
-        }
-    }
-
-    /// What `opening` answers; None where the source is given up meanwhile, so that nobody waits for it any more.
-    pub async fn unless_given_up<T>(&mut self, opening: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            _ = &mut self.close => None,
-            answer = opening => Some(answer),
-        }
-    }
-
-    /// Hand the opened session over, and wait until the source is dropped or `ended` says that the other side closed it. Meanwhile
-    /// `eis` gives further sockets for emulated input.
-    pub async fn keep_until(
-        self,
-        opened: Opened,
-        ended: impl Future<Output = String>,
-        eis: impl AsyncFn() -> Result<OwnedFd, String>,
-    ) {
-        let (reconnect, requests) = input::reconnect();
-        if self.opened.send(Ok((opened, Some(reconnect)))).is_err() {
-            return;
-        }
-        tokio::select! {
-            _ = self.close => {}
-            reason = ended => self.slot.explain(reason),
-            () = requests.serve(eis) => {}
-        }
-    }
 }
 
 /// The thread that holds a session open; dropping it closes the session.
@@ -221,13 +179,8 @@ where
 {
     let failed = |why: String| SourceError::Failed { name, why };
     let slot = Arc::new(PictureSlot::default());
-    let (opened, answer) = mpsc::channel();
-    let (close, closed) = oneshot::channel();
-    let handover = Handover {
-        opened: opened.clone(),
-        slot: Arc::clone(&slot),
-        close: closed,
-    };
+    let (handover, (answer, close)) = Handover::to(Arc::clone(&slot));
+    let failure = handover.failure();
     let thread = std::thread::Builder::new()
         .name(format!("pf-{name}"))
         .spawn(move || {
@@ -237,16 +190,15 @@ where
             {
                 Ok(runtime) => runtime,
                 Err(error) => {
-                    let _ = opened.send(Err(SourceError::Failed {
+                    return failure(SourceError::Failed {
                         name,
                         why: error.to_string(),
-                    }));
-                    return;
+                    });
                 }
             };
             if let Err(error) = runtime.block_on(session(handover)) {
                 tracing::debug!(%error, "session keeper");
-                let _ = opened.send(Err(error));
+                failure(error);
             }
         })
         .map_err(|error| failed(error.to_string()))?;
@@ -264,7 +216,11 @@ where
             }
         }))
     });
-    let (opened, reconnect) = match opened {
+    let HandedOver {
+        opened,
+        reconnect,
+        settling,
+    } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             // A dialogue may still be open: its session is closed, and nobody waits for that.
@@ -293,6 +249,10 @@ where
         },
     );
     wake(&slot, &handle);
+    if let Some(settling) = settling {
+        let late = || Err(failed("the session did not settle".to_owned()));
+        settling.pictures_come(limit).unwrap_or_else(late)?;
+    }
     Ok(Box::new(Desktop {
         name,
         input: Some(input),

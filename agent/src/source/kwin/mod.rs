@@ -75,7 +75,7 @@ pub fn open(request: &SourceRequest) -> Result<Box<dyn Source>, SourceError> {
     })
 }
 
-async fn session(request: SourceRequest, handover: Handover) -> Result<(), SourceError> {
+async fn session(request: SourceRequest, mut handover: Handover) -> Result<(), SourceError> {
     let mut topology = match Topology::join(request.outputs).await {
         Ok(topology) => Some(topology),
         Err(error) if request.outputs == Outputs::Extend => {
@@ -93,13 +93,11 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         Err(error) => return Err(error.into()),
     };
     if let Some(topology) = &mut topology
-        && let Err(error) = topology.arrange(output.name()).await
+        && let Err(error) = topology.heads.appeared(output.name()).await
+        && request.outputs != Outputs::Extend
     {
-        if request.outputs != Outputs::Extend {
-            output.close();
-            return Err(not_arranged(&request, &error));
-        }
-        tracing::warn!(%error, "KWin's other outputs could not be looked after");
+        output.close();
+        return Err(not_arranged(&request, &error));
     }
     let place = topology
         .as_ref()
@@ -133,10 +131,16 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
         },
     };
     let eis = async || input.socket().await.map_err(|error| error.to_string());
+    let (name, mut settle) = (output.name().to_owned(), handover.settle());
     let ended = async {
+        let arranged = async {
+            settle.pictures().await;
+            settle.done(arrange(topology.as_mut(), &name, &request).await);
+            disarranged(topology.as_mut(), request.outputs == Outputs::Extend).await
+        };
         tokio::select! {
             why = output.ended() => why,
-            why = disarranged(topology.as_mut(), request.outputs == Outputs::Extend) => why,
+            why = arranged => why,
         }
     };
     handover.keep_until(opened, ended, eis).await;
@@ -146,6 +150,26 @@ async fn session(request: SourceRequest, handover: Handover) -> Result<(), Sourc
     }
     input.end().await;
     Ok(())
+}
+
+/// Put the outputs in the order that the stream wants, which is the first change to any of them. Not before pictures come: a KWin (6.7)
+/// whose last monitor goes dark while the new output has not been painted yet paints nothing on it any more, until a window opens; and
+/// a stream that shows nothing leaves nobody in the dark.
+async fn arrange(
+    topology: Option<&mut Topology>,
+    ours: &str,
+    request: &SourceRequest,
+) -> Result<(), SourceError> {
+    let Some(topology) = topology else {
+        return Ok(());
+    };
+    match topology.arrange(ours).await {
+        Err(error) if request.outputs == Outputs::Extend => {
+            tracing::warn!(%error, "KWin's other outputs could not be looked after");
+            Ok(())
+        }
+        arranged => arranged.map_err(|error| not_arranged(request, &error)),
+    }
 }
 
 /// Why the outputs cannot be kept as the stream wants them.

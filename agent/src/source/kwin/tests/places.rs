@@ -45,6 +45,29 @@ async fn an_exclusive_stream_is_alone_and_the_others_are_lit_again_in_their_orde
     }
 }
 
+/// A stream that shows nothing is to leave nobody in the dark.
+#[tokio::test]
+async fn no_monitor_goes_dark_before_pictures_come() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let kwin = Kwin::start(Edition::Plasma67, &["DP-1"]);
+    let (handover, (opened, close)) = Handover::to(Default::default());
+    let wanted = request(1280, 720, 60, Outputs::Exclusive);
+    let source = async {
+        let blocking = tokio::task::spawn_blocking(move || opened.recv());
+        let handed = blocking.await.unwrap().unwrap().unwrap();
+        assert_eq!(kwin.lit(), ["DP-1", OURS]);
+        let settling = handed.settling.expect("something to settle");
+        let limit = Duration::from_secs(60);
+        let settled = tokio::task::spawn_blocking(move || settling.pictures_come(limit));
+        settled.await.unwrap().expect("in time").unwrap();
+        assert_eq!(kwin.lit(), [OURS]);
+        drop(close);
+    };
+    let (ended, ()) = tokio::join!(session(wanted, handover), source);
+    ended.unwrap();
+    soon(&kwin, &["DP-1"]).await;
+}
+
 #[tokio::test]
 async fn a_primary_stream_is_first_and_a_monitor_that_was_dark_stays_dark() {
     let _turn = ONE_AT_A_TIME.lock().await;
