@@ -188,9 +188,9 @@ impl Pipeline {
         self.cadence.deadline_ns()
     }
 
-    /// From when on the next tick is served if its picture is there, and until when it waits for one.
-    pub fn window_ns(&self) -> (u64, u64) {
-        (self.cadence.earliest_ns(), self.cadence.latest_ns())
+    /// When the next tick is to be served if this is when the newest picture came.
+    pub fn due_ns(&self, arrived_ns: Option<u64>) -> u64 {
+        self.cadence.due_ns(arrived_ns)
     }
 
     /// What the peer asked for since the last tick.
@@ -230,6 +230,7 @@ impl Pipeline {
             return Ok(());
         }
         let begun_ns = clock::now_ns();
+        let number = self.feed.captured();
         match (self.feed.next(now_ns)).map_err(|why| PipelineError::Source(why.into_owned()))? {
             Next::New { picture, cut } => {
                 if cut {
@@ -243,7 +244,7 @@ impl Pipeline {
                     after_invalidation: false,
                 };
                 if let Some(arrived_ns) = self.arrived_ns.take() {
-                    self.cadence.follow(arrived_ns);
+                    self.cadence.follow(arrived_ns, number);
                 }
                 let mut early = Early {
                     sink: &mut *sink,
@@ -365,8 +366,7 @@ pub fn run(
 ) -> Result<(), PipelineError> {
     pipeline.feed.announce_to(orders);
     loop {
-        let (earliest_ns, latest_ns) = pipeline.window_ns();
-        match orders.wait(earliest_ns, latest_ns) {
+        match orders.wait(|arrived_ns| pipeline.due_ns(arrived_ns)) {
             Wake::Stop => return Ok(()),
             Wake::Tick(orders) => pipeline.obey(&orders)?,
         }

@@ -93,21 +93,17 @@ impl OrdersHandle {
 
     /// Sleep until a moment of CLOCK_MONOTONIC, or until stopped.
     pub fn wait_until(&self, deadline_ns: u64) -> Wake {
-        self.wait(deadline_ns, deadline_ns)
+        self.wait(|_| deadline_ns)
     }
 
-    /// As [`Self::wait_until`], or until a picture is there and it is `earliest_ns`.
-    pub fn wait(&self, earliest_ns: u64, latest_ns: u64) -> Wake {
+    /// The same, for a moment that depends on when the newest picture came that nobody has taken yet.
+    pub fn wait(&self, due_ns: impl Fn(Option<u64>) -> u64) -> Wake {
         let mut state = self.state();
         loop {
             if state.stop {
                 return Wake::Stop;
             }
-            let until_ns = match state.orders.arrived_ns {
-                Some(_) => earliest_ns.min(latest_ns),
-                None => latest_ns,
-            };
-            let left = until_ns.saturating_sub(clock::now_ns());
+            let left = due_ns(state.orders.arrived_ns).saturating_sub(clock::now_ns());
             if left == 0 {
                 return Wake::Tick(std::mem::take(&mut state.orders));
             }

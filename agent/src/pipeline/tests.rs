@@ -213,23 +213,28 @@ fn a_source_that_dies_or_stays_silent_ends_the_pipeline_with_a_reason() {
     assert!(pipeline.tick(FIRST_PICTURE_NS + 1, &mut sink).is_err());
 }
 
+/// From `earliest_ns` on, as soon as a picture is there.
+fn once_there(earliest_ns: u64) -> impl Fn(Option<u64>) -> u64 {
+    move |arrived_ns| arrived_ns.map_or(u64::MAX, |at_ns| at_ns.max(earliest_ns))
+}
+
 #[test]
 fn a_picture_that_comes_ends_the_wait_once_its_tick_may_be_served() {
     let orders = OrdersHandle::default();
     let slot = PictureSlot::default();
     announce(&slot, &orders);
     let waiting = orders.clone();
-    let thread = std::thread::spawn(move || waiting.wait(0, u64::MAX));
+    let thread = std::thread::spawn(move || waiting.wait(once_there(0)));
     slot.put(Picture::default());
     let Wake::Tick(first) = thread.join().unwrap() else {
         panic!("not stopped")
     };
     assert!(first.arrived_ns.is_some());
     // It counts once; and too early it ends nothing.
-    assert_eq!(orders.wait(0, 0), Wake::Tick(Orders::default()));
+    assert_eq!(orders.wait_until(0), Wake::Tick(Orders::default()));
     slot.put(Picture::default());
     let soon = crate::clock::now_ns() + 5_000_000;
-    assert!(matches!(orders.wait(soon, u64::MAX), Wake::Tick(_)));
+    assert!(matches!(orders.wait(once_there(soon)), Wake::Tick(_)));
     assert!(crate::clock::now_ns() >= soon);
 }
 
