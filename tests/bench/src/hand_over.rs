@@ -1,8 +1,10 @@
 //! The whole way of a frame from agent to service, between two threads that sleep in between, as they do between two frames: from the
-//! first byte written to the last byte copied out. Wall time. The reference is what a socket alone can do: the frame as one datagram.
+//! first byte written to the last byte copied out. Wall time. The references are what a socket alone can do, the frame as one datagram, and
+//! a library for shared memory.
 //!
-//! The two take turns, so that both see the same machine. Both sides wait by poll, as a thread does that has other descriptors as well.
+//! They take turns, so that all see the same machine. We and the socket wait by poll, as a thread does that has other descriptors as well.
 use super::{
+    iceoryx,
     ratio::Table,
     ring::{Agent, FRAME, now_ns, plain_pair, take, wait},
 };
@@ -21,13 +23,15 @@ pub fn run(table: &mut Table) {
             continue;
         }
         let interval = Duration::from_secs(1) / rate;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut ours, mut theirs, mut library) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             ours.extend(through_the_ring(interval));
             theirs.extend(through_the_socket(interval));
+            library.extend(iceoryx::hand_over(FRAMES, interval).into_iter().skip(FIRST));
         }
-        ours.sort_unstable();
-        theirs.sort_unstable();
+        for latencies in [&mut ours, &mut theirs, &mut library] {
+            latencies.sort_unstable();
+        }
         let at = |sorted: &[u64], percent: usize| {
             Duration::from_nanos(sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)])
         };
@@ -36,6 +40,7 @@ pub fn run(table: &mut Table) {
             let (a, b) = (at(&ours, percent), at(&theirs, percent));
             let got = table.line(&what, a, "SEQPACKET, 1 datagram", b);
             table.aim(&what, at_most, Some(got));
+            table.line(&what, a, "iceoryx2", at(&library, percent));
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Another part of the product joins as a module here with a `run(&mut Table)`, and a line in `main`.
 mod fec;
 mod hand_over;
+mod iceoryx;
 #[cfg(target_arch = "x86_64")]
 mod isal;
 mod mapping;

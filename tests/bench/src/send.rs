@@ -55,7 +55,7 @@ fn frame(table: &mut Table, datagrams: usize) {
     );
     let socket = connected(&receiver);
     let state = UdpSocketState::new((&socket).into()).expect("a state");
-    let most = state.max_gso_segments().min(SEGMENTS).max(1);
+    let most = state.max_gso_segments().clamp(1, SEGMENTS);
     let destination = receiver.local_addr().expect("it is bound");
     table.row(Clock::Cpu, &what, &mut work, "quinn-udp", || {
         for chunk in frame.chunks(most * STRIDE) {

@@ -16,7 +16,7 @@ const MAX_SEGMENTS: usize = 64;
 /// The largest UDP payload.
 const MAX_BYTES: usize = 65_507;
 /// Datagrams in one `sendmmsg`.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// How datagrams are handed to the kernel, cheapest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
