@@ -74,17 +74,21 @@ impl Cadence {
     pub fn due_ns(&self, arrived_ns: Option<u64>) -> u64 {
         let (deadline_ns, interval_ns) = (self.deadline_ns(), self.interval_ns());
         // Of a source that gave nothing to the last tick nobody knows when it gives something next.
-        let (before_ns, grace_ns, expected) = match self.faster() {
-            Some(apart_ns) if self.live => (apart_ns / 2, apart_ns / 2, true),
-            _ if self.live => (interval_ns / 2, interval_ns / 4, false),
-            _ => (interval_ns / 2, 0, false),
+        let faster = self.faster().filter(|_| self.live);
+        let (before_ns, grace_ns) = match faster {
+            Some(apart_ns) => (apart_ns / 2, apart_ns / 2),
+            None if self.live => (interval_ns / 2, interval_ns / 4),
+            None => (interval_ns / 2, 0),
         };
         let earliest_ns = deadline_ns.saturating_sub(before_ns);
         let latest_ns = deadline_ns + grace_ns;
-        match arrived_ns {
-            Some(at_ns) if at_ns >= earliest_ns || !expected => at_ns.clamp(earliest_ns, latest_ns),
-            _ => latest_ns,
-        }
+        let served_ns = match (arrived_ns, faster) {
+            (None, _) => latest_ns,
+            // The next one should be nearer to the tick; where it is overdue, this one was the last.
+            (Some(at_ns), Some(apart_ns)) if at_ns < earliest_ns => at_ns + apart_ns + apart_ns / 4,
+            (Some(at_ns), _) => at_ns,
+        };
+        served_ns.clamp(earliest_ns, latest_ns)
     }
 
     /// How far apart the pictures of a source are that is faster than the client; None for others.
