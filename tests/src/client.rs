@@ -85,6 +85,8 @@ pub struct Options {
     pub audio_channels: u8,
     pub audio_packet_ms: u8,
     pub high_quality_audio: bool,
+    /// The sound is to be heard on the host as well.
+    pub play_on_host: bool,
     /// Never send a video ping.
     pub no_ping: bool,
     /// Send the short `PING` instead of the payload.
@@ -128,6 +130,7 @@ impl Default for Options {
             audio_channels: 2,
             audio_packet_ms: 5,
             high_quality_audio: true,
+            play_on_host: false,
             no_ping: false,
             legacy_ping: false,
             impairment: Impairment::default(),

@@ -157,3 +157,26 @@ fn the_clients_wishes_reach_the_agent() {
     let report = running.finish(Ending::Disconnect).expect("report");
     assert!(report.breaches.is_empty(), "{report}");
 }
+
+#[test]
+fn whether_the_sound_is_heard_on_the_host_as_well_is_the_clients_word_also_when_it_resumes() {
+    let host = Setup::default().without_agent().start();
+    let h264 = mode(Codec::H264, 640, 360, 30);
+    let agent = replaying(&host, "dev", &[h264], PlayerSettings::default());
+    let client = host.client();
+    for (resume, play_on_host) in [(false, false), (true, true), (true, false)] {
+        let options = Options {
+            play_on_host,
+            ..wishing(&host, &client, h264)
+        };
+        let running = client.stream(&options, resume).expect("stream");
+        assert!(running.wait_frames(5, SOON));
+        let heard = agent.orders().look(|seen| {
+            let wishes = seen.wishes.last();
+            wishes.map(|wishes| wishes.play_on_host)
+        });
+        assert_eq!(heard, Some(play_on_host), "resume {resume}");
+        let report = running.finish(Ending::Disconnect).expect("report");
+        assert!(report.breaches.is_empty(), "{report}");
+    }
+}

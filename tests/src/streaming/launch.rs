@@ -35,6 +35,7 @@ impl Client {
             key_id.to_string(),
             options.core_version.to_string(),
         );
+        let play_on_host = if options.play_on_host { "1" } else { "0" };
         let parameters = [
             ("appid", app.as_str()),
             ("mode", &mode),
@@ -42,7 +43,7 @@ impl Client {
             ("sops", "0"),
             ("rikey", &key_text),
             ("rikeyid", &key_id_text),
-            ("localAudioPlayMode", "0"),
+            ("localAudioPlayMode", play_on_host),
             ("surroundAudioInfo", &surround),
             ("remoteControllersBitmap", "0"),
             ("gcmap", "0"),

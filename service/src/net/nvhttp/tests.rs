@@ -239,6 +239,11 @@ async fn bad_launch_parameters_are_named() {
             "surroundAudioInfo=3",
             "surroundAudioInfo",
         ),
+        (
+            "localAudioPlayMode=0",
+            "localAudioPlayMode=loud",
+            "localAudioPlayMode",
+        ),
         ("corever=1", "corever=x", "corever"),
         ("appid=", "appid=1", "app"),
     ] {

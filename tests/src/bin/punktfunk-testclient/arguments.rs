@@ -86,6 +86,9 @@ pub struct Stream {
     /// Ask for 10 bits and HDR, with h265 or av1.
     #[arg(long)]
     hdr: bool,
+    /// The sound is to be heard on the host as well.
+    #[arg(long)]
+    play_on_host: bool,
     /// What to encrypt besides control and RTSP: all, none, video, audio.
     #[arg(long, default_value = "all", value_parser = ["all", "none", "video", "audio"])]
     encrypt: String,
@@ -177,6 +180,7 @@ impl Stream {
             fps: self.fps,
             codec: self.codec,
             hdr: self.hdr,
+            play_on_host: self.play_on_host,
             bitrate_kbps: self.bitrate,
             packet_size: self.packet_size.into(),
             encryption,
