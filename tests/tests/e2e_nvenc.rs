@@ -87,7 +87,7 @@ fn a_client_that_lost_frames_goes_on_by_invalidation_where_the_report_comes_in_t
                 .ok()
         })
         .collect();
-    assert!(lost.len() >= 4, "{lost:?}");
+    assert!(lost.len() >= 8, "{lost:?}");
     let own = || pictures.iter().filter(|picture| picture.session == session);
     for stamp in &lost {
         let after_the_order = |picture: &&nvenc_double::rig::Picture| {
@@ -104,10 +104,6 @@ fn a_client_that_lost_frames_goes_on_by_invalidation_where_the_report_comes_in_t
         seen.recovery_frames > keys.saturating_sub(2),
         "{keys} key frames"
     );
-    let mut after = seen.recovered_after.clone();
-    after.sort_unstable();
-    let median = after.get(after.len() / 2).copied();
-    assert!(median.is_some_and(|median| median <= 3), "{after:?}");
     assert_clean(&rig, host);
 }
 

@@ -32,6 +32,8 @@ pub struct Gate {
     discarded: u32,
     /// The frame that was the latest one when help was asked for last.
     asked_at: Option<u32>,
+    /// When that was.
+    asked: Instant,
     breaches: Breaches,
 }
 
@@ -45,6 +47,8 @@ pub struct Verdict {
     pub report: Option<(u32, u32)>,
     /// The picture was not whole, and is again: so many frames after help was asked for.
     pub recovered_after: Option<u32>,
+    /// And so long after.
+    pub recovered_in: Option<Duration>,
 }
 
 impl Gate {
@@ -60,6 +64,7 @@ impl Gate {
             lost_from: None,
             discarded: 0,
             asked_at: None,
+            asked: Instant::now(),
             breaches,
         }
     }
@@ -73,7 +78,7 @@ impl Gate {
         let from = *self.lost_from.get_or_insert(first);
         if self.reports && self.seen_any {
             // The packet that showed the loss belongs to the next frame.
-            self.asked_at = Some(last + 1);
+            (self.asked_at, self.asked) = (Some(last + 1), Instant::now());
             return Some((from, last));
         }
         self.request_due = true;
@@ -102,12 +107,14 @@ impl Gate {
             look.key
         };
         let mut request_key_frame = std::mem::take(&mut self.request_due) && !look.key;
-        let (mut report, mut recovered_after) = (None, None);
+        let (mut report, mut recovered_after, mut recovered_in) = (None, None, None);
         if restarts {
             if self.lost_from.take().is_some() {
                 recovered_after = self
                     .asked_at
                     .map(|asked| frame.index - asked.min(frame.index));
+                recovered_in =
+                    recovered_after.map(|_| frame.arrived.saturating_duration_since(self.asked));
             }
             (self.waiting_for_key, self.discarded) = (false, 0);
             self.requested = None;
@@ -131,7 +138,7 @@ impl Gate {
             });
         }
         if request_key_frame {
-            self.asked_at = Some(frame.index);
+            (self.asked_at, self.asked) = (Some(frame.index), Instant::now());
             self.asked(frame.arrived);
         }
         Verdict {
@@ -140,6 +147,7 @@ impl Gate {
             request_key_frame,
             report,
             recovered_after,
+            recovered_in,
         }
     }
 }
@@ -183,7 +191,8 @@ mod tests {
                 key: false,
                 request_key_frame: true,
                 report: None,
-                recovered_after: None
+                recovered_after: None,
+                recovered_in: None
             }
         );
         assert_eq!(
@@ -193,7 +202,8 @@ mod tests {
                 key: false,
                 request_key_frame: false,
                 report: None,
-                recovered_after: None
+                recovered_after: None,
+                recovered_in: None
             }
         );
         let verdict = gate.frame(&frame(6, true, now));

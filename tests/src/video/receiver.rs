@@ -30,6 +30,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The type in a key frame's header.
+const KEY_FRAME: u8 = 2;
 /// How often threads look whether they should stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -275,9 +277,16 @@ impl Worker {
                         statistics.described = described.or(statistics.described);
                         statistics.frames_discarded += u64::from(!verdict.decode);
                         statistics.key_frame_requests += u64::from(verdict.request_key_frame);
-                        statistics.recovery_frames +=
-                            u64::from(verdict.recovered_after.is_some() && frame.kind != 2);
                         statistics.recovered_after.extend(verdict.recovered_after);
+                        if frame.kind != KEY_FRAME
+                            && let (Some(frames), Some(took)) =
+                                (verdict.recovered_after, verdict.recovered_in)
+                        {
+                            statistics.recovery_frames += 1;
+                            statistics.spared_after.push(frames);
+                            let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+                            statistics.spared_in_us.push(micros);
+                        }
                         statistics.most_packets_in_frame =
                             statistics.most_packets_in_frame.max(frame.packets);
                         statistics.most_blocks_in_frame =

@@ -40,6 +40,9 @@ pub struct Statistics {
     pub recovery_frames: u64,
     /// For each time that the picture was whole again: frames since help was asked for.
     pub recovered_after: Vec<u32>,
+    /// The same for those alone that an invalidation answered; and the time from the report to the whole picture.
+    pub spared_after: Vec<u32>,
+    pub spared_in_us: Vec<u32>,
     pub ledger: Ledger,
     pub most_packets_in_frame: u32,
     pub most_blocks_in_frame: u8,

@@ -25,8 +25,12 @@ pub fn fault(text: &str) {
     eprintln!("cuda double: {text}");
     if let Some(directory) = directory() {
         let path = directory.join("cuda.faults");
-        if let Ok(mut file) = fs::File::options().create(true).append(true).open(path) {
-            let _ = writeln!(file, "{text}");
+        let file = fs::File::options().create(true).append(true).open(&path);
+        let written = file.and_then(|mut file| writeln!(file, "{text}"));
+        if let Err(error) = written {
+            // a test would take books without the line for good ones
+            eprintln!("{} cannot be written: {error}", path.display());
+            std::process::abort();
         }
     }
 }

@@ -61,8 +61,25 @@ struct Copy2d {
     height: usize,
 }
 
+/// Whether memory can be read on this context: what is wrong otherwise, CUDA's books say.
+pub fn belongs(context: *mut c_void, address: u64) -> bool {
+    copy(context, address, 1, 1, 1).is_ok()
+}
+
 /// `lines` lines of `line` bytes from the card.
 pub fn read(
+    context: *mut c_void,
+    address: u64,
+    pitch: usize,
+    line: usize,
+    lines: usize,
+) -> Result<Vec<u8>, c_int> {
+    let bytes = copy(context, address, pitch, line, lines)?;
+    books::raw(&bytes);
+    Ok(bytes)
+}
+
+fn copy(
     context: *mut c_void,
     address: u64,
     pitch: usize,
@@ -94,10 +111,7 @@ pub fn read(
     let mut popped = ptr::null_mut();
     let _ = call!("cuCtxPopCurrent_v2": fn(*mut *mut c_void) -> c_int; &raw mut popped);
     match code {
-        0 => {
-            books::raw(&bytes);
-            Ok(bytes)
-        }
+        0 => Ok(bytes),
         code => Err(code),
     }
 }

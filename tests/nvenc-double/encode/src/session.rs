@@ -204,6 +204,9 @@ impl Session {
                 "registered memory is smaller than its picture",
             ));
         }
+        if !cuda::belongs(self.context(), wanted.address) {
+            return Err(REGISTER_FAILED);
+        }
         let twice = self
             .resources
             .values()
@@ -225,11 +228,14 @@ impl Session {
     }
 
     pub fn unregister(&mut self, number: usize) -> Result<(), u32> {
-        match self.resources.remove(&number) {
+        match self.resources.get(&number) {
             Some(resource) if resource.mapped.is_some() => {
                 Err(self.misuse(INVALID_CALL, "a mapped resource was unregistered"))
             }
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.resources.remove(&number);
+                Ok(())
+            }
             None => Err(self.misuse(
                 NOT_REGISTERED,
                 "a resource was unregistered that is not registered",

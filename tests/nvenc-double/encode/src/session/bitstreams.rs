@@ -53,11 +53,11 @@ pub enum Bitstream {
 }
 
 impl Session {
-    /// Whether some, but not all of a picture was shown that is encoded from this.
+    /// Whether a picture that is encoded from this was not yet shown to its end.
     pub(super) fn encodes_from(&self, mapped: usize) -> bool {
         self.bitstreams.values().any(|bitstream| match bitstream {
             Bitstream::Waiting(unit) | Bitstream::Locked(unit) => {
-                unit.input == mapped && unit.shown > 0 && !unit.is_whole()
+                unit.input == mapped && !unit.is_whole()
             }
             Bitstream::Free => false,
         })
