@@ -7,11 +7,12 @@
 //!
 //! `GAMESCOPE_DOUBLE` has it misbehave, words separated by blanks: `old` (3.11, which needs a window), `dies` (as without a
 //! Vulkan device), `no-pipewire`, `no-node-line`, `resize=WxH@N` (another size after N pictures), `input-while=PATH` (its socket
-//! for emulated input is there only while this file is).
+//! for emulated input is there only while this file is), `gpu` (no misbehaviour: its pictures lie in what passes for a GPU's memory).
 //! `GAMESCOPE_DOUBLE_INPUT` names a file that gets a line for each event of emulated input.
 
 mod input;
 mod log;
+mod memory;
 mod node;
 mod options;
 mod place;
@@ -124,6 +125,7 @@ fn run(options: &Options, manners: &Manners) -> anyhow::Result<()> {
         fps: options.fps,
         resize: manners.resize(),
         announce: !manners.has("no-node-line"),
+        gpu: manners.has("gpu"),
     };
     let (quit, quits) = pipewire::channel::channel();
     let program = inside(options, &place, quit.clone())?;

@@ -1,11 +1,11 @@
 //! The node in PipeWire: named `gamescope`, a `Video/Source` that drives its graph, BGRx or NV12, each first with the LINEAR
 //! modifier as a condition, then without; rate 0/1; the real one's private properties.
 //!
-//! Unlike the real one it leaves the time stamp of a buffer as it is (0, where the real one writes -1; both mean none), lets
-//! PipeWire make the buffers, has no DMA-BUF and no NV12 behind its offer, and sends empty buffers, not ones marked corrupted,
-//! while a new size is agreed.
+//! Unlike the real one it leaves the time stamp of a buffer as it is (0, where the real one writes -1; both mean none), has no
+//! NV12 behind its offer, and sends empty buffers, not ones marked corrupted, while a new size is agreed. PipeWire makes the
+//! buffers, but for those that play the GPU's ([`Pool`]).
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, os::unix::fs::FileExt, rc::Rc, time::Duration};
 
 use pipewire::{
     channel::Receiver,
@@ -28,7 +28,10 @@ use pipewire::{
     stream::{Stream, StreamFlags, StreamRc, StreamState},
 };
 
-use crate::log::{error, info};
+use crate::{
+    log::{error, info},
+    memory::Pool,
+};
 
 /// The real one's private properties of a format.
 const REQUESTED_SIZE: u32 = 0x70000;
@@ -42,6 +45,8 @@ pub struct Picture {
     pub resize: Option<Resize>,
     /// Whether the log names the node.
     pub announce: bool,
+    /// Whether pictures lie in the memory of a GPU, for who takes them with a modifier.
+    pub gpu: bool,
 }
 
 /// Another size after so many pictures.
@@ -57,6 +62,10 @@ struct Shown {
     agreed: (u32, u32),
     streaming: bool,
     count: u64,
+    /// Of the buffers that are not PipeWire's; of the format that was agreed last, whether it has a modifier.
+    pool: Pool,
+    with_modifier: bool,
+    picture_bytes: Vec<u8>,
 }
 
 /// Show it until `quits` hears something.
@@ -77,7 +86,11 @@ pub fn show(picture: Picture, quits: Receiver<()>) -> anyhow::Result<()> {
         agreed: (0, 0),
         streaming: false,
         count: 0,
+        pool: Pool::default(),
+        with_modifier: false,
+        picture_bytes: Vec::new(),
     }));
+    let gpu = shown.borrow().picture.gpu;
     let _listener = stream
         .add_local_listener_with_user_data(Rc::clone(&shown))
         .state_changed(|stream, shown, _, new| state_changed(stream, &mut shown.borrow_mut(), &new))
@@ -86,14 +99,32 @@ pub fn show(picture: Picture, quits: Receiver<()>) -> anyhow::Result<()> {
                 format_changed(stream, &mut shown.borrow_mut(), param);
             }
         })
-        .process(|stream, shown| paint(stream, &mut shown.borrow_mut()))
+        .add_buffer(|_, shown, buffer| {
+            let mut shown = shown.borrow_mut();
+            let (width, height) = shown.agreed;
+            let (bytes, on_gpu) = (
+                u64::from(width) * 4 * u64::from(height),
+                shown.with_modifier,
+            );
+            if shown.picture.gpu
+                && let Err(why) = shown.pool.add(buffer, bytes, on_gpu)
+            {
+                error("pipewire", &format!("no memory for a picture: {why}"));
+            }
+        })
+        .remove_buffer(|_, shown, buffer| shown.borrow_mut().pool.remove(buffer))
+        .process(|stream, shown| process(stream, &mut shown.borrow_mut()))
         .register()?;
     let offers = offers(size);
     let mut pods: Vec<&Pod> = offers.iter().filter_map(|o| Pod::from_bytes(o)).collect();
     stream.connect(
         Direction::Output,
         None,
-        StreamFlags::DRIVER | StreamFlags::MAP_BUFFERS,
+        StreamFlags::DRIVER
+            | match gpu {
+                true => StreamFlags::ALLOC_BUFFERS,
+                false => StreamFlags::MAP_BUFFERS,
+            },
         &mut pods,
     )?;
     let quitting = main_loop.clone();
@@ -129,11 +160,19 @@ fn format_changed(stream: &Stream, shown: &mut Shown, param: Option<&Pod>) {
         return;
     }
     shown.agreed = (format.size().width, format.size().height);
+    let modifier = Id(FormatProperties::VideoModifier.as_raw());
+    shown.with_modifier = param
+        .and_then(|param| param.as_object().ok())
+        .is_some_and(|object| object.find_prop(modifier).is_some());
+    let kind = match shown.picture.gpu && shown.with_modifier {
+        true => sys::SPA_DATA_DmaBuf,
+        false => sys::SPA_DATA_MemFd,
+    };
     let (width, height) = shown.agreed;
     let stride = i32::try_from(width * 4).unwrap_or(0);
     let size = stride * i32::try_from(height).unwrap_or(0);
     let params = [
-        bytes(buffers(stride, size)),
+        bytes(buffers(stride, size, kind)),
         bytes(meta(
             sys::SPA_META_Header,
             size_of::<sys::spa_meta_header>(),
@@ -168,8 +207,7 @@ fn tick(stream: &StreamRc, shown: &RefCell<Shown>) {
     let _ = stream.trigger_process();
 }
 
-/// Four quarters, and a white square along the middle.
-fn paint(stream: &Stream, shown: &mut Shown) {
+fn process(stream: &Stream, shown: &mut Shown) {
     let Some(mut buffer) = stream.dequeue_buffer() else {
         return;
     };
@@ -180,37 +218,44 @@ fn paint(stream: &Stream, shown: &mut Shown) {
     let (columns, rows) = (width as usize, height as usize);
     let line = columns * 4;
     let right_size = shown.agreed == (shown.picture.width, shown.picture.height);
-    let mut painted = 0;
-    if right_size
-        && line > 0
-        && let Some(bytes) = data.data()
-        && bytes.len() >= line * rows
-    {
-        let side = rows / 8;
-        let at =
-            (usize::try_from(shown.count).unwrap_or(0) * 8) % columns.saturating_sub(side).max(1);
-        for (y, row) in bytes.chunks_exact_mut(line).take(rows).enumerate() {
-            let lower = y >= rows / 2;
-            for (x, pixel) in row.chunks_exact_mut(4).enumerate() {
-                let right = x >= columns / 2;
-                let in_square = y.abs_diff(rows / 2) < side / 2 && (at..at + side).contains(&x);
-                // B, G, R
-                pixel.copy_from_slice(match (in_square, lower, right) {
-                    (true, ..) => &[255, 255, 255, 255],
-                    (_, false, false) => &[40, 40, 200, 255],
-                    (_, false, true) => &[40, 200, 40, 255],
-                    (_, true, false) => &[200, 40, 40, 255],
-                    (_, true, true) => &[128, 128, 128, 255],
-                });
-            }
+    let mut painted = false;
+    if right_size && line > 0 {
+        if let Some(file) = shown.pool.file(data.fd().into()) {
+            shown.picture_bytes.resize(line * rows, 0);
+            paint(&mut shown.picture_bytes, (columns, rows), shown.count);
+            painted = file.write_all_at(&shown.picture_bytes, 0).is_ok();
+        } else if let Some(bytes) = data.data().filter(|bytes| bytes.len() >= line * rows) {
+            paint(bytes, (columns, rows), shown.count);
+            painted = true;
         }
-        painted = u32::try_from(line * rows).unwrap_or(0);
     }
+    let size = if painted { line * rows } else { 0 };
     let chunk = data.chunk_mut();
     *chunk.offset_mut() = 0;
     *chunk.stride_mut() = i32::try_from(line).unwrap_or(0);
-    *chunk.size_mut() = painted;
+    *chunk.size_mut() = u32::try_from(size).unwrap_or(0);
     shown.count += 1;
+}
+
+/// Four quarters, and a white square along the middle.
+fn paint(bytes: &mut [u8], (columns, rows): (usize, usize), count: u64) {
+    let side = rows / 8;
+    let at = (usize::try_from(count).unwrap_or(0) * 8) % columns.saturating_sub(side).max(1);
+    for (y, row) in bytes.chunks_exact_mut(columns * 4).take(rows).enumerate() {
+        let lower = y >= rows / 2;
+        for (x, pixel) in row.chunks_exact_mut(4).enumerate() {
+            let right = x >= columns / 2;
+            let in_square = y.abs_diff(rows / 2) < side / 2 && (at..at + side).contains(&x);
+            // B, G, R
+            pixel.copy_from_slice(match (in_square, lower, right) {
+                (true, ..) => &[255, 255, 255, 255],
+                (_, false, false) => &[40, 40, 200, 255],
+                (_, false, true) => &[40, 200, 40, 255],
+                (_, true, false) => &[200, 40, 40, 255],
+                (_, true, true) => &[128, 128, 128, 255],
+            });
+        }
+    }
 }
 
 fn offers(size: (u32, u32)) -> Vec<Vec<u8>> {
@@ -285,7 +330,7 @@ fn offer(format: VideoFormat, (width, height): (u32, u32), linear: bool) -> Obje
     offer
 }
 
-fn buffers(stride: i32, size: i32) -> Object {
+fn buffers(stride: i32, size: i32, kind: u32) -> Object {
     let plain = |key, value| Property::new(key, Value::Int(value));
     let choice = |key, value| {
         let value = ChoiceValue::Int(Choice(ChoiceFlags::empty(), value));
@@ -309,7 +354,7 @@ fn buffers(stride: i32, size: i32) -> Object {
             choice(
                 sys::SPA_PARAM_BUFFERS_dataType,
                 ChoiceEnum::Flags {
-                    default: 1 << sys::SPA_DATA_MemFd,
+                    default: 1 << kind,
                     flags: vec![],
                 },
             ),

@@ -84,6 +84,8 @@ impl State {
             to.copy_from_slice(&from[..image.width]);
         }
         surface.decoded = None;
+        self.through_images += 1;
+        self.write();
         Ok(())
     }
 }

@@ -86,6 +86,8 @@ pub struct State {
     pub contexts_opened: usize,
     /// Buffers of other programs so far.
     pub imports: usize,
+    /// Pictures that came from the program's memory so far, through images.
+    pub through_images: usize,
     /// Attempts to open a display that still have to fail after a loss.
     pub away: u64,
     /// Imports that still have to be refused after a loss.
@@ -148,6 +150,7 @@ impl State {
             ("contexts_opened", self.contexts_opened),
             ("surfaces", self.surfaces.len()),
             ("imports", self.imports),
+            ("through_images", self.through_images),
             ("imported", self.count(|surface| surface.external.is_some())),
             (
                 "unfinished",

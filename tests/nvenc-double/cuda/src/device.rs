@@ -43,6 +43,8 @@ pub struct Device {
     /// Textures of OpenGL's.
     pub resources: HashMap<usize, Resource>,
     next_handle: usize,
+    /// Copies to the card so far: from the host's memory, from textures.
+    pub copies: [usize; 2],
 }
 
 static DEVICE: LazyLock<Mutex<Device>> = LazyLock::new(Mutex::default);
@@ -77,6 +79,8 @@ impl Device {
             ("memory", self.memory.len()),
             ("pinned", self.pinned.len()),
             ("shared_textures", self.resources.len()),
+            ("copies_from_host", self.copies[0]),
+            ("copies_from_textures", self.copies[1]),
         ]);
     }
 

@@ -296,6 +296,8 @@ unsafe fn copy_lines(copy: &Copy2d) -> Result<(), c_int> {
         for (to, from) in on_card.chunks_mut(copy.target_pitch).zip(lines) {
             to[..copy.width].copy_from_slice(&from[..copy.width]);
         }
+        device.copies[usize::from(array.is_some())] += 1;
+        device.write();
     } else {
         // SAFETY: the caller's contract: the target has so many lines of that distance.
         let target =
