@@ -33,6 +33,8 @@ const HANG: Duration = Duration::from_secs(60);
 /// Which KWin it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edition {
+    /// From before virtual outputs.
+    Plasma520,
     /// No modes of a client's own; each output is a global.
     Plasma63,
     /// With them.

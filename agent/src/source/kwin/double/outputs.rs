@@ -331,7 +331,7 @@ impl Session {
     pub fn describe(&mut self, device: KdeOutputDeviceV2) {
         let handle = self.handle.clone();
         let id = *device.data::<u32>().unwrap();
-        let modes_of_our_own = self.edition != Edition::Plasma63;
+        let modes_of_our_own = matches!(self.edition, Edition::Plasma66 | Edition::Plasma67);
         let Some(output) = self.by_id(id) else { return };
         tell_geometry(output, &device);
         device.scale(1.0);

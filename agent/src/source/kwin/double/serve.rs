@@ -34,6 +34,7 @@ impl Edition {
     /// The version of the descriptions.
     pub fn describes(self) -> u32 {
         match self {
+            Self::Plasma520 => 1,
             Self::Plasma63 => 13,
             Self::Plasma66 => 20,
             Self::Plasma67 => 21,
@@ -43,8 +44,17 @@ impl Edition {
     /// And of the changes.
     fn changes(self) -> u32 {
         match self {
+            Self::Plasma520 => 1,
             Self::Plasma63 => 13,
             Self::Plasma66 | Self::Plasma67 => 18,
+        }
+    }
+
+    /// And of the casts.
+    fn casts(self) -> u32 {
+        match self {
+            Self::Plasma520 => 1,
+            _ => 4,
         }
     }
 }
@@ -71,7 +81,7 @@ impl Session {
     /// The globals that are always there.
     pub fn offer(&mut self) {
         let (handle, edition) = (self.handle.clone(), self.edition);
-        handle.create_global::<Self, ZkdeScreencastUnstableV1, ()>(4, ());
+        handle.create_global::<Self, ZkdeScreencastUnstableV1, ()>(edition.casts(), ());
         handle.create_global::<Self, KdeOutputManagementV2, ()>(edition.changes(), ());
         handle.create_global::<Self, KdeOutputOrderV1, ()>(1, ());
         if edition == Edition::Plasma67 {

@@ -174,6 +174,22 @@ async fn why_there_is_no_output_is_said_in_kwins_words() {
 }
 
 #[tokio::test]
+async fn a_kwin_from_before_virtual_outputs_is_told_from_one_that_failed() {
+    let _kwin = Kwin::start(Edition::Plasma520, &["DP-1"]);
+    let wanted = request(1280, 720, 60, Outputs::Extend);
+    let Err(error) = VirtualOutput::open(&wanted, 720).await else {
+        panic!("an output, from a KWin that makes none")
+    };
+    let error = SourceError::from(error);
+    assert!(matches!(error, SourceError::Unavailable { .. }));
+    assert_eq!(
+        error.to_string(),
+        "kwin-virtual: not available here: this KWin is too old to make virtual outputs (its screencast protocol is \
+         version 1, needed is 2)"
+    );
+}
+
+#[tokio::test]
 async fn a_stream_learns_that_kwin_has_taken_its_output_away() {
     let kwin = Kwin::start(Edition::Plasma67, &["DP-1"]);
     let (_, mut output) = tall(&kwin).await;
